@@ -1,0 +1,10 @@
+"""Does an answer do what the question asks? Part by part, on small sizes, in float64.
+
+from knock.check import check
+for result in check("ae", "keras"):
+    print(result.name, result.status, result.value)
+"""
+
+from knock.check.parts import Result, check
+
+__all__ = ["Result", "check"]

@@ -1,0 +1,218 @@
+"""The parts of a check, in the order in which a learner gets them right."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from knock import answers, checkpoint, frameworks, layers
+from knock import recipe as recipes
+from knock.check import plain, trace, words
+from knock.check.trace import Trace
+from knock.checkpoint import Checkpoint
+from knock.errors import UserError
+from knock.frameworks.adapter import Adapter, State
+from knock.questions import Question, find
+from knock.recipe import Recipe
+
+import numpy as np
+
+Status = Literal["passed", "failed", "skipped"]
+
+TOLERANCE = {
+    "parameters": 0.0,
+    "forward": 1e-12,
+    "loss": 1e-12,
+    "gradients": 1e-12,
+    "10 steps": 1e-11,
+    "100 steps": 1e-8,
+    "batch norm": 1e-8,
+    "checkpoint": 1e-12,
+}
+"""The largest relative difference that passes, in float64: what four frameworks reach with room
+for another machine's summation order, and far below what any mistake makes."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One part of a check: the value reached, the tolerance, and, when it failed, why, in words."""
+
+    name: str
+    status: Status
+    value: float | None
+    tolerance: float
+    message: str
+
+
+def check(
+    question: Question | str, framework: str, file: Path | None = None, seed: int = 0
+) -> list[Result]:
+    """Check our answer in `framework`, or the one in `file`.
+
+    The judge is the question's plain NumPy answer; where it has none, our answer in another
+    framework. Raises UserError for an unknown name, a missing framework, or a file that does not
+    load.
+    """
+    question = find(question) if isinstance(question, str) else question
+    adapter = frameworks.load(framework)
+    recipe = recipes.load_check(question.recipe_file, seed=seed)
+    path = file.resolve() if file else question.answer(framework)
+    judge, judge_path = _judge(question, framework, file is None)
+    expected = trace.take(judge_path, judge, recipe)
+    if expected.errors:
+        raise RuntimeError(f"{judge_path}: {expected.errors}")
+    got = trace.take(path, adapter, recipe)
+    results = list(_compared(got, expected, recipe))
+    results.append(_checkpoint(question, path, adapter, recipe, got))
+    return results
+
+
+def _judge(question: Question, framework: str, ours: bool) -> tuple[Adapter, Path]:
+    if question.reference_file.is_file():
+        return plain, question.reference_file
+    for name in frameworks.installed():
+        if name in question.answered_in and not (ours and name == framework):
+            return frameworks.load(name), question.answer(name)
+    raise UserError(
+        f"nothing to compare {question.name} in {framework} with: install a second framework"
+    )
+
+
+def relative(got: np.ndarray, expected: np.ndarray) -> float:
+    """‖got − expected‖ / ‖expected‖ over all numbers; infinite when a shape or a number is off."""
+    if got.shape != expected.shape or not np.isfinite(got).all():
+        return float("inf")
+    scale = float(np.linalg.norm(expected))
+    difference = float(np.linalg.norm(got - expected))
+    return difference / scale if scale else difference
+
+
+def _compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
+    """The parts that compare two traces."""
+    yield _part("parameters", got, 0.0, "", _counted(recipe))
+
+    value, message = 0.0, ""
+    for name, array in expected.outputs.items():
+        if name in got.outputs:
+            value = max(value, relative(got.outputs[name], array))
+            if value > TOLERANCE["forward"] and not message:
+                message = words.of_output(name, got.outputs[name], array)
+    yield _part("forward", got, value, message)
+
+    value = _loss_difference(got, expected, 1)
+    message = words.of_loss(got, expected, recipe) if value > TOLERANCE["loss"] else ""
+    yield _part("loss", got, value, message)
+
+    value, message = 0.0, ""
+    if 1 in got.states:
+        a, b = (trace.gradients(recipe, t.states[1]) for t in (got, expected))
+        value = _state_difference(a, b, list(b))
+        message = words.of_gradients(a, b) if value > TOLERANCE["gradients"] else ""
+    yield _part("gradients", got, value, message)
+
+    learned = [f"{n.name}.{p.name}" for n in _placed(recipe) for p in n.parameters if p.trainable]
+    for steps in (10, 100):
+        name, value, message = f"{steps} steps", 0.0, ""
+        if steps in got.states:
+            value = max(
+                _loss_difference(got, expected, steps),
+                _state_difference(got.states[steps], expected.states[steps], learned),
+            )
+            if value > TOLERANCE[name]:
+                message = words.of_steps(got, expected, recipe)
+        yield _part(name, got, value, message)
+
+    statistics = [
+        f"{n.name}.{p.name}" for n in _placed(recipe) for p in n.parameters if not p.trainable
+    ]
+    if not statistics:
+        yield Result("batch norm", "skipped", None, TOLERANCE["batch norm"], "none here")
+    else:
+        value, message = 0.0, ""
+        if 100 in got.states:
+            a, b = got.states[100], expected.states[100]
+            value = _state_difference(a, b, statistics)
+            message = words.of_statistics(a, b, statistics) if value > 1e-8 else ""
+        yield _part("batch norm", got, value, message)
+
+
+_ORDER = list(TOLERANCE)
+
+
+def _part(name: str, got: Trace, value: float, message: str, note: str = "") -> Result:
+    """A part's result, unless the code raised in it or before it."""
+    tolerance = TOLERANCE[name]
+    for part, error in got.errors.items():
+        if part == name:
+            return Result(name, "failed", None, tolerance, error)
+        if _ORDER.index(part) < _ORDER.index(name):
+            return Result(name, "skipped", None, tolerance, f"not reached: see {part}")
+    passed = value <= tolerance
+    return Result(name, "passed" if passed else "failed", value, tolerance, message or note)
+
+
+def _placed(recipe: Recipe) -> list[layers.Placed]:
+    return list(layers.networks(recipe).values())
+
+
+def _counted(recipe: Recipe) -> str:
+    arrays = [p for placed in _placed(recipe) for p in placed.parameters]
+    return f"{len(arrays)} arrays, {sum(p.size for p in arrays)} numbers"
+
+
+def _loss_difference(got: Trace, expected: Trace, steps: int) -> float:
+    """The largest relative difference of any loss over the first steps."""
+    worst = 0.0
+    for a, b in zip(got.losses[:steps], expected.losses[:steps], strict=False):
+        for name, value in b.items():
+            if name not in a or not np.isfinite(a[name]):
+                return float("inf")
+            worst = max(worst, abs(a[name] - value) / (abs(value) or 1.0))
+    return worst
+
+
+def _state_difference(got: State, expected: State, keys: list[str]) -> float:
+    """The relative difference of some arrays taken together, as one long vector."""
+    if any(got[key].shape != expected[key].shape for key in keys):
+        return float("inf")
+    return relative(*(np.concatenate([s[key].ravel() for key in keys]) for s in (got, expected)))
+
+
+def _checkpoint(
+    question: Question, path: Path, adapter: Adapter, recipe: Recipe, got: Trace
+) -> Result:
+    """After ten steps: into a file, into every installed framework's answer, and back."""
+    name, tolerance = "checkpoint", TOLERANCE["checkpoint"]
+    if got.errors:
+        return _part(name, got, 0.0, "")
+    worst, visited = 0.0, []
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / checkpoint.FILE_NAME
+        made = Checkpoint(recipe, 10, got.states[10], adapter.NAME, adapter.versions())
+        checkpoint.save(file, made)
+        adapter.write(got.model, recipe, checkpoint.load(file).state)
+        own = trace.outputs(got.model, adapter, recipe)
+        for other_name in frameworks.installed():
+            if other_name not in question.answered_in:
+                continue
+            other = frameworks.load(other_name)
+            other.setup("cpu", recipe.dtype, 1)
+            script = question.answer(other_name)
+            model = answers.model_class(answers.load(script), recipe.class_name, script)(recipe)
+            other.build(model, recipe)
+            other.write(model, recipe, checkpoint.load(file).state)
+            there = trace.outputs(model, other, recipe)
+            worst = max([worst, *(relative(own[key], there[key]) for key in own)])
+            checkpoint.save(file, Checkpoint(recipe, 10, other.read(model, recipe), other_name, {}))
+            visited.append(other_name)
+        adapter.setup("cpu", recipe.dtype, 1)
+        adapter.write(got.model, recipe, checkpoint.load(file).state)
+        back = adapter.read(got.model, recipe)
+    changed = [key for key, array in back.items() if not np.array_equal(array, got.states[10][key])]
+    if changed:
+        message = f"{changed[0]} came back changed from {', '.join(visited)}"
+        return Result(name, "failed", float("inf"), tolerance, message)
+    note = f"through {', '.join(visited)} and back"
+    message = note if worst <= tolerance else f"outputs differ after a trip {note}"
+    return Result(name, "passed" if worst <= tolerance else "failed", worst, tolerance, message)

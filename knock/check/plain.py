@@ -1,0 +1,308 @@
+"""The recipe in plain NumPy: layers with gradients written by hand, slow and short.
+
+It is the judge of the four frameworks' answers, so it takes no short cut: a convolution is a sum
+over its kernel's places, a gradient is the chain rule, and `tests/test_plain.py` holds every
+gradient against finite differences. `questions/*/reference.py` are answers written with it, and the
+module is their adapter (see `knock.frameworks.adapter.Adapter`).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from knock import layers
+from knock.errors import UserError
+from knock.frameworks.adapter import State
+from knock.frameworks.binding import SLOTS, Bound, Found, as_is, bind, trained
+from knock.layers import Placed, PlacedLayer
+from knock.recipe import Optimizer, Recipe
+
+import numpy as np
+from numpy.typing import NDArray
+
+NAME = "numpy"
+Array = NDArray[Any]
+_dtype = "float64"
+
+
+class Module:
+    """A layer: call it forwards, then `backward` with ∂loss/∂output gives ∂loss/∂input.
+
+    `backward` adds the gradients of `values` to `gradients`; `clear` sets those to zero.
+    """
+
+    def __init__(self, placed: PlacedLayer) -> None:
+        self.layer = placed.layer
+        self.output_shape = placed.output
+        self.values = {p.name.split(".")[-1]: np.zeros(p.shape, _dtype) for p in placed.parameters}
+        self.clear()
+
+    def clear(self) -> None:
+        self.gradients = {name: np.zeros_like(value) for name, value in self.values.items()}
+
+    def __call__(self, x: Array) -> Array:
+        raise NotImplementedError
+
+    def backward(self, d: Array) -> Array:
+        raise NotImplementedError
+
+
+class Linear(Module):
+    """y = x Wᵀ + b."""
+
+    def __call__(self, x: Array) -> Array:
+        self.x = x
+        y = x @ self.values["weight"].T
+        return y + self.values["bias"] if self.layer.bias else y
+
+    def backward(self, d: Array) -> Array:
+        self.gradients["weight"] += d.T @ self.x
+        if self.layer.bias:
+            self.gradients["bias"] += d.sum(0)
+        return d @ self.values["weight"]
+
+
+class Conv(Module):
+    """y[n,o,i,j] = Σ over c,u,v of x[n, c, s·i+u−p, s·j+v−p] · w[o,c,u,v], plus b[o]."""
+
+    def __call__(self, x: Array) -> Array:
+        pad = self.layer.pad
+        self.x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+        y = np.zeros((len(x), *self.output_shape), _dtype)
+        for u, v, part in self._places(self.x):
+            y += np.einsum("ncij,oc->noij", part, self.values["weight"][:, :, u, v])
+        if self.layer.bias:
+            y += self.values["bias"][:, None, None]
+        return y
+
+    def backward(self, d: Array) -> Array:
+        dx = np.zeros_like(self.x)
+        for (u, v, part), (_, _, dpart) in zip(self._places(self.x), self._places(dx), strict=True):
+            self.gradients["weight"][:, :, u, v] += np.einsum("noij,ncij->oc", d, part)
+            dpart += np.einsum("noij,oc->ncij", d, self.values["weight"][:, :, u, v])
+        if self.layer.bias:
+            self.gradients["bias"] += d.sum((0, 2, 3))
+        pad = self.layer.pad
+        return dx[:, :, pad : dx.shape[2] - pad, pad : dx.shape[3] - pad]
+
+    def _places(self, padded: Array) -> list[tuple[int, int, Array]]:
+        """For every place (u, v) of the kernel, the view of the map that it multiplies."""
+        k, s = self.layer.kernel or 0, self.layer.stride
+        _, height, width = self.output_shape
+        return [
+            (u, v, padded[:, :, u : u + s * height : s, v : v + s * width : s])
+            for u in range(k)
+            for v in range(k)
+        ]
+
+
+class TransposedConv(Module):
+    """The transpose of `Conv`: y[n, o, s·i+u−p, s·j+v−p] += x[n,c,i,j] · w[c,o,u,v], plus b[o]."""
+
+    def __call__(self, x: Array) -> Array:
+        self.x = x
+        canvas = self._canvas(len(x))
+        for u, v, part in self._places(canvas):
+            part += np.einsum("ncij,co->noij", x, self.values["weight"][:, :, u, v])
+        y = self._cropped(canvas)
+        return y + self.values["bias"][:, None, None] if self.layer.bias else y
+
+    def backward(self, d: Array) -> Array:
+        canvas = self._canvas(len(d))
+        self._cropped(canvas)[...] = d
+        dx = np.zeros_like(self.x)
+        for u, v, part in self._places(canvas):
+            self.gradients["weight"][:, :, u, v] += np.einsum("ncij,noij->co", self.x, part)
+            dx += np.einsum("noij,co->ncij", part, self.values["weight"][:, :, u, v])
+        if self.layer.bias:
+            self.gradients["bias"] += d.sum((0, 2, 3))
+        return dx
+
+    def _canvas(self, count: int) -> Array:
+        """Room for the output with its padding still on."""
+        channels, height, width = self.output_shape
+        pad = 2 * self.layer.pad
+        return np.zeros((count, channels, height + pad, width + pad), _dtype)
+
+    def _cropped(self, canvas: Array) -> Array:
+        pad, (_, height, width) = self.layer.pad, self.output_shape
+        return canvas[:, :, pad : pad + height, pad : pad + width]
+
+    def _places(self, canvas: Array) -> list[tuple[int, int, Array]]:
+        k, s = self.layer.kernel or 0, self.layer.stride
+        height, width = self.x.shape[2:]
+        return [
+            (u, v, canvas[:, :, u : u + s * height : s, v : v + s * width : s])
+            for u in range(k)
+            for v in range(k)
+        ]
+
+
+class MaxPool(Module):
+    """The largest of each k×k window; its gradient goes to the first place that holds it."""
+
+    def __call__(self, x: Array) -> Array:
+        self.shape, k = x.shape, self.layer.kernel or 0
+        n, c, height, width = x.shape
+        windows = x.reshape(n, c, height // k, k, width // k, k).transpose(0, 1, 2, 4, 3, 5)
+        self.windows = windows.reshape(n, c, height // k, width // k, k * k)
+        largest: Array = self.windows.max(-1)
+        return largest
+
+    def backward(self, d: Array) -> Array:
+        n, c, height, width = self.shape
+        k = self.layer.kernel or 0
+        dx = np.zeros_like(self.windows)
+        np.put_along_axis(dx, self.windows.argmax(-1)[..., None], d[..., None], -1)
+        dx = dx.reshape(n, c, height // k, width // k, k, k).transpose(0, 1, 2, 4, 3, 5)
+        return dx.reshape(self.shape)
+
+
+class ReLU(Module):
+    """max(x, 0); its slope at 0 is 0."""
+
+    def __call__(self, x: Array) -> Array:
+        self.x = x
+        return np.maximum(x, 0)
+
+    def backward(self, d: Array) -> Array:
+        return d * (self.x > 0)
+
+
+class Reshape(Module):
+    """The same numbers in another shape, C, H, W order."""
+
+    def __call__(self, x: Array) -> Array:
+        self.shape = x.shape
+        return x.reshape(len(x), *self.output_shape)
+
+    def backward(self, d: Array) -> Array:
+        return d.reshape(self.shape)
+
+
+_MODULES: dict[str, Callable[[PlacedLayer], Module]] = {
+    "linear": Linear,
+    "conv": Conv,
+    "tconv": TransposedConv,
+    "maxpool": MaxPool,
+    "relu": ReLU,
+    "flatten": Reshape,
+    "reshape": Reshape,
+}
+
+
+class Network:
+    """A recipe's network: its layers one after the other."""
+
+    def __init__(self, placed: Placed) -> None:
+        for one in placed.layers:
+            if one.layer.layer not in _MODULES:
+                raise UserError(f"networks.{placed.name}: no NumPy layer for {one.layer.layer!r}")
+        self.modules = [_MODULES[one.layer.layer](one) for one in placed.layers]
+
+    def __call__(self, x: Array) -> Array:
+        for module in self.modules:
+            x = module(x)
+        return x
+
+    def backward(self, d: Array) -> Array:
+        for module in reversed(self.modules):
+            d = module.backward(d)
+        return d
+
+
+def networks(recipe: Recipe) -> dict[str, Network]:
+    """Every network of a recipe, all weights zero."""
+    return {name: Network(placed) for name, placed in layers.networks(recipe).items()}
+
+
+class Adam:
+    """Kingma & Ba 2015, algorithm 1, over all weights of some networks."""
+
+    def __init__(self, settings: Optimizer, *trained: Network) -> None:
+        self.settings, self.step, self.trained = settings, 0, trained
+        self.memory: dict[int, dict[str, Array]] = {}
+
+    def slots(self, value: Array) -> dict[str, Array]:
+        """What is remembered of a weight: its moments m and v."""
+        return self.memory.setdefault(
+            id(value), {"m": np.zeros_like(value), "v": np.zeros_like(value)}
+        )
+
+    def update(self) -> None:
+        """One step with the gradients that the networks hold, which are cleared."""
+        self.step += 1
+        (beta1, beta2), lr = self.settings.betas, self.settings.lr
+        for module in (m for network in self.trained for m in network.modules):
+            for name, value in module.values.items():
+                g, slots = module.gradients[name], self.slots(value)
+                slots["m"][...] = beta1 * slots["m"] + (1 - beta1) * g
+                slots["v"][...] = beta2 * slots["v"] + (1 - beta2) * g**2
+                m = slots["m"] / (1 - beta1**self.step)
+                v = slots["v"] / (1 - beta2**self.step)
+                value -= lr * m / (np.sqrt(v) + 1e-8)
+            module.clear()
+
+
+def setup(device: str, dtype: str, threads: int | None = None) -> str:
+    global _dtype
+    _dtype = dtype
+    return "CPU"
+
+
+def devices() -> list[str]:
+    return ["CPU"]
+
+
+def versions() -> dict[str, str]:
+    return {"numpy": np.__version__}
+
+
+def to_device(batch: Mapping[str, Array]) -> dict[str, Any]:
+    return dict(batch)
+
+
+def to_numpy(tensor: Any) -> Array:
+    return np.array(tensor)
+
+
+def build(model: Any, recipe: Recipe) -> None:
+    """Nothing to do: the networks' arrays are there from the start."""
+
+
+def _variables(network: Network) -> list[Found]:
+    named = [m for m in network.modules if m.layer.name]
+    return [
+        Found(f"{module.layer.name}.{name}", value, value.shape)
+        for module in named
+        for name, value in module.values.items()
+    ]
+
+
+def _bound(model: Any, recipe: Recipe) -> dict[str, Bound]:
+    return bind(model, recipe, _variables, as_is)
+
+
+def read(model: Any, recipe: Recipe) -> State:
+    bound = _bound(model, recipe)
+    state = {one.key: one.variable.copy() for one in bound.values()}
+    for name, settings in recipe.optimizers.items():
+        optimizer = getattr(model, name)
+        for one in trained(settings, bound):
+            for slot in SLOTS[settings.algorithm]:
+                state[f"{name}.{one.key}.{slot}"] = optimizer.slots(one.variable)[slot].copy()
+        state[f"{name}.step"] = np.array(optimizer.step, np.int64)
+    return state
+
+
+def write(model: Any, recipe: Recipe, state: State) -> None:
+    bound = _bound(model, recipe)
+    for one in bound.values():
+        one.variable[...] = state[one.key]
+    for name, settings in recipe.optimizers.items():
+        if f"{name}.step" not in state:
+            continue
+        optimizer = getattr(model, name)
+        optimizer.step = int(state[f"{name}.step"])
+        for one in trained(settings, bound):
+            for slot in SLOTS[settings.algorithm]:
+                optimizer.slots(one.variable)[slot][...] = state[f"{name}.{one.key}.{slot}"]

@@ -1,0 +1,110 @@
+"""What an answer does when it is given our weights and our batches, as plain numbers."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from knock import answers, layers, noise
+from knock.frameworks.adapter import Adapter, State
+from knock.frameworks.binding import WrongNetwork
+from knock.recipe import Recipe
+
+import numpy as np
+from numpy.typing import NDArray
+
+LOOKED_AT = (1, 2, 10, 100)
+"""The steps after which the state is kept."""
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Trace:
+    """An answer's numbers on a recipe; whatever could not be had is in `errors`, by part.
+
+    `outputs` has an entry for each network, given random input, and one for the task itself, all
+    with channels first; `losses` one dict a step; `states` the canonical state after some steps.
+    """
+
+    outputs: dict[str, Array] = field(default_factory=dict)
+    losses: list[dict[str, float]] = field(default_factory=list)
+    states: dict[int, State] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    model: Any = None
+
+
+def batch(recipe: Recipe, step: int) -> dict[str, Array]:
+    """A batch of pure noise in [-1, 1] with everything that the recipe draws."""
+    shape = (recipe.train.batch_size, *recipe.image_shape)
+    images = noise.uniform(recipe.seed, step, "check/images", shape, -1.0, 1.0)
+    labels = np.arange(step, step + shape[0]) % 10
+    return {
+        "images": images.astype(recipe.dtype),
+        "labels": labels.astype(np.int64),
+    }
+
+
+def take(path: Path, adapter: Adapter, recipe: Recipe) -> Trace:
+    """Run the answer at `path`: forward once, then a hundred steps.
+
+    What its code raises ends up in `errors`; nothing after it is tried then. Raises UserError
+    when the file does not even load.
+    """
+    adapter.setup("cpu", recipe.dtype, 1)
+    made = answers.model_class(answers.load(path), recipe.class_name, path)
+    trace = Trace()
+    part = "parameters"
+    try:
+        trace.model = made(recipe)
+        adapter.build(trace.model, recipe)
+        adapter.write(trace.model, recipe, dict(layers.initial_weights(recipe)))
+        trace.states[0] = adapter.read(trace.model, recipe)
+        part = "forward"
+        trace.outputs = outputs(trace.model, adapter, recipe)
+        part = "loss"
+        for step in range(1, max(LOOKED_AT) + 1):
+            losses = trace.model.train_step(adapter.to_device(batch(recipe, step)))
+            trace.losses.append({n: float(adapter.to_numpy(v)) for n, v in losses.items()})
+            if step in LOOKED_AT:
+                trace.states[step] = adapter.read(trace.model, recipe)
+            part = "10 steps" if step < 10 else "100 steps"
+    except WrongNetwork as error:
+        trace.errors[part] = str(error)
+    except Exception as error:
+        trace.errors[part] = f"your code raises {answers.describe(error, path)}"
+    return trace
+
+
+def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
+    """Every network's output on noise of its input's shape, then the task's on images."""
+    found = {}
+    for name, placed in layers.networks(recipe).items():
+        shape = (recipe.train.batch_size, *placed.input)
+        given = noise.uniform(recipe.seed, 0, f"check/{name}", shape, -1.0, 1.0)
+        tensor = adapter.to_device({"x": given.astype(recipe.dtype)})["x"]
+        found[name] = adapter.to_numpy(getattr(model, name)(tensor))
+    if recipe.task == "reconstruct":
+        images = adapter.to_device(batch(recipe, 0))["images"]
+        found["reconstruct"] = adapter.to_numpy(model.reconstruct(images))
+    return found
+
+
+def gradients(recipe: Recipe, state: State) -> State:
+    """The first step's gradients, read back from what the optimisers remember after it.
+
+    Adam's first moment is then (1−β₁)·g and SGD's velocity is g; RMSprop keeps only (1−α)·g², so
+    that only |g| can be told. It works for every answer, whatever its own code looks like.
+    """
+    found = {}
+    for name, settings in recipe.optimizers.items():
+        for key, array in state.items():
+            if not key.startswith(f"{name}.") or key == f"{name}.step":
+                continue
+            weight, _, slot = key.removeprefix(f"{name}.").rpartition(".")
+            if settings.algorithm == "adam" and slot == "m":
+                found[weight] = array / (1.0 - settings.betas[0])
+            elif settings.algorithm == "rmsprop":
+                found[weight] = np.sqrt(array / (1.0 - settings.alpha))
+            elif settings.algorithm == "sgd":
+                found[weight] = array
+    return found

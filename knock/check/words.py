@@ -1,0 +1,183 @@
+"""What differs, in words that a learner can use: known mistakes are recognised by their numbers.
+
+Each function is given numbers that differ and tries one explanation after another; the first that
+reproduces the learner's numbers is told, otherwise the numbers themselves are.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from knock.check import trace
+from knock.check.trace import Trace
+from knock.frameworks.adapter import State
+from knock.recipe import Recipe
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def _close(a: Any, b: Any) -> bool:
+    return bool(np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-6, atol=1e-9))
+
+
+_OUTPUT: list[tuple[str, Callable[[Array], Array]]] = [
+    ("a tanh stands at its end that the recipe does not have", np.tanh),
+    ("a sigmoid stands at its end that the recipe does not have", lambda x: 1 / (1 + np.exp(-x))),
+    ("a ReLU stands at its end that the recipe does not have", lambda x: np.maximum(x, 0)),
+    ("its range is [0, 1] where the recipe's is [-1, 1]", lambda x: (x + 1) / 2),
+    ("its sign is turned", np.negative),
+]
+
+_MAPS: list[tuple[str, Callable[[Array], Array]]] = [
+    ("height and width are swapped", lambda x: x.swapaxes(2, 3)),
+    ("the channels come in reverse order (RGB taken for BGR)", lambda x: x[:, ::-1]),
+    ("it is upside down", lambda x: x[:, :, ::-1]),
+    ("it is mirrored", lambda x: x[:, :, :, ::-1]),
+    (
+        "the flat numbers are read in another order of channels, height and width",
+        lambda x: x.reshape(len(x), *x.shape[2:], x.shape[1]).transpose(0, 3, 1, 2),
+    ),
+    (
+        "height and width are swapped when the flat numbers become a picture",
+        lambda x: x.reshape(len(x), x.shape[1], x.shape[3], x.shape[2]),
+    ),
+]
+
+
+def of_output(name: str, got: Array, expected: Array) -> str:
+    """Why a network's output is not the expected one."""
+    tries = [*_OUTPUT, *(_MAPS if expected.ndim == 4 else [])]
+    for what, change in tries:
+        if _close(got, change(expected)):
+            return f"{name}: {what}"
+    if got.shape != expected.shape:
+        return f"{name} gives {_shape(got)}, expected {_shape(expected)}"
+    if not np.isfinite(got).all():
+        return f"{name} gives numbers that are not finite"
+    place = np.unravel_index(np.abs(got - expected).argmax(), got.shape)
+    where = ", ".join(str(i) for i in place)
+    return (
+        f"{name} differs, given the right weights: most at [{where}], "
+        f"{got[place]:.6g} instead of {expected[place]:.6g}; compare it layer by layer"
+    )
+
+
+def _shape(array: Array) -> str:
+    return "×".join(str(side) for side in array.shape)
+
+
+def of_loss(got: Trace, expected: Trace, recipe: Recipe) -> str:
+    """Why the first step's loss is not the expected one."""
+    a, b = got.losses[0], expected.losses[0]
+    for name, value in b.items():
+        if name not in a:
+            return f"train_step returns no {name!r}; it returns: {', '.join(a) or 'nothing'}"
+        if not math.isclose(a[name], value, rel_tol=1e-12):
+            times = _factor(a[name] / value, recipe)
+            return f"{name} is {a[name]:.8g}, expected {value:.8g}{times}"
+    return "the losses differ"
+
+
+def _factor(ratio: float, recipe: Recipe) -> str:
+    batch, pixels = recipe.train.batch_size, math.prod(recipe.image_shape)
+    factors = {
+        float(batch * pixels): "summed over everything instead of averaged",
+        float(pixels): "summed over the pixels instead of averaged",
+        float(batch): "summed over the batch instead of averaged",
+        1.0 / pixels: "averaged over the pixels instead of summed",
+        1.0 / batch: "averaged over the batch twice",
+        0.5: "halved",
+        2.0: "doubled",
+        -1.0: "with the wrong sign",
+    }
+    for factor, what in factors.items():
+        if math.isclose(ratio, factor, rel_tol=1e-6):
+            return f": {what}"
+    return f" ({ratio:.4g} times as large)"
+
+
+def of_gradients(got: State, expected: State) -> str:
+    """Why the first gradients are not the expected ones."""
+    dead = [key for key, g in got.items() if not g.any() and expected[key].any()]
+    if dead:
+        networks = sorted({key.split(".")[0] for key in dead})
+        whole = [n for n in networks if all(k in dead for k in expected if k.startswith(f"{n}."))]
+        if whole:
+            return (
+                f"{whole[0]} gets no gradient: its weights are not given to the optimiser, or the "
+                "loss does not depend on them"
+            )
+        return f"{dead[0]} gets no gradient"
+    keys = [key for key, g in expected.items() if g.any()]
+    ratios = [float(np.vdot(got[k], expected[k]) / np.vdot(expected[k], expected[k])) for k in keys]
+    same = all(_close(got[k], ratios[0] * expected[k]) for k in keys)
+    if same and not math.isclose(ratios[0], 1.0, rel_tol=1e-9):
+        return f"every gradient is {ratios[0]:.6g} times the expected one: so is the loss behind it"
+    worst = max(keys, key=lambda k: float(np.linalg.norm(got[k] - expected[k])))
+    return (
+        f"the gradient of {worst} differs: norm {np.linalg.norm(got[worst]):.6g}, "
+        f"expected {np.linalg.norm(expected[worst]):.6g}"
+    )
+
+
+def of_steps(got: Trace, expected: Trace, recipe: Recipe) -> str:
+    """Why whole training runs part, though the first loss may agree."""
+    if not all(step in t.states for t in (got, expected) for step in (0, 1, 2)):
+        return "the runs part"
+    keys = [key for key in expected.states[0] if key.split(".")[0] in recipe.networks]
+    moved = {k: got.states[1][k] - got.states[0][k] for k in keys}
+    wanted = {k: expected.states[1][k] - expected.states[0][k] for k in keys}
+    still = [k for k in keys if not moved[k].any() and wanted[k].any()]
+    if still:
+        return f"{still[0]} does not change in the first step: its update is missing"
+    if not all(_close(moved[k], wanted[k]) for k in keys):
+        return _of_first_update(moved, wanted, keys)
+    g1, g2 = (_gradient_at(expected, recipe, step) for step in (1, 2))
+    mine = _gradient_at(got, recipe, 2)
+    if mine and all(_close(mine[k], g1[k] + g2[k]) for k in g2):
+        return "the second step's gradients hold the first step's too: clear them before each step"
+    if not _close(list(got.losses[1].values()), list(expected.losses[1].values())):
+        return "the first step agrees, the second step's loss does not"
+    return (
+        "the first step agrees, then the runs part slowly: the optimiser's constants are not the "
+        "recipe's (betas, or an epsilon inside the root or outside the bias correction)"
+    )
+
+
+def _of_first_update(moved: State, wanted: State, keys: list[str]) -> str:
+    moving = [k for k in keys if wanted[k].any()]
+    ratios = [float(np.vdot(moved[k], wanted[k]) / np.vdot(wanted[k], wanted[k])) for k in moving]
+    if all(math.isclose(r, ratios[0], rel_tol=1e-3) for r in ratios) and ratios[0] < 0:
+        return "the first update goes uphill: its sign is turned"
+    if all(math.isclose(r, ratios[0], rel_tol=1e-3) for r in ratios) and abs(ratios[0] - 1) > 1e-3:
+        return f"the first update is {ratios[0]:.4g} times as large: look at the learning rate"
+    return (
+        "the first update differs: if the gradients agree, it is the optimiser's betas or epsilon"
+    )
+
+
+def _gradient_at(t: Trace, recipe: Recipe, step: int) -> State:
+    """The gradients of step 1 or 2 as Adam's first moment tells them; empty for others."""
+    now = trace.gradients(recipe, t.states[step])
+    if step == 1:
+        return now
+    before, found = trace.gradients(recipe, t.states[1]), {}
+    for settings in recipe.optimizers.values():
+        if settings.algorithm != "adam":
+            return {}
+        for key, g in now.items():
+            if key.split(".")[0] in settings.networks:
+                found[key] = g - settings.betas[0] * before[key]
+    return found
+
+
+def of_statistics(got: State, expected: State, keys: list[str]) -> str:
+    """Why batch normalisation's running statistics differ."""
+    worst = max(keys, key=lambda k: float(np.linalg.norm(got[k] - expected[k])))
+    return (
+        f"{worst} differs: {got[worst].flat[0]:.6g} instead of {expected[worst].flat[0]:.6g}; "
+        "look at the momentum (new share 0.1), at eps (1e-5), and at the variance's n/(n-1)"
+    )

@@ -1,0 +1,151 @@
+"""The command line `knock`. Everything but the heads of commands is imported when it is needed, so
+that `--help`, `list` and `doctor` answer at once."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from knock.errors import UserError
+from knock.options import OneLineParser
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run one command and exit: 0 done, 1 a check or test failed, 2 bad input, 130 stopped."""
+    try:
+        found, rest = _parser().parse_known_args(words)
+        takes_more: bool = found.takes_more
+        if rest and not takes_more:
+            raise UserError(f"unknown option {rest[0]!r} (see knock {found.command} --help)")
+        command: Callable[[argparse.Namespace, list[str]], int] = found.do
+        code = command(found, rest)
+    except UserError as error:
+        print(f"knock: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:  # `knock list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    raise SystemExit(code)
+
+
+def _parser() -> OneLineParser:
+    parser = OneLineParser(
+        prog="knock",
+        description="Learn image generation by doing: numbered questions, answered in PyTorch, "
+        "TensorFlow, Keras and Chainer.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=OneLineParser
+    )
+
+    def add(
+        name: str,
+        do: Callable[[argparse.Namespace, list[str]], int],
+        text: str,
+        takes_more: bool = False,
+        add_help: bool = True,
+    ) -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            name, help=text, description=text, allow_abbrev=False, add_help=add_help
+        )
+        made.set_defaults(do=do, takes_more=takes_more)
+        return made
+
+    add("list", _list, "the questions, and the frameworks each is answered in")
+    one = add("run", _run, "run an answer: knock run ae --framework keras [options]", True, False)
+    one.add_argument("question", nargs="?", help="number or name")
+    one.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
+    one = add("compare", _compare, "the same run in every framework, and one sheet of it", True)
+    one.add_argument("question", help="number or name")
+    one.add_argument("--frameworks", metavar="A,B", help="only these, separated by commas")
+    one.add_argument("--out", type=Path, metavar="FOLDER", help="where to (runs/compare_NAME)")
+    one = add("check", _check, "check an answer part by part, on small sizes")
+    one.add_argument("question", help="number or name")
+    one.add_argument("file", nargs="?", type=Path, help="your answer; without it, ours")
+    one.add_argument("--framework", "-f", help="only this one; else read off FILE's name, or all")
+    one.add_argument("--seed", type=int, default=0, help="other weights and batches")
+    one = add("data", _data, "where the data sets are; with a name, get that one and show some")
+    one.add_argument("dataset", nargs="?", help="the set's name")
+    one.add_argument("--data", type=Path, metavar="FOLDER", help="where its files are")
+    one.add_argument("--out", type=Path, default=None, metavar="FILE", help="the sheet (PNG)")
+    one = add("doctor", _doctor, "versions, devices, what is missing and how to get it")
+    one.add_argument("--devices", action="store_true", help="ask every framework for its devices")
+    add("test", _test, "run the test suite (further words go to pytest)", True)
+    return parser
+
+
+def _list(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock.questions import all_questions
+
+    for question in all_questions():
+        print(f"{question.label:<12} {question.title:<28} {', '.join(question.answered_in)}")
+    return 0
+
+
+def _run(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock import frameworks, options
+    from knock.questions import find
+
+    if found.question is None:
+        print("usage: knock run QUESTION --framework FRAMEWORK [OPTIONS]")
+        print("knock run QUESTION --help shows the question's options; knock list, the questions")
+        return 0 if {"-h", "--help"} & set(rest) else 2
+    question = find(found.question)
+    if found.framework is None:
+        installed = [f for f in frameworks.installed() if f in question.answered_in]
+        found.framework = installed[0] if installed else question.answered_in[0]
+    framework = frameworks.find(found.framework)
+    program = f"knock run {question.name} --framework {framework.name}"
+    options.parse(question, program, rest)  # `--help` and mistakes need no framework
+    if framework.missing:
+        raise UserError(frameworks.missing_line(framework))
+    command = [sys.executable, str(question.answer(framework.name)), *rest]
+    if os.name == "posix":
+        os.execv(sys.executable, command)  # in our place, so that signals reach it
+    return subprocess.run(command).returncode
+
+
+def _compare(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock import compare, start
+    from knock.questions import find
+
+    question = find(found.question)
+    chosen = compare.choose(question, found.frameworks)
+    folder = found.out or start.free(start.RUNS / f"compare_{question.name}")
+    try:
+        print(compare.compare(question, chosen, folder, rest))
+    except compare.Stopped as stopped:
+        return stopped.code
+    return 0
+
+
+def _check(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock.check import command
+
+    return command.run(found.question, found.framework, found.file, found.seed)
+
+
+def _data(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock import samples
+
+    return samples.run(found.dataset, found.data, found.out)
+
+
+def _doctor(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock import doctor
+
+    for line in doctor.devices() if found.devices else doctor.overview():
+        print(line, flush=True)
+    return 0
+
+
+def _test(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock import paths
+
+    paths.require_repository()
+    return subprocess.run([sys.executable, "-m", "pytest", *rest], cwd=paths.ROOT).returncode

@@ -1,0 +1,111 @@
+"""`knock compare`: the same run in every framework, and one sheet that shows it."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from knock import checkpoint, frameworks, log, options, pictures, record
+from knock.errors import UserError
+from knock.files import make_folder
+from knock.frameworks import FRAMEWORKS
+from knock.questions import Question
+
+import numpy as np
+
+SHEET = "compare.png"
+
+
+class Stopped(Exception):
+    """A framework's run ended early; its own line has said why. Carries the exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def compare(question: Question, chosen: Sequence[str], folder: Path, words: Sequence[str]) -> Path:
+    """Train `question` in each of the chosen frameworks, then draw the sheet into `folder`.
+
+    `words` are the options of a run; `--out` is not among them. Returns the sheet's path. Raises
+    UserError for options that no run takes, and Stopped when a run does not end well.
+    """
+    options.parse(question, f"knock compare {question.name}", words)  # refuse before training
+    make_folder(folder)
+    for name in chosen:
+        script = question.answer(name)
+        run = subprocess.Popen([sys.executable, script, *words, "--out", str(folder / name)])
+        if code := _wait(run):
+            raise Stopped(code)
+    return draw(question, chosen, folder)
+
+
+def _wait(run: "subprocess.Popen[bytes]") -> int:
+    """Wait for a run to end; a Ctrl-C reaches it too, and it saves before it ends."""
+    while True:
+        try:
+            return run.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def draw(question: Question, chosen: Sequence[str], folder: Path) -> Path:
+    """Draw the sheet of runs that are in `folder` already, one subfolder a framework."""
+    titles = {name: FRAMEWORKS[name].title for name in chosen}
+    runs = {name: record.read_run(folder / name) for name in chosen}
+    shown = {n: record.read_pictures(folder / n / "result.safetensors") for n in chosen}
+    found = {name: checkpoint.load(folder / name) for name in chosen}
+    first = chosen[0]
+    *given, made = shown[first]  # the last row is the answer's own, the others what it was given
+    rows = {row: shown[first][row] for row in given}
+    rows |= {titles[name]: shown[name][made] for name in chosen}
+    recipe = found[first].recipe
+    weights = [key for key in found[first].state if key.split(".")[0] in recipe.networks]
+    table = [
+        ["", "final loss", "seconds", "ms a step", f"weights, largest difference to {titles[first]}"]
+    ]
+    for name in chosen:
+        seconds = sum(stretch["seconds"] for stretch in runs[name]["history"])
+        farthest = max(
+            float(np.abs(found[name].state[key] - found[first].state[key]).max()) for key in weights
+        )
+        table.append(
+            [
+                titles[name],
+                ", ".join(f"{k} {v:.6g}" for k, v in runs[name]["losses"].items()),
+                f"{seconds:.1f}",
+                f"{1000 * seconds / runs[name]['step']:.1f}",
+                "–" if name == first else f"{farthest:.1e}",
+            ]
+        )
+    path = folder / SHEET
+    pictures.sheet(
+        path,
+        f"{question.label}: {question.title} · {recipe.dataset}, {runs[first]['step']} steps of "
+        f"{recipe.train.batch_size}, seed {recipe.seed}, {recipe.dtype}",
+        rows,
+        {titles[name]: log.read(folder / name) for name in chosen},
+        table,
+    )
+    for line in table:
+        print("  ".join(f"{cell:<22}" for cell in line).rstrip())
+    return path
+
+
+def choose(question: Question, wanted: str | None) -> list[str]:
+    """The frameworks to compare: those in the comma-separated `wanted`, else all installed.
+
+    Raises UserError for an unknown or missing one, and when there are none.
+    """
+    if wanted:
+        names = [name.strip() for name in wanted.split(",") if name.strip()]
+        for name in names:
+            frameworks.find(name)
+            if FRAMEWORKS[name].missing:
+                raise UserError(frameworks.missing_line(FRAMEWORKS[name]))
+    else:
+        names = frameworks.installed()
+    chosen = [name for name in names if name in question.answered_in]
+    if not chosen:
+        raise UserError("no framework is installed; knock doctor says how to get one")
+    return chosen

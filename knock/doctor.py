@@ -1,0 +1,65 @@
+"""`knock doctor`: what is here, what is missing, and how to get it."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import knock
+from knock import data, paths
+from knock.frameworks import FRAMEWORKS, Framework
+
+_TOOLS = ("numpy", "opencv-python-headless", "matplotlib", "safetensors", "scikit-learn", "pytest")
+
+
+def overview() -> Iterator[str]:
+    """The first screen, line by line. Imports no framework: versions are read off the disk."""
+    yield f"knock {knock.__version__}, Python {platform.python_version()}, {platform.platform()}"
+    free = shutil.disk_usage(".").free // 2**30
+    yield f"{os.cpu_count()} CPU cores, {free} GiB of disk free here"
+    yield ""
+    yield "frameworks"
+    for framework in FRAMEWORKS.values():
+        yield f"  {framework.title:<11} {_state(framework)}"
+    yield ""
+    yield "tools"
+    for name in _TOOLS:
+        yield f"  {name:<24} {_version(name) or f'missing: pip install {name}'}"
+    yield ""
+    yield "data sets"
+    for one in data.status():
+        yield f"  {one.name:<14} {one.where if one.present and one.where else one.how_to_get}"
+    yield ""
+    yield "knock doctor --devices asks every framework which devices it can use"
+
+
+def devices() -> Iterator[str]:
+    """What each framework says it can compute on. Each is asked in a process of its own."""
+    for framework in FRAMEWORKS.values():
+        if framework.missing:
+            continue
+        program = (
+            f"from knock import frameworks; print(', '.join(frameworks.load({framework.name!r})"
+            ".devices()))"
+        )
+        asked = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, cwd=paths.ROOT
+        )
+        lines = (asked.stdout if asked.returncode == 0 else asked.stderr).strip().splitlines()
+        yield f"  {framework.title:<11} {lines[-1] if lines else 'says nothing'}"
+
+
+def _state(framework: Framework) -> str:
+    if framework.missing:
+        return f"missing {' and '.join(framework.missing)}: {framework.how_to_install}"
+    return ", ".join(f"{name} {_version(name)}" for name in framework.packages)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

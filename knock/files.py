@@ -1,0 +1,49 @@
+"""Writing files so that a kill or a full disk leaves the old one or the new, never half."""
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from knock.errors import UserError
+
+
+def write_atomically(path: Path, data: bytes | str) -> None:
+    """Replace `path` by `data`: a temporary file beside it, synced, then renamed over it.
+
+    Raises UserError when the folder cannot be written or the disk is full; the temporary file is
+    gone and the old file untouched then.
+    """
+    raw = data.encode() if isinstance(data, str) else data
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide results from others
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise UserError(cannot_write(path, error)) from None
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that can be written to. Raises UserError when that fails."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise UserError(cannot_write(path, error)) from None
+
+
+def cannot_write(path: Path, error: OSError) -> str:
+    """One line for a failed write, with what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"cannot write {path}: the disk is full; make room, or choose another --out"
+    return f"cannot write {path}: {error.strerror}; choose another --out"

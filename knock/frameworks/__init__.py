@@ -1,0 +1,87 @@
+"""The four frameworks, by name: which are installed, and how to get one that is not.
+
+Importing this imports none of them. Each adapter module (`knock.frameworks.pytorch` …) imports its
+own and offers the functions of `knock.frameworks.adapter.Adapter`.
+"""
+
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from typing import NoReturn, cast
+
+from knock.errors import UserError
+from knock.frameworks.adapter import Adapter
+
+
+@dataclass(frozen=True)
+class Framework:
+    """A framework as people call it, and the packages that must be there to import it."""
+
+    name: str
+    title: str
+    packages: tuple[str, ...]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Those of its packages that are not installed; none of them is imported."""
+        return tuple(p for p in self.packages if importlib.util.find_spec(p) is None)
+
+    @property
+    def how_to_install(self) -> str:
+        """What the user types to get it."""
+        return f'pip install -e ".[{self.name}]"'
+
+
+FRAMEWORKS = {
+    f.name: f
+    for f in (
+        Framework("pytorch", "PyTorch", ("torch",)),
+        Framework("tensorflow", "TensorFlow", ("tensorflow",)),
+        Framework("keras", "Keras", ("keras", "tensorflow")),
+        Framework("chainer", "Chainer", ("chainer",)),
+    )
+}
+"""In the order in which they are shown everywhere."""
+
+
+def installed() -> list[str]:
+    """The names of the frameworks that can be imported here, in the order shown."""
+    return [name for name, framework in FRAMEWORKS.items() if not framework.missing]
+
+
+def find(name: str) -> Framework:
+    """The framework called `name`. Raises UserError for an unknown one."""
+    if name not in FRAMEWORKS:
+        raise UserError(f"no framework {name!r}; choose from: {', '.join(FRAMEWORKS)}")
+    return FRAMEWORKS[name]
+
+
+def load(name: str) -> Adapter:
+    """Import a framework's adapter. Raises UserError when unknown or not installed."""
+    framework = find(name)
+    if framework.missing:
+        raise UserError(missing_line(framework))
+    return cast(Adapter, importlib.import_module(f"knock.frameworks.{name}"))
+
+
+def require(name: str) -> None:
+    """Called first by an adapter: leave with one line, exit code 2, when its framework is missing.
+
+    A script imports its adapter before the framework, so that somebody who runs it without the
+    framework reads this line and no traceback.
+    """
+    framework = FRAMEWORKS[name]
+    if framework.missing:
+        _leave(missing_line(framework))
+
+
+def missing_line(framework: Framework) -> str:
+    """What is missing of a framework, and the command that installs it."""
+    packages = " and ".join(framework.missing)
+    return f"{framework.title} needs {packages}, not installed here: {framework.how_to_install}"
+
+
+def _leave(message: str) -> NoReturn:
+    print(f"knock: {message}", file=sys.stderr)
+    raise SystemExit(2)

@@ -1,0 +1,141 @@
+"""Which variable of a model holds which canonical array, for every framework alike."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from knock import layers
+from knock.layers import Parameter, Shape
+from knock.recipe import Optimizer, Recipe
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class WrongNetwork(Exception):
+    """A model's parameters are not those of the recipe; the message says which, for a learner."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A variable found in a model: the canonical name that its place suggests, and its shape."""
+
+    name: str
+    variable: Any
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A canonical array (`key` is `network.layer.weight`) and the variable that holds it."""
+
+    key: str
+    parameter: Parameter
+    variable: Any
+
+
+SLOTS = {"adam": ("m", "v"), "rmsprop": ("v",), "sgd": ("m",)}
+"""What each algorithm remembers of a weight."""
+
+
+def bind(
+    model: Any,
+    recipe: Recipe,
+    variables: Callable[[Any], list[Found]],
+    native: Callable[[NDArray[Any], Parameter], NDArray[Any]],
+) -> dict[str, Bound]:
+    """Pair every canonical array of the recipe with a variable of the model.
+
+    Within a network by name; when the names are somebody's own, by order, if the shapes then fit
+    one by one. `variables` lists a network's, `native` turns a canonical array into the framework's
+    layout. Raises WrongNetwork.
+    """
+    bound = {}
+    for placed in layers.networks(recipe).values():
+        network = getattr(model, placed.name, None)
+        if network is None:
+            raise WrongNetwork(f"{type(model).__name__} has no attribute {placed.name!r}")
+        found = variables(network)
+        wanted = {p.name: (p, native(np.empty(p.shape), p).shape) for p in placed.parameters}
+        by_name = {f.name: f for f in found}
+        if set(by_name) != set(wanted) and [f.shape for f in found] == [
+            shape for _, shape in wanted.values()
+        ]:
+            by_name = dict(zip(wanted, found, strict=True))
+        _compare(placed.name, {n: s for n, (_, s) in wanted.items()}, by_name)
+        for name, (parameter, _) in wanted.items():
+            key = f"{placed.name}.{name}"
+            bound[key] = Bound(key, parameter, by_name[name].variable)
+    return bound
+
+
+def _compare(network: str, wanted: dict[str, Shape], found: dict[str, Found]) -> None:
+    for name, shape in wanted.items():
+        if name not in found:
+            have = ", ".join(found) or "nothing"
+            raise WrongNetwork(f"{network} has no {name} of shape {shape}; it has: {have}")
+        if found[name].shape != shape:
+            raise WrongNetwork(f"{network}.{name} is {found[name].shape}, should be {shape}")
+    for name in found:
+        if name not in wanted:
+            raise WrongNetwork(f"{network}.{name} {found[name].shape} is not in the recipe")
+
+
+def trained(optimizer: Optimizer, bound: dict[str, Bound]) -> Iterator[Bound]:
+    """The arrays that an optimiser updates, network by network in the recipe's order."""
+    for network in optimizer.networks:
+        for one in bound.values():
+            if one.key.startswith(f"{network}.") and one.parameter.trainable:
+                yield one
+
+
+def flattened_channels_last(array: NDArray[Any], axis: int, shape: Shape) -> NDArray[Any]:
+    """Reorder an axis that is a flattened C×H×W map to H×W×C order."""
+    return _reorder(array, axis, shape, (1, 2, 0))
+
+
+def flattened_channels_first(array: NDArray[Any], axis: int, shape: Shape) -> NDArray[Any]:
+    """The inverse: `shape` is still (C, H, W), the axis is in H×W×C order."""
+    channels, height, width = shape
+    return _reorder(array, axis, (height, width, channels), (2, 0, 1))
+
+
+def _reorder(array: NDArray[Any], axis: int, shape: Shape, order: tuple[int, ...]) -> NDArray[Any]:
+    index = np.arange(math.prod(shape)).reshape(shape).transpose(order).reshape(-1)
+    return np.take(array, index, axis=axis)
+
+
+def to_channels_last(array: NDArray[Any], p: Parameter) -> NDArray[Any]:
+    """A canonical array as TensorFlow and Keras hold it.
+
+    Linear (in, out); convolution (h, w, in, out); transposed convolution (h, w, out, in); an axis
+    that is a flattened map in H×W×C order.
+    """
+    if p.in_map:
+        array = flattened_channels_last(array, 1, p.in_map)
+    if p.out_map:
+        array = flattened_channels_last(array, 0, p.out_map)
+    if p.kind == "linear":
+        return array.T
+    if p.kind in ("conv", "tconv"):
+        return array.transpose(2, 3, 1, 0)
+    return array
+
+
+def from_channels_last(array: NDArray[Any], p: Parameter) -> NDArray[Any]:
+    """The inverse of `to_channels_last`."""
+    if p.kind == "linear":
+        array = array.T
+    elif p.kind in ("conv", "tconv"):
+        array = array.transpose(3, 2, 0, 1)
+    if p.in_map:
+        array = flattened_channels_first(array, 1, p.in_map)
+    if p.out_map:
+        array = flattened_channels_first(array, 0, p.out_map)
+    return array
+
+
+def as_is(array: NDArray[Any], p: Parameter) -> NDArray[Any]:
+    """A canonical array as PyTorch and Chainer hold it: unchanged."""
+    return array

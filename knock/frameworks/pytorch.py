@@ -1,0 +1,111 @@
+"""PyTorch's adapter. Our conventions are PyTorch's own, so it only copies."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from knock.frameworks import require
+
+require("pytorch")
+
+from knock.errors import UserError  # noqa: E402
+from knock.frameworks.adapter import State  # noqa: E402
+from knock.frameworks.binding import SLOTS, Bound, Found, as_is, bind, trained  # noqa: E402
+from knock.recipe import Recipe  # noqa: E402
+
+import numpy as np  # noqa: E402  # after `require`, which may leave
+import torch  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+
+NAME = "pytorch"
+_SLOT_NAMES = {
+    ("adam", "m"): "exp_avg",
+    ("adam", "v"): "exp_avg_sq",
+    ("rmsprop", "v"): "square_avg",
+    ("sgd", "m"): "momentum_buffer",
+}
+_device = torch.device("cpu")
+
+
+def setup(device: str, dtype: str, threads: int | None = None) -> str:
+    global _device
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("PyTorch finds no CUDA device here; use --device cpu, or see knock doctor")
+    use_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    _device = torch.device("cuda" if use_cuda else "cpu")
+    # None, not "cpu": a default device costs every call a little even when it changes nothing.
+    torch.set_default_device(_device if use_cuda else None)
+    torch.set_default_dtype(getattr(torch, dtype))
+    if threads:
+        torch.set_num_threads(threads)
+    return torch.cuda.get_device_name() if use_cuda else "CPU"
+
+
+def devices() -> list[str]:
+    return ["CPU", *(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))]
+
+
+def versions() -> dict[str, str]:
+    return {"torch": torch.__version__}
+
+
+def to_device(batch: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    return {name: torch.from_numpy(array).to(_device) for name, array in batch.items()}
+
+
+def to_numpy(tensor: Any) -> NDArray[Any]:
+    return np.array(tensor.detach().cpu().numpy())
+
+
+def build(model: Any, recipe: Recipe) -> None:
+    """Nothing to do: PyTorch's layers make their weights at once."""
+
+
+def _variables(network: Any) -> list[Found]:
+    return [
+        Found(name, tensor, tuple(tensor.shape))
+        for name, tensor in network.state_dict(keep_vars=True).items()
+        if not name.endswith("num_batches_tracked")  # a count that nothing reads
+    ]
+
+
+def _bound(model: Any, recipe: Recipe) -> dict[str, Bound]:
+    return bind(model, recipe, _variables, as_is)
+
+
+def read(model: Any, recipe: Recipe) -> State:
+    bound = _bound(model, recipe)
+    state = {one.key: to_numpy(one.variable) for one in bound.values()}
+    for name, settings in recipe.optimizers.items():
+        steps = [0]
+        memory = getattr(model, name).state
+        for one in trained(settings, bound):
+            kept = memory.get(one.variable, {})
+            steps.append(int(kept.get("step", 0)))
+            for slot in SLOTS[settings.algorithm]:
+                value = kept.get(_SLOT_NAMES[settings.algorithm, slot])
+                key = f"{name}.{one.key}.{slot}"
+                state[key] = np.zeros_like(state[one.key]) if value is None else to_numpy(value)
+        state[f"{name}.step"] = np.array(max(steps), np.int64)
+    return state
+
+
+@torch.no_grad()
+def write(model: Any, recipe: Recipe, state: State) -> None:
+    bound = _bound(model, recipe)
+    for one in bound.values():
+        one.variable.copy_(torch.from_numpy(np.asarray(state[one.key])))
+    for name, settings in recipe.optimizers.items():
+        if f"{name}.step" not in state:
+            continue
+        memory = getattr(model, name).state
+        memory.clear()
+        if not state[f"{name}.step"]:
+            continue  # as new: the optimiser makes its own zeros
+        for one in trained(settings, bound):
+            memory[one.variable] = {
+                "step": torch.tensor(float(state[f"{name}.step"]), device="cpu")
+            }
+            for slot in SLOTS[settings.algorithm]:
+                kept = torch.empty_like(one.variable, requires_grad=False)
+                kept.copy_(torch.from_numpy(np.asarray(state[f"{name}.{one.key}.{slot}"])))
+                memory[one.variable][_SLOT_NAMES[settings.algorithm, slot]] = kept

@@ -1,0 +1,156 @@
+"""The options of a training run, the same for every answer and for `knock run`."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from knock import recipe as recipes
+from knock.errors import UserError
+from knock.questions import Question
+
+LAST = "last"
+"""What `--resume` and `--test` stand for without a value: the newest run of this answer."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line of a run, checked word by word; None where nothing was said.
+
+    `changes` is the tree that overrides the recipe, with the keys of the recipe file.
+    """
+
+    dataset: str | None
+    data: Path | None
+    preset: str | None
+    seed: int | None
+    dtype: str | None
+    changes: dict[str, Any]
+    size: tuple[int, int] | None
+    device: str
+    threads: int | None
+    out: Path | None
+    resume: str | None
+    test: str | None
+    quiet: bool
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors are one line, like everybody else's here."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UserError; argparse would print the usage and leave."""
+        raise UserError(f"{message} (see --help)")
+
+
+def parser(question: Question, program: str) -> OneLineParser:
+    """The parser for one question: the common options, and one for each of its constants."""
+    tree = recipes.read(question.recipe_file)
+    sets = list(tree.get("data", {}))
+    presets = list(tree.get("presets", {}))
+    made = OneLineParser(
+        prog=program,
+        description=f"Question {question.label}: {question.title}. Without options: "
+        f"data set {sets[0]}, preset {recipes.DEFAULT_PRESET}.",
+    )
+    what = made.add_argument_group("what is trained")
+    what.add_argument("--dataset", metavar="NAME", help=f"one of: {', '.join(sets)}")
+    what.add_argument("--data", type=Path, metavar="FOLDER", help="where the pictures are")
+    what.add_argument("--size", type=_size, metavar="N|HxW", help="side of the pictures, pixels")
+    what.add_argument("--preset", metavar="NAME", help=f"one of: {', '.join(presets)}")
+    what.add_argument("--steps", type=_positive, metavar="N", help="training steps")
+    what.add_argument("--batch-size", type=_positive, metavar="N", help="pictures a step")
+    what.add_argument("--lr", type=_rate, metavar="X", help="learning rate")
+    what.add_argument("--seed", type=_seed, metavar="N", help="another seed, another run (0)")
+    for name, value in tree.get("constants", {}).items():
+        what.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=f"constant_{name}",
+            type=type(value),
+            metavar="N",
+            help=f"the recipe's constant {name!r} ({value})",
+        )
+    how = made.add_argument_group("how and where")
+    how.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    how.add_argument("--dtype", choices=("float32", "float64"), help="float type (float32)")
+    how.add_argument("--threads", type=_positive, metavar="N", help="CPU threads")
+    how.add_argument("--sample-every", type=_positive, metavar="N", help="steps between pictures")
+    how.add_argument("--save-every", type=_positive, metavar="N", help="steps between checkpoints")
+    how.add_argument("--out", type=Path, metavar="FOLDER", help="the run's folder (runs/…)")
+    how.add_argument("--quiet", action="store_true", help="no progress bar")
+    go_on = made.add_mutually_exclusive_group()
+    go_on.add_argument(
+        "--resume", nargs="?", const=LAST, metavar="RUN", help="go on with a run of any framework"
+    )
+    go_on.add_argument(
+        "--test", nargs="?", const=LAST, metavar="RUN", help="no training: show what a run learnt"
+    )
+    return made
+
+
+def parse(question: Question, program: str, words: Sequence[str]) -> Options:
+    """Read a command line. Raises UserError for what cannot be meant; exits after `--help`."""
+    found = parser(question, program).parse_args(words)
+    train = {
+        "steps": found.steps,
+        "batch_size": found.batch_size,
+        "sample_every": found.sample_every,
+        "save_every": found.save_every,
+    }
+    prefix = "constant_"
+    constants = {k.removeprefix(prefix): v for k, v in vars(found).items() if k.startswith(prefix)}
+    changes: dict[str, Any] = {"train": _said(train), "constants": _said(constants)}
+    if found.lr is not None:
+        optimizers = recipes.read(question.recipe_file).get("optimizers", {})
+        changes["optimizers"] = {name: {"lr": found.lr} for name in optimizers}
+    return Options(
+        dataset=found.dataset,
+        data=found.data,
+        preset=found.preset,
+        seed=found.seed,
+        dtype=found.dtype,
+        changes=changes,
+        size=found.size,
+        device=found.device,
+        threads=found.threads,
+        out=found.out,
+        resume=found.resume,
+        test=found.test,
+        quiet=found.quiet,
+    )
+
+
+def _said(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _positive(word: str) -> int:
+    value = int(word) if re.fullmatch(r"[+-]?\d{1,18}", word) else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {word!r}")
+    return value
+
+
+def _seed(word: str) -> int:
+    if not re.fullmatch(r"\d{1,18}", word):
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {word!r}")
+    return int(word)
+
+
+def _rate(word: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value <= 1.0:
+        raise argparse.ArgumentTypeError(f"must lie above 0 and at most at 1, not {word!r}")
+    return value
+
+
+def _size(word: str) -> tuple[int, int]:
+    sides = [_positive(side) for side in re.split("[x×]", word)]
+    if len(sides) > 2:
+        raise argparse.ArgumentTypeError(f"must be a side or height x width, not {word!r}")
+    return sides[0], sides[-1]

@@ -1,0 +1,62 @@
+"""The registry: which questions there are, and their files. Imports no answer."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from knock import paths, recipe
+from knock.errors import UserError
+from knock.frameworks import FRAMEWORKS
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question's folder, with what its recipe says of it."""
+
+    number: int
+    name: str
+    title: str
+    folder: Path
+
+    @property
+    def label(self) -> str:
+        """As it is written everywhere: `01 ae`."""
+        return f"{self.number:02d} {self.name}"
+
+    @property
+    def recipe_file(self) -> Path:
+        """What every answer of it builds, and how it is trained."""
+        return self.folder / "recipe.toml"
+
+    @property
+    def reference_file(self) -> Path:
+        """The plain NumPy answer, which not every question has."""
+        return self.folder / "reference.py"
+
+    def answer(self, framework: str) -> Path:
+        """The script that answers it in `framework`."""
+        return paths.ANSWERS / f"{self.name}_{framework}.py"
+
+    @property
+    def answered_in(self) -> list[str]:
+        """The frameworks that it has an answer in, in the order shown."""
+        return [f for f in FRAMEWORKS if self.answer(f).is_file()]
+
+
+def all_questions() -> list[Question]:
+    """Every question, by number. Reads each recipe's head; raises UserError where one is broken."""
+    paths.require_repository()
+    questions = []
+    for file in sorted(paths.QUESTIONS.glob("[0-9][0-9]_*/recipe.toml")):
+        head = recipe.read(file)
+        questions.append(Question(head["number"], head["name"], head["title"], file.parent))
+    return sorted(questions, key=lambda q: q.number)
+
+
+def find(word: str) -> Question:
+    """A question by number or name: `1`, `01`, `ae`, `01_ae`. Raises UserError when unknown."""
+    known = all_questions()
+    for question in known:
+        number = question.number
+        if word.lower() in {question.name, question.folder.name, f"{number}", f"{number:02d}"}:
+            return question
+    raise UserError(f"no question {word!r}; there are: {', '.join(q.label for q in known)}")

@@ -1,0 +1,310 @@
+"""The recipe of a question: what its networks are, and how they are trained, from one TOML file.
+
+A recipe is resolved in layers, each overriding the one before: the file, the preset, what the data
+set says, the command line. What comes out is checked as a whole, so an unknown key, a wrong type or
+an impossible value is refused with the key's name wherever it came from.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from knock.errors import UserError
+
+import msgspec
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Rate = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
+Decay = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
+Size = int | str
+"""A number, or an expression in constants and in the image's channels, height and width."""
+
+Constant = int | float | bool | str
+DEFAULT_PRESET = "quick"
+
+
+class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One layer of a network; `knock.layers` says which fields each kind of layer takes."""
+
+    layer: str
+    name: str | None = None
+    out: Size | None = None
+    kernel: Positive | None = None
+    stride: Positive = 1
+    pad: Annotated[int, msgspec.Meta(ge=0)] = 0
+    out_pad: Annotated[int, msgspec.Meta(ge=0)] = 0
+    slope: float | None = None
+    bias: bool = True
+    shape: list[Size] | None = None
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A chain of layers with the shape of its input (without the batch axis)."""
+
+    input: list[Size]
+    layers: list[Layer]
+    init: Literal["glorot_uniform", "he_uniform", "normal"] = "glorot_uniform"
+    init_std: Annotated[float, msgspec.Meta(gt=0.0)] = 0.02
+
+
+class Optimizer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An optimiser and the networks whose weights it updates; eps is 1e-8, outside the root."""
+
+    algorithm: Literal["adam", "rmsprop", "sgd"]
+    networks: list[str]
+    lr: Rate
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
+    alpha: Decay = 0.99
+    momentum: Decay = 0.0
+
+
+class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long, how much at a time, and how often something is written."""
+
+    batch_size: Positive
+    steps: Positive
+    sample_every: Positive = 200
+    save_every: Positive = 200
+
+
+class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Random changes to a training picture: mirror, ± degrees, ± share of the side."""
+
+    flip: bool = False
+    rotate: Annotated[float, msgspec.Meta(ge=0.0, le=180.0)] = 0.0
+    shift: Annotated[float, msgspec.Meta(ge=0.0, lt=0.5)] = 0.0
+
+
+class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one data set is used by a question, and what differs on it."""
+
+    image: tuple[Positive, Positive, Positive]
+    augment: Augment = Augment()
+    constants: dict[str, Constant] = {}
+    train: dict[str, Constant] = {}
+
+
+class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A random array that arrives in every batch, one row of `shape` a picture."""
+
+    distribution: Literal["uniform", "normal"]
+    shape: list[Size] = []
+    low: float = 0.0
+    high: float = 1.0
+
+
+class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The small sizes on which answers are compared."""
+
+    image: tuple[Positive, Positive, Positive]
+    batch_size: Positive
+    constants: dict[str, Constant] = {}
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A recipe file after merging; everything in it is checked against this."""
+
+    number: Positive
+    name: str
+    title: str
+    class_name: str = msgspec.field(name="class")
+    task: Literal["reconstruct", "generate", "translate", "look"]
+    paper: str
+    networks: dict[str, Network]
+    optimizers: dict[str, Optimizer]
+    train: Train
+    data: dict[str, DataSet]
+    check: Check
+    constants: dict[str, Constant] = {}
+    draws: dict[str, Draw] = {}
+    presets: dict[str, dict[str, Any]] = {}
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A resolved recipe: everything that decides a run's numbers, and nothing else.
+
+    Two runs with equal recipes, on the same data, are the same run.
+    """
+
+    question: str
+    title: str
+    class_name: str
+    task: str
+    preset: str
+    dataset: str
+    image_shape: tuple[int, int, int]
+    augment: Augment
+    constants: dict[str, Constant]
+    networks: dict[str, Network]
+    optimizers: dict[str, Optimizer]
+    draws: dict[str, Draw]
+    train: Train
+    seed: int = 0
+    dtype: Literal["float32", "float64"] = "float32"
+
+    @property
+    def sizes(self) -> dict[str, Constant]:
+        """The names that a size expression may use."""
+        channels, height, width = self.image_shape
+        return {**self.constants, "channels": channels, "height": height, "width": width}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The TOML file as it stands, unchecked. Raises UserError where it cannot be read."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read the recipe {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"the recipe {path} is not valid TOML: {error}") from None
+
+
+def load(
+    path: Path,
+    dataset: str | None = None,
+    preset: str = DEFAULT_PRESET,
+    overrides: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    dtype: str = "float32",
+) -> Recipe:
+    """Resolve the recipe file at `path`.
+
+    `overrides` is a tree of the file's own keys (`{"train": {"steps": 5}}`), as the command line
+    gives them; `image` in it is the pictures' (channels, height, width). Without `dataset` the
+    file's first is taken. Raises UserError naming the file and the key.
+    """
+    tree = read(path)
+    presets = tree.get("presets", {})
+    if preset not in presets:
+        raise UserError(f"no preset {preset!r} in {path}; choose from: {', '.join(presets)}")
+    tree = _merge(tree, presets[preset], path, "")
+    _convert(tree, path)  # the whole file is refused for any fault, used here or not
+    names = list(tree["data"])
+    dataset = dataset or names[0]
+    if dataset not in names:
+        raise UserError(
+            f"question {tree['name']} has no data set {dataset!r}; choose from: {', '.join(names)}"
+        )
+    own = tree["data"][dataset]
+    tree = _merge(tree, {k: own[k] for k in ("constants", "train") if k in own}, path, "")
+    changes = dict(overrides or {})
+    image = changes.pop("image", own["image"])
+    tree = _merge(tree, changes, path, "")
+    tree["data"][dataset]["image"] = list(image)
+    file = _convert(tree, path)
+    return _resolve(file, file.data[dataset].image, dataset, preset, seed, dtype)
+
+
+def load_check(path: Path, dtype: str = "float64", seed: int = 0) -> Recipe:
+    """The recipe at the small sizes of its `[check]` table, without augmentation."""
+    tree = read(path)
+    file = _convert(tree, path)
+    changes = {
+        "constants": file.check.constants,
+        "train": {"batch_size": file.check.batch_size},
+    }
+    file = _convert(_merge(tree, changes, path, ""), path)
+    return _resolve(file, file.check.image, "check", "check", seed, dtype)
+
+
+def from_json(text: str) -> Recipe:
+    """The recipe that `to_json` wrote. Raises msgspec.ValidationError on anything else."""
+    return msgspec.json.decode(text, type=Recipe)
+
+
+def to_json(recipe: Recipe) -> str:
+    """One line of JSON that `from_json` reads back to an equal recipe."""
+    return msgspec.json.encode(recipe).decode()
+
+
+def difference(old: Recipe, new: Recipe) -> str | None:
+    """The first key in which two recipes differ, with both values; None when they are equal."""
+    return _difference(msgspec.to_builtins(old), msgspec.to_builtins(new), "")
+
+
+def _difference(old: Any, new: Any, key: str) -> str | None:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in {**old, **new}:
+            below = f"{key}.{name}" if key else name
+            found = _difference(old.get(name), new.get(name), below)
+            if found:
+                return found
+        return None
+    return None if old == new else f"{key} was {old!r} and is now {new!r}"
+
+
+def _merge(base: Any, change: Mapping[str, Any], path: Path, key: str) -> dict[str, Any]:
+    """`base` with `change` laid over it, tables merged key by key.
+
+    A change may not invent a key that the base lacks in `constants`: a constant that no network
+    reads is a typing mistake.
+    """
+    if not isinstance(base, dict):
+        raise UserError(f"{path}: {key} must be a table")
+    result = dict(base)
+    for name, value in change.items():
+        below = f"{key}.{name}" if key else name
+        if key == "constants":
+            value = _constant(base, name, value, path, below)
+        result[name] = (
+            _merge(base.get(name, {}), value, path, below) if isinstance(value, Mapping) else value
+        )
+    return result
+
+
+def _constant(base: Mapping[str, Any], name: str, value: Any, path: Path, key: str) -> Any:
+    if name not in base:
+        raise UserError(f"{path}: unknown key {key}; the constants are: {', '.join(base) or '-'}")
+    if isinstance(base[name], float) and type(value) is int:
+        value = float(value)
+    if type(value) is not type(base[name]):
+        raise UserError(f"{path}: {key} must be {type(base[name]).__name__}, not {value!r}")
+    return value
+
+
+def _convert(tree: Mapping[str, Any], path: Path) -> _File:
+    try:
+        file = msgspec.convert(tree, _File)
+    except msgspec.ValidationError as error:
+        raise UserError(f"{path}: {_plain(str(error))}") from None
+    if not file.data:
+        raise UserError(f"{path}: data must name at least one data set")
+    for name, optimizer in file.optimizers.items():
+        for network in optimizer.networks:
+            if network not in file.networks:
+                raise UserError(f"{path}: optimizers.{name}.networks names {network!r}, unknown")
+    return file
+
+
+def _plain(message: str) -> str:
+    """msgspec's sentence with the key as a person writes it: `$.train.steps` is train.steps."""
+    what, _, where = message.partition(" - at `$")
+    key = where.rstrip("`").lstrip(".")
+    return f"{key}: {what}" if key else what
+
+
+def _resolve(
+    file: _File, image: tuple[int, int, int], dataset: str, preset: str, seed: int, dtype: str
+) -> Recipe:
+    if seed < 0:
+        raise UserError(f"the seed must be 0 or more, not {seed}")
+    if dtype not in ("float32", "float64"):
+        raise UserError(f"no dtype {dtype!r}; choose from: float32, float64")
+    return Recipe(
+        question=file.name,
+        title=file.title,
+        class_name=file.class_name,
+        task=file.task,
+        preset=preset,
+        dataset=dataset,
+        image_shape=image,
+        augment=file.data[dataset].augment if dataset in file.data else Augment(),
+        constants=file.constants,
+        networks=file.networks,
+        optimizers=file.optimizers,
+        draws=file.draws,
+        train=file.train,
+        seed=seed,
+        dtype=dtype,  # type: ignore[arg-type]  # compared with the two values above
+    )

@@ -1,0 +1,87 @@
+"""What a run leaves beside its checkpoint: `run.json`, and its last pictures as numbers."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import knock
+from knock.checkpoint import Checkpoint
+from knock.errors import UserError
+from knock.files import write_atomically
+
+import msgspec
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+FILE_NAME = "run.json"
+
+
+def of_run(
+    made: Checkpoint,
+    *,
+    device: str,
+    history: tuple[dict[str, Any], ...],
+    first_step: int,
+    seconds: float,
+    losses: Mapping[str, float],
+    data_folder: Path | None,
+    threads: int | None,
+) -> dict[str, Any]:
+    """Everything needed to take the run again, and how it went.
+
+    `history` has an entry for each stretch that one framework took without a stop.
+    """
+    stretch = {
+        "framework": made.framework,
+        "from_step": first_step,
+        "to_step": made.step,
+        "seconds": round(seconds, 3),
+        "device": device,
+        "threads": threads,
+        "versions": {"knock": knock.__version__, "numpy": np.__version__, **made.versions},
+    }
+    return {
+        "question": made.recipe.question,
+        "framework": made.framework,
+        "step": made.step,
+        "losses": dict(losses),
+        "data": str(data_folder.resolve()) if data_folder else None,
+        "recipe": msgspec.to_builtins(made.recipe),
+        "history": [*history, stretch],
+    }
+
+
+def write_run(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write `run.json`, whole or not at all."""
+    write_atomically(folder / FILE_NAME, json.dumps(content, indent=2) + "\n")
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """A run's `run.json`; empty where there is none. Raises UserError when it is damaged."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise UserError(f"{path} cannot be read: it is damaged, or not a run's") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path} cannot be read: it is damaged, or not a run's")
+    return found
+
+
+def write_pictures(path: Path, rows: Mapping[str, NDArray[np.uint8]]) -> None:
+    """Keep rows of pictures (each N×H×W×C) as numbers, for sheets that compare runs."""
+    rows = {name: np.ascontiguousarray(row) for name, row in rows.items()}
+    write_atomically(path, safetensors.numpy.save(rows))
+
+
+def read_pictures(path: Path) -> dict[str, NDArray[np.uint8]]:
+    """What `write_pictures` wrote. Raises UserError when it is missing or damaged."""
+    try:
+        return safetensors.numpy.load_file(path)
+    except (OSError, safetensors.SafetensorError):
+        raise UserError(f"{path} is missing or damaged; train the run anew") from None

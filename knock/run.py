@@ -1,0 +1,270 @@
+"""What a script calls: from a command line to a folder with everything a training run produced.
+
+A run's folder holds `losses.csv` and `losses.png`, `samples/` with a picture every so often,
+`result.png` (the last of them), `checkpoint.safetensors`, and `run.json`: all that is needed to
+take the run again.
+"""
+
+import contextlib
+import math
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from knock import checkpoint as checkpoints
+from knock import data, layers, pictures, record, start
+from knock.checkpoint import Checkpoint
+from knock.data.batches import Batches, prefetch, to_pixels, to_unit
+from knock.errors import UserError
+from knock.files import make_folder
+from knock.frameworks.adapter import Adapter
+from knock.frameworks.binding import WrongNetwork
+from knock.log import LossLog
+from knock.log import read as read_losses
+from knock.options import Options, parse
+from knock.questions import Question, find
+from knock.start import Start
+
+from tqdm import tqdm
+
+SHOWN = 8
+"""How many test images a sample picture shows."""
+
+_STOPPED = 130  # what a shell reports of a program that Ctrl-C ended
+_LOG_EVERY = 0.2  # seconds; reading a loss from a device makes it wait, so not at every step
+
+
+class Run:
+    """One training run, as an answer sees it.
+
+    `recipe` is the resolved recipe; `step` counts the steps taken, the one in hand included;
+    `test_images` are some of the test set's, on the framework's side.
+    """
+
+    def __init__(self, question: Question, adapter: Adapter, options: Options) -> None:
+        self._question = question
+        self._adapter = adapter
+        self._options = options
+        begun: Start = start.decide(question, adapter.NAME, options)
+        self.recipe = begun.recipe
+        self.step = begun.step
+        self._begun = begun
+        self._device = adapter.setup(options.device, self.recipe.dtype, options.threads)
+        shape = self.recipe.image_shape
+        train = data.load(self.recipe.dataset, shape, "train", begun.data_folder)
+        test = data.load(self.recipe.dataset, shape, "test", begun.data_folder)
+        self._batches = Batches(train, self.recipe)
+        places = [i * len(test.images) // SHOWN for i in range(min(SHOWN, len(test.images)))]
+        shown = to_unit(test.images[places], self.recipe.dtype)
+        self.test_images = adapter.to_device({"images": shown})["images"]
+        self._stopped = False
+        self._pending: list[tuple[int, Mapping[str, Any]]] = []
+        self._flushed = 0.0
+        self._last: dict[str, float] = {}
+
+    @property
+    def sample_due(self) -> bool:
+        """Whether a sample picture is to be drawn after this step; always after the last."""
+        train = self.recipe.train
+        return self.step % train.sample_every == 0 or self.step == train.steps
+
+    def batches(self) -> Iterator[dict[str, Any]]:
+        """The batches of the steps still to take; between two of them the run is saved.
+
+        Ends early, at a step's end, when the user asks the run to stop.
+        """
+        steps = self.recipe.train.steps
+        with contextlib.closing(prefetch(self._batches.batch, self.step, steps)) as source:
+            for batch in source:
+                self.step += 1
+                yield self._adapter.to_device(batch)
+                self._bar.update()
+                if self._stopped or self.step == steps:
+                    break
+                if self.step % self.recipe.train.save_every == 0:
+                    self._save()
+
+    def log(self, losses: Mapping[str, Any]) -> None:
+        """Note this step's losses (scalars on the framework's side)."""
+        self._pending.append((self.step, losses))
+        if time.monotonic() - self._flushed > _LOG_EVERY:
+            self._flush()
+
+    def show(self, **rows: Any) -> None:
+        """Draw a picture with a row for each argument (images N×C×H×W or the framework's layout).
+
+        Values lie in [-1, 1]; what lies outside is clipped.
+        """
+        pixels = {name: to_pixels(self._adapter.to_numpy(row)) for name, row in rows.items()}
+        picture = pictures.grid(list(pixels.values()))
+        enlarge = pictures.enlargement(self.recipe.image_shape[1])
+        if self._options.test is None:
+            make_folder(self._begun.folder / "samples")
+            path = self._begun.folder / "samples" / f"step_{self.step:06d}.png"
+            pictures.write_png(path, picture, enlarge)
+            result = "result"
+        else:
+            result = "test"
+        pictures.write_png(self._begun.folder / f"{result}.png", picture, enlarge)
+        record.write_pictures(self._begun.folder / f"{result}.safetensors", pixels)
+
+    def _make(self, model_class: Callable[..., Any]) -> Any:
+        """The model with its first weights, or with what the checkpoint holds."""
+        model = model_class(self.recipe)
+        self._adapter.build(model, self.recipe)
+        state = self._begun.state
+        if state is None:
+            state = dict(layers.initial_weights(self.recipe))
+        try:
+            self._adapter.write(model, self.recipe, state)
+        except WrongNetwork as error:
+            raise UserError(f"the networks are not the recipe's: {error}") from None
+        self._model = model
+        return model
+
+    def _train(self, train: Callable[["Run", Any], None], model: Any) -> int:
+        folder = self._begun.folder
+        make_folder(folder)
+        self._losses = LossLog(folder, self.step, self._begun.source or folder)
+        self._began, self._first_step = time.monotonic(), self.step
+        self._saver = ThreadPoolExecutor(1, "checkpoint")
+        self._saving: Future[None] | None = None
+        self._bar = tqdm(
+            total=self.recipe.train.steps,
+            initial=self.step,
+            desc=f"{self._question.name} {self._adapter.NAME}",
+            unit="step",
+            disable=self._options.quiet,
+            # A terminal shows a moving bar; a log file gets a line now and then.
+            mininterval=_LOG_EVERY if sys.stderr.isatty() else 10.0,
+        )
+        try:
+            with self._bar, self._stopping_on_signals():
+                self._save()
+                train(self, model)
+                self._save()
+            self._finish_saving()
+        finally:
+            self._saver.shutdown()
+            self._losses.close()
+        pictures.curve(
+            folder / "losses.png",
+            {self._adapter.NAME: read_losses(folder)},
+            f"{self._question.label}, {self.recipe.dataset}, {self._adapter.NAME}",
+        )
+        return self._say_goodbye()
+
+    def _say_goodbye(self) -> int:
+        folder, done = self._begun.folder, self.step >= self.recipe.train.steps
+        losses = ", ".join(f"{name} {value:.5g}" for name, value in self._last.items())
+        if not done:
+            print(f"stopped after step {self.step}; go on with: --resume {folder}")
+            return _STOPPED
+        print(f"{folder}: step {self.step}, {losses}, {self._seconds:.1f} s on {self._device}")
+        return 0
+
+    def _flush(self) -> None:
+        """Bring the noted losses to the file and the bar. Raises UserError when one is not finite.
+
+        It comes before every checkpoint, so that the last checkpoint is always a good one.
+        """
+        for step, losses in self._pending:
+            self._last = {n: float(self._adapter.to_numpy(v)) for n, v in losses.items()}
+            self._losses.add(step, self._last)
+            bad = [n for n, value in self._last.items() if not math.isfinite(value)]
+            if bad:
+                raise UserError(
+                    f"{bad[0]} is {self._last[bad[0]]} at step {step}: the training fails; the "
+                    f"last good checkpoint is kept in {self._begun.folder}; try a smaller --lr"
+                )
+        self._pending.clear()
+        self._losses.flush()
+        self._bar.set_postfix({n: f"{v:.4g}" for n, v in self._last.items()}, refresh=False)
+        self._flushed = time.monotonic()
+
+    def _save(self) -> None:
+        """Hand the state of this moment to the thread that writes checkpoints."""
+        self._flush()
+        self._finish_saving()
+        made = Checkpoint(
+            recipe=self.recipe,
+            step=self.step,
+            state=self._adapter.read(self._model, self.recipe),
+            framework=self._adapter.NAME,
+            versions=self._adapter.versions(),
+        )
+        self._saving = self._saver.submit(self._write, made)
+
+    def _write(self, made: Checkpoint) -> None:
+        self._seconds = time.monotonic() - self._began
+        checkpoints.save(self._begun.folder / checkpoints.FILE_NAME, made)
+        record.write_run(
+            self._begun.folder,
+            record.of_run(
+                made,
+                device=self._device,
+                history=self._begun.history,
+                first_step=self._first_step,
+                seconds=self._seconds,
+                losses=self._last,
+                data_folder=self._begun.data_folder,
+                threads=self._options.threads,
+            ),
+        )
+
+    def _finish_saving(self) -> None:
+        if self._saving is not None:
+            self._saving.result()
+
+    @contextlib.contextmanager
+    def _stopping_on_signals(self) -> Iterator[None]:
+        """The first Ctrl-C (or SIGTERM) ends the run after the step in hand; a second, at once."""
+
+        before: dict[signal.Signals, Any] = {}
+
+        def ask_to_stop(number: int, frame: Any) -> None:
+            self._stopped = True
+            signal.signal(number, before[signal.Signals(number)])
+            self._bar.write("stopping after this step; once more to stop at once", sys.stderr)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, ask_to_stop)
+        try:
+            yield
+        finally:
+            for restored, handler in before.items():
+                signal.signal(restored, handler)
+
+
+def main(
+    name: str,
+    adapter: Adapter,
+    model_class: Callable[..., Any],
+    train: Callable[[Run, Any], None],
+    sample: Callable[[Run, Any], None],
+) -> None:
+    """Run an answer's script: read the options, make the model, train or show it; then exit.
+
+    Exit code 0 when done, 2 for what the user can mend (one line says what), 130 when stopped.
+    """
+    try:
+        question = find(name)
+        run = Run(question, adapter, parse(question, Path(sys.argv[0]).name, sys.argv[1:]))
+        model = run._make(model_class)
+        if run._options.test is None:
+            code = run._train(train, model)
+        else:
+            sample(run, model)
+            print(f"{run._begun.folder / 'test.png'}: what step {run.step} makes of test images")
+            code = 0
+    except UserError as error:
+        print(f"knock: {error}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print("knock: stopped; --resume goes on from the last checkpoint", file=sys.stderr)
+        code = _STOPPED
+    raise SystemExit(code)

@@ -1,0 +1,171 @@
+"""Where a run starts: anew, or from a checkpoint; with which recipe, data and folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from knock import checkpoint as checkpoints
+from knock import recipe as recipes
+from knock import record
+from knock.checkpoint import Checkpoint
+from knock.data import newts
+from knock.errors import UserError
+from knock.frameworks.adapter import State
+from knock.options import LAST, Options
+from knock.questions import Question
+from knock.recipe import Recipe
+
+import msgspec
+
+RUNS = Path("runs")
+"""The folder that runs go into without `--out`: in the folder one works in."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """`state` is None for a run from the first step.
+
+    Otherwise `history` tells who took the steps so far, and `source` is the folder they are in.
+    """
+
+    recipe: Recipe
+    folder: Path
+    data_folder: Path | None
+    step: int = 0
+    state: State | None = None
+    history: tuple[dict[str, Any], ...] = ()
+    source: Path | None = None
+
+
+def decide(question: Question, framework: str, options: Options) -> Start:
+    """Settle how a run starts. Raises UserError where options and checkpoint do not fit."""
+    word = options.resume or options.test
+    if word is None:
+        return _new(question, framework, options)
+    source = options.out or _newest(question, framework) if word == LAST else Path(word)
+    begun = source is not None and (source.is_file() or (source / checkpoints.FILE_NAME).exists())
+    if source is None or (word == LAST and not begun):
+        if options.test:
+            raise UserError(f"no run of {question.name} in {source or RUNS}: train one first")
+        return _new(question, framework, options)  # stopped before it had begun: begin
+    return _from_checkpoint(question, options, source)
+
+
+def _new(question: Question, framework: str, options: Options) -> Start:
+    dataset = options.dataset or (_set_in(question, options.data) if options.data else None)
+    recipe = recipes.load(
+        question.recipe_file,
+        dataset,
+        options.preset or recipes.DEFAULT_PRESET,
+        _changes(question, options, dataset),
+        options.seed or 0,
+        options.dtype or "float32",
+    )
+    folder = options.out or free(RUNS / f"{question.name}_{framework}")
+    _refuse_another_run(folder)
+    return Start(recipe, folder, options.data)
+
+
+def _from_checkpoint(question: Question, options: Options, source: Path) -> Start:
+    found = checkpoints.load(source)
+    old = found.recipe
+    home = source if source.is_dir() else source.parent
+    if old.question != question.name:
+        raise UserError(
+            f"{source} is a checkpoint of question {old.question}, not of {question.name}"
+        )
+    known = record.read_run(home)
+    folder = options.data or (Path(known["data"]) if known.get("data") else None)
+    recipe = _same_recipe(question, options, found, source)
+    if found.step > recipe.train.steps and options.test is None:
+        raise UserError(f"{source} has taken {found.step} steps already; give a larger --steps")
+    out = options.out or home
+    if out.resolve() != home.resolve() and options.test is None:
+        _refuse_another_run(out)
+    history = tuple(known.get("history", ()))
+    return Start(recipe, out, folder, found.step, found.state, history, home)
+
+
+def _same_recipe(question: Question, options: Options, found: Checkpoint, source: Path) -> Recipe:
+    """The checkpoint's recipe, if it is also what the recipe file and the options ask for.
+
+    How long to train, and how often to draw and save, may change; nothing else may.
+    """
+    old = found.recipe
+    changes: dict[str, Any] = {
+        "constants": old.constants,
+        "train": msgspec.to_builtins(old.train),
+        "optimizers": {name: {"lr": o.lr} for name, o in old.optimizers.items()},
+        "image": old.image_shape,
+    }
+    said = _changes(question, options, old.dataset)
+    for table, values in said.items():
+        changes[table] = {**changes[table], **values} if isinstance(values, dict) else values
+    try:
+        new = recipes.load(
+            question.recipe_file,
+            options.dataset or old.dataset,
+            options.preset or old.preset,
+            changes,
+            old.seed if options.seed is None else options.seed,
+            options.dtype or old.dtype,
+        )
+    except UserError as error:
+        raise UserError(f"{source} is of another recipe: {error}") from None
+    compared = msgspec.structs.replace(
+        new,
+        train=msgspec.structs.replace(
+            new.train,
+            steps=old.train.steps,
+            sample_every=old.train.sample_every,
+            save_every=old.train.save_every,
+        ),
+    )
+    different = recipes.difference(old, compared)
+    if different:
+        raise UserError(f"{source} is of another recipe: {different}")
+    return new
+
+
+def _changes(question: Question, options: Options, dataset: str | None) -> dict[str, Any]:
+    changes = dict(options.changes)
+    if options.size:
+        tree = recipes.read(question.recipe_file)["data"]
+        name = dataset or next(iter(tree))
+        if name in tree:  # an unknown one is refused, with the choices, when the recipe is read
+            changes["image"] = (tree[name]["image"][0], *options.size)
+    return changes
+
+
+def _set_in(question: Question, folder: Path) -> str:
+    """Which set a folder given without `--dataset` is: newts by its layout, else any pictures."""
+    return "newts" if newts.where(folder) else "folder"
+
+
+def _refuse_another_run(folder: Path) -> None:
+    if (folder / checkpoints.FILE_NAME).exists() or (folder / record.FILE_NAME).exists():
+        raise UserError(f"{folder} holds a run already; add --resume, or choose another --out")
+
+
+def _runs(question: Question, framework: str) -> list[Path]:
+    base = f"{question.name}_{framework}"
+    found = []
+    for path in RUNS.glob(f"{base}*"):
+        tail = path.name.removeprefix(base)
+        if path.is_dir() and (not tail or (tail[0] == "-" and tail[1:].isdigit())):
+            found.append((int(tail[1:] or 1), path))
+    return [path for _, path in sorted(found)]
+
+
+def _newest(question: Question, framework: str) -> Path | None:
+    runs = _runs(question, framework)
+    return runs[-1] if runs else None
+
+
+def free(folder: Path) -> Path:
+    """`folder`, or with the first number behind it that is not taken."""
+    number, path = 1, folder
+    while path.exists():
+        number += 1
+        path = folder.with_name(f"{folder.name}-{number}")
+    return path
