@@ -1,0 +1,127 @@
+"""Data sets: find or download them, read them, draw batches. No framework is imported here.
+
+from knock import data
+pictures = data.load("newts", (3, 64, 64))
+batches = data.Batches(pictures, recipe)
+batches.batch(700)["images"]            # N×C×H×W in [−1, 1]
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from knock.data import cifar10, digits, folder, idx, newts
+from knock.data.batches import Batches, prefetch, to_pixels, to_unit
+from knock.data.imageset import ImageSet, Shape, Split
+from knock.errors import UserError
+
+__all__ = [
+    "SETS",
+    "Batches",
+    "ImageSet",
+    "SetStatus",
+    "download",
+    "load",
+    "prefetch",
+    "status",
+    "to_pixels",
+    "to_unit",
+]
+
+
+class _Load(Protocol):
+    def __call__(self, image_shape: Shape, split: Split, folder: Path | None) -> ImageSet: ...
+
+
+@dataclass(frozen=True)
+class _Source:
+    """How one set is read, where it lies (None: nowhere yet), and how it is got."""
+
+    load: _Load
+    where: Callable[[], Path | None]
+    how_to_get: str
+    download: Callable[[], Path] | None = None
+
+
+_DOWNLOADS = "knock data {name} downloads it; or put its files in {by_hand}"
+
+
+def _idx_source(name: str) -> _Source:
+    published = idx.PUBLISHED[name]
+    return _Source(
+        load=lambda image_shape, split, folder: idx.load(published, image_shape, split, folder),
+        where=lambda: idx.where(published),
+        how_to_get=_DOWNLOADS.format(name=name, by_hand=f"$KNOCK_DATA/{name}"),
+        download=lambda: idx.download(published),
+    )
+
+
+_SOURCES: dict[str, _Source] = {
+    "newts": _Source(newts.load, newts.where, "it comes with the repository, in Dataset"),
+    "digits": _Source(digits.load, digits.where, "pip install scikit-learn"),
+    "mnist": _idx_source("mnist"),
+    "fashion_mnist": _idx_source("fashion_mnist"),
+    "cifar10": _Source(
+        cifar10.load,
+        cifar10.where,
+        _DOWNLOADS.format(name="cifar10", by_hand="$KNOCK_DATA/cifar10"),
+        cifar10.download,
+    ),
+    "folder": _Source(folder.load, lambda: None, "your own pictures: --data FOLDER"),
+}
+
+SETS = tuple(_SOURCES)
+
+
+@dataclass(frozen=True)
+class SetStatus:
+    """One line of `knock data`: is the set here, where, and how is it got if it is not."""
+
+    name: str
+    where: Path | None
+    present: bool
+    how_to_get: str
+
+
+def load(
+    name: str, image_shape: Shape, split: Split = "train", folder: Path | None = None
+) -> ImageSet:
+    """Read one of `SETS` into memory, every picture already `image_shape` = (C, H, W).
+
+    Without `folder` the set is looked for in `$KNOCK_DATA`, then in the cache folder, and mnist,
+    fashion_mnist and cifar10 are downloaded where they are in neither. Raises UserError for an
+    unknown name, a missing set, and any file that cannot be used, naming it.
+    """
+    source = _source(name)
+    channels, height, width = image_shape
+    if channels not in (1, 3) or min(height, width) < 1:
+        raise UserError(
+            f"pictures are 1×height×width (grey) or 3×height×width (colour), not {image_shape}"
+        )
+    if split not in ("train", "test"):
+        raise UserError(f"no split {split!r}; choose from: train, test")
+    return source.load((channels, height, width), split, folder)
+
+
+def status() -> list[SetStatus]:
+    """Every set with the place where it was found. Reads no file's content, opens no connection."""
+    found = [(name, source, source.where()) for name, source in _SOURCES.items()]
+    return [SetStatus(n, where, where is not None, s.how_to_get) for n, s, where in found]
+
+
+def download(name: str) -> Path:
+    """Fetch a set from its public homes, unless it is here already, and return its folder.
+
+    Raises UserError for a set that is not downloaded, and where no home answers.
+    """
+    source = _source(name)
+    if source.download is None:
+        raise UserError(f"{name} is not downloaded: {source.how_to_get}")
+    return source.download()
+
+
+def _source(name: str) -> _Source:
+    if name not in _SOURCES:
+        raise UserError(f"no data set {name!r}; choose from: {', '.join(SETS)}")
+    return _SOURCES[name]

@@ -1,0 +1,133 @@
+"""What a training step gets: pictures, labels, masks, and the recipe's random draws."""
+
+from collections import deque
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from knock import noise
+from knock.data import augment
+from knock.data.imageset import ImageSet, Pixels
+from knock.errors import UserError
+from knock.layers import evaluate
+from knock.recipe import Recipe
+
+import numpy as np
+from numpy.typing import NDArray
+
+Batch = dict[str, NDArray[Any]]
+Made = TypeVar("Made")
+
+_OWN = ("images", "labels", "masks")
+
+
+class Batches:
+    """The batches of a run, each a function of its step alone.
+
+    Picture i of step s stands at place s·B + i of an endless row: the epochs one after another,
+    each a permutation of the set of its own. So every picture comes once an epoch, a batch may
+    straddle two, and one larger than the set takes from several.
+    """
+
+    def __init__(self, pictures: ImageSet, recipe: Recipe) -> None:
+        """Raises UserError where the recipe's draws cannot be made."""
+        if pictures.image_shape != recipe.image_shape:
+            raise ValueError(f"{pictures.image_shape} pictures for a {recipe.image_shape} recipe")
+        self.pictures = pictures
+        self.recipe = recipe
+        self._size = recipe.train.batch_size
+        random_draws(recipe, 0)  # what cannot be drawn is refused before the first step
+        self._order = lru_cache(maxsize=4)(self._permutation)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of `step` (0, 1, …).
+
+        images: N×C×H×W in the recipe's dtype, −1 … 1. labels: int64 N. masks: uint8 N×H×W, if the
+        set has them. Then every draw of the recipe under its name: N×shape, in the recipe's dtype.
+        """
+        recipe, pictures = self.recipe, self.pictures
+        chosen = self._chosen(step)
+        masks = None if pictures.masks is None else pictures.masks[chosen]
+        images, masks = augment.apply(
+            pictures.images[chosen], masks, recipe.augment, pictures.border, recipe.seed, step
+        )
+        batch: Batch = {
+            "images": to_unit(images, recipe.dtype),
+            "labels": pictures.labels[chosen],
+        }
+        if masks is not None:
+            batch["masks"] = masks
+        return {**batch, **random_draws(recipe, step)}
+
+    def _chosen(self, step: int) -> NDArray[np.int64]:
+        """Which pictures of the set make up the batch, int64 N."""
+        start, count = step * self._size, len(self.pictures)
+        epochs, places = np.divmod(np.arange(start, start + self._size), count)
+        chosen = np.empty(self._size, np.int64)
+        for epoch in range(epochs[0], epochs[-1] + 1):
+            here = epochs == epoch
+            chosen[here] = self._order(epoch)[places[here]]
+        return chosen
+
+    def _permutation(self, epoch: int) -> NDArray[np.int64]:
+        return noise.permutation(self.recipe.seed, epoch, "data/order", len(self.pictures))
+
+
+def random_draws(recipe: Recipe, step: int) -> Batch:
+    """Everything that the recipe draws at `step`, by name: N×shape, in the recipe's dtype.
+
+    Raises UserError where a name is taken by the data or a shape cannot be worked out.
+    """
+    drawn: Batch = {}
+    for name, draw in recipe.draws.items():
+        if name in _OWN:
+            raise UserError(f"draws.{name}: the name is taken by the data; choose another")
+        sizes = [evaluate(size, recipe.sizes, f"draws.{name}.shape") for size in draw.shape]
+        shape, key = (recipe.train.batch_size, *sizes), f"draw/{name}"
+        if draw.distribution == "normal":
+            values = noise.normal(recipe.seed, step, key, shape)
+        else:
+            values = noise.uniform(recipe.seed, step, key, shape, draw.low, draw.high)
+        drawn[name] = values.astype(recipe.dtype)
+    return drawn
+
+
+def to_unit(images: Pixels, dtype: str = "float32") -> NDArray[Any]:
+    """uint8 N×H×W×C pictures as N×C×H×W in −1 … 1: (value − 127.5) / 127.5.
+
+    The difference is exact and the quotient rounded once, so that every machine gets the same
+    bits.
+    """
+    planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    unit: NDArray[Any] = np.subtract(planes, 127.5, dtype=dtype)
+    unit /= 127.5
+    return unit
+
+
+def to_pixels(unit: NDArray[Any]) -> Pixels:
+    """The way back: N×C×H×W in −1 … 1 as uint8 N×H×W×C, rounded; what lies outside is clipped."""
+    values = np.rint(np.asarray(unit, np.float64) * 127.5 + 127.5)
+    return np.ascontiguousarray(np.clip(values, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1))
+
+
+def prefetch(
+    make: Callable[[int], Made], start: int, stop: int, ahead: int = 2
+) -> Generator[Made, None, None]:
+    """make(start) … make(stop − 1) in order, up to `ahead` of them made in the background.
+
+    What `make` raises is raised where the iterator is advanced. When the iterator is exhausted,
+    closed or dropped, its thread ends once the step in hand is made.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as worker:
+        waiting: deque[Future[Made]] = deque()
+        try:
+            for step in range(start, stop):
+                waiting.append(worker.submit(make, step))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

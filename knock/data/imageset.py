@@ -1,0 +1,44 @@
+"""What a data set is once it is read: arrays in memory."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Shape = tuple[int, int, int]
+"""Channels, height, width of one picture."""
+
+Split = Literal["train", "test"]
+Border = Literal["reflect", "constant"]
+Pixels = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """A data set, every picture of one size.
+
+    images: uint8 N×H×W×C, 0 … 255, RGB order, C 1 or 3.
+    labels: int64 N, places in `classes`; zeros where there are no classes.
+    masks: uint8 N×H×W class ids, 0 background, i + 1 for `classes[i]`; None where there are none.
+    border: what a shifted or turned picture shows beyond its edge: its mirror image for
+        photographs, black for figures drawn on black.
+    """
+
+    images: Pixels
+    labels: Labels
+    classes: tuple[str, ...]
+    masks: Pixels | None
+    name: str
+    split: Split
+    border: Border = "reflect"
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def image_shape(self) -> Shape:
+        """Channels, height, width."""
+        _, height, width, channels = self.images.shape
+        return channels, height, width

@@ -1,0 +1,144 @@
+"""Fetch published files: mirrors in turn, digests always, interrupted downloads continued.
+
+pooch compares digests and puts the finished file in place at once; what it lacks, going on where a
+broken download stopped, is `Resuming` below.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from knock.data import places
+from knock.errors import UserError
+
+if TYPE_CHECKING:
+    import requests
+
+TIMEOUT = (10.0, 30.0)
+"""Seconds to wait for a connection, and for the next bytes of an open one."""
+
+CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A published file: its name, its length in bytes, and its digest."""
+
+    file: str
+    size: int
+    sha256: str
+
+
+def fetch(remote: Remote, name: str, homes: Sequence[str]) -> Path:
+    """The downloaded `remote` of the set `name`; `homes` are the addresses of folders to ask.
+
+    A file that is here and right is returned without any connection; one that is here and wrong
+    is fetched anew. Raises UserError where no home gives the right file, or it cannot be written.
+    """
+    import pooch
+    import requests
+    import urllib3
+
+    pooch.get_logger().setLevel("WARNING")  # its own remarks would come between ours
+    folder = places.downloads(name, remote.file)
+    failures = []
+    for home in homes:
+        try:
+            path = pooch.retrieve(
+                home + remote.file,
+                known_hash=f"sha256:{remote.sha256}",
+                fname=remote.file,
+                path=folder,
+                downloader=Resuming(remote, folder / f"{remote.file}.part"),
+            )
+            return Path(path)
+        # requests' exceptions are OSErrors too: they must be caught before those of the disk
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+            failures.append(f"{urlsplit(home).netloc}: {_reason(error)}")
+        except OSError as error:
+            raise UserError(
+                f"cannot store {remote.file} of {name} in {folder}: {error.strerror or error}; "
+                f"make room there or set {places.VARIABLE} to another folder"
+            ) from None
+    raise UserError(
+        f"cannot download {remote.file} of {name} ({'; '.join(failures)}); try again later, or "
+        f"put all files of the set in {places.by_hand(name)}"
+    )
+
+
+class Resuming:
+    """A downloader for pooch that keeps what it has in `part` and asks a server for the rest.
+
+    A server that does not know ranges sends everything, and the part is written over. A file that
+    changed between the two halves is found out by its digest, as everything else is.
+    """
+
+    def __init__(self, remote: Remote, part: Path) -> None:
+        self.remote = remote
+        self.part = part
+
+    def __call__(self, url: str, output_file: str, pooch: Any, check_only: bool = False) -> None:
+        """Leave the file at `output_file`. Raises what requests, urllib3 and the disk raise."""
+        if self._have() < self.remote.size:
+            self._get(url)
+        os.replace(self.part, output_file)
+
+    def _have(self) -> int:
+        return self.part.stat().st_size if self.part.is_file() else 0
+
+    def _get(self, url: str) -> None:
+        import requests
+
+        have = self._have()
+        # "identity": a server must not compress the file once more on its way
+        headers = {"Accept-Encoding": "identity", "Range": f"bytes={have}-"}
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+            response.raise_for_status()
+            goes_on = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+            if response.status_code != requests.codes.partial_content or not goes_on:
+                have = 0
+            length = response.headers.get("Content-Length")
+            if length is not None and int(length) != self.remote.size - have:
+                # a page that asks for a login, say: it must not become the beginning of the file
+                raise ValueError("not as long as the published file")
+            self._write(response, have)
+        if self._have() < self.remote.size:
+            raise requests.ConnectionError("the connection broke off")
+
+    def _write(self, response: "requests.Response", have: int) -> None:
+        from tqdm import tqdm
+
+        with (
+            open(self.part, "ab" if have else "wb") as file,
+            # disable=None: no bar where standard error is not a terminal
+            tqdm(
+                desc=self.remote.file,
+                total=self.remote.size,
+                initial=have,
+                unit="B",
+                unit_scale=True,
+                disable=None,
+            ) as bar,
+        ):
+            for chunk in response.raw.stream(CHUNK, decode_content=False):
+                have += len(chunk)
+                if have > self.remote.size:
+                    raise ValueError("longer than the published file")
+                file.write(chunk)
+                bar.update(len(chunk))
+
+
+def _reason(error: Exception) -> str:
+    """Why a home was given up, in a few words."""
+    import requests
+
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"answers {error.response.status_code}"
+    if isinstance(error, requests.Timeout):
+        return "does not answer"
+    if isinstance(error, ValueError) and not isinstance(error, requests.RequestException):
+        return "gives another file than the published one"
+    return "no connection, or it broke off"

@@ -1,0 +1,91 @@
+"""The newts: photograph-like pictures of two species, each with a mask that says where they are.
+
+    FOLDER/train/images/akahara/*.jpg        FOLDER/train/seg_images/akahara/*.png
+    FOLDER/train/images/madara/*.jpg         FOLDER/train/seg_images/madara/*.png
+    FOLDER/test/…                            the same
+
+The set comes with the repository, in `Dataset`. A reader's own photographs in the same layout are
+used in its place with `--data FOLDER`.
+"""
+
+from pathlib import Path
+
+from knock.data import images, places, resize
+from knock.data.imageset import ImageSet, Pixels, Shape, Split
+from knock.errors import UserError
+
+import numpy as np
+
+CLASSES = ("akahara", "madara")
+COLOURS: tuple[images.Colour, ...] = ((0, 0, 0), (128, 0, 0), (0, 128, 0))
+"""A mask's colours in the order of its class ids: background, akahara, madara."""
+
+SHIPPED = Path(__file__).resolve().parents[2] / "Dataset"
+
+
+def load(image_shape: Shape, split: Split, folder: Path | None = None) -> ImageSet:
+    """Read one split. Where there is no `seg_images` at all, the set has no masks.
+
+    Raises UserError where the layout is not there, a picture lacks its mask, a mask differs from
+    its picture in size, or a file cannot be read.
+    """
+    root = where(folder)
+    if root is None:
+        raise UserError(
+            f"no newts in {folder or SHIPPED}: there must be train/images/{CLASSES[0]} or "
+            f"train/images/{CLASSES[1]} with pictures in it"
+        )
+    found = [
+        (path, label)
+        for label, name in enumerate(CLASSES)
+        if (place := root / split / "images" / name).is_dir()
+        for path in images.pictures_in(place)
+    ]
+    if not found:
+        raise UserError(f"no pictures in {root / split / 'images'}/{{{','.join(CLASSES)}}}")
+    channels, height, width = image_shape
+    mask_root = root / split / "seg_images"
+    has_masks = mask_root.is_dir()
+
+    def one(item: tuple[Path, int]) -> tuple[Pixels, Pixels | None]:
+        path, label = item
+        image = images.read(path, channels)
+        ids = _mask(mask_root / CLASSES[label], path, image) if has_masks else None
+        return (
+            resize.photograph(image, height, width),
+            None if ids is None else resize.mask(ids, height, width),
+        )
+
+    pictures, masks = zip(*images.in_parallel(one, found), strict=True)
+    return ImageSet(
+        images=np.stack(pictures),
+        labels=np.array([label for _, label in found], np.int64),
+        classes=CLASSES,
+        masks=np.stack(masks) if has_masks else None,
+        name="newts",
+        split=split,
+    )
+
+
+def where(folder: Path | None = None) -> Path | None:
+    """The folder with the newts' layout: the given one, else `$KNOCK_DATA`'s, else the shipped."""
+    own = places.candidates("newts", folder)
+    roots = own if folder is not None else [*own, SHIPPED]
+    return next((root for root in roots if _has_layout(root)), None)
+
+
+def _has_layout(root: Path) -> bool:
+    return any((root / "train" / "images" / name).is_dir() for name in CLASSES)
+
+
+def _mask(folder: Path, picture: Path, image: Pixels) -> Pixels:
+    path = folder / f"{picture.stem}.png"
+    if not path.is_file():
+        raise UserError(f"the picture {picture} has no mask {path}; draw it or take {picture} away")
+    ids = images.read_mask(path, COLOURS)
+    if ids.shape != image.shape[:2]:
+        raise UserError(
+            f"the mask {path} is {ids.shape[1]}×{ids.shape[0]}, but its picture {picture} is "
+            f"{image.shape[1]}×{image.shape[0]}; they must be of one size"
+        )
+    return ids

@@ -1,0 +1,78 @@
+"""Bring pictures to the size and the channels that were asked for."""
+
+from knock.data.imageset import Pixels, Shape
+
+import numpy as np
+
+
+def photograph(image: Pixels, height: int, width: int) -> Pixels:
+    """A uint8 H×W×C picture, cropped about its centre to the aspect asked for, then resized.
+
+    Smaller by averaging areas, which no other interpolation does without ripples; larger linearly.
+    """
+    import cv2
+
+    image = _crop(image, height, width)
+    if image.shape[:2] == (height, width):
+        return image
+    how = cv2.INTER_AREA if image.shape[0] >= height else cv2.INTER_LINEAR
+    resized = cv2.resize(image, (width, height), interpolation=how)
+    return np.asarray(resized, np.uint8).reshape(height, width, -1)
+
+
+def photographs(images: Pixels, image_shape: Shape) -> Pixels:
+    """A uint8 N×H×W×C stack as `photograph` and `with_channels` make its pictures."""
+    channels, height, width = image_shape
+    images = with_channels(images, channels)
+    if images.shape[1:3] == (height, width):
+        return images
+    return np.stack([photograph(image, height, width) for image in images])
+
+
+def mask(ids: Pixels, height: int, width: int) -> Pixels:
+    """A uint8 H×W map of class ids, cropped as its photograph is; ids are picked, never mixed."""
+    import cv2
+
+    ids = _crop(ids, height, width)
+    # NEAREST_EXACT picks the pixel in the middle of the area that INTER_AREA averages; plain
+    # NEAREST picks its corner, and the mask would lie half an area beside its picture.
+    resized = cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(resized, np.uint8)
+
+
+def drawing(images: Pixels, image_shape: Shape) -> Pixels:
+    """A uint8 N×28×28×1 stack of figures on black.
+
+    32×32 adds two black pixels on every side, as LeNet-5 reads MNIST (LeCun et al. 1998), and
+    leaves the strokes as they are; any other size is resized as a photograph is.
+    """
+    channels, height, width = image_shape
+    if (height, width) == (32, 32):
+        images = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    return photographs(images, (channels, height, width))
+
+
+def with_channels(images: Pixels, channels: int) -> Pixels:
+    """An array …×C with C made 1 or 3.
+
+    Grey is repeated; colour becomes the luma of ITU-R BT.601 (0.299 R + 0.587 G + 0.114 B) in the
+    16-bit fixed point of Pillow's mode L, so that every set is greyed alike.
+    """
+    if images.shape[-1] == channels:
+        return images
+    if channels == 3:
+        return np.repeat(images, 3, axis=-1)
+    weights = np.array([19595, 38470, 7471], np.uint32)  # they sum to 2¹⁶
+    return ((images @ weights + 0x8000) >> 16).astype(np.uint8)[..., None]
+
+
+def _crop(image: Pixels, height: int, width: int) -> Pixels:
+    """The largest part about the centre with the aspect of height × width, at least one pixel."""
+    old_height, old_width = image.shape[:2]
+    if old_width * height > old_height * width:
+        new = max(1, round(old_height * width / height))
+        left = (old_width - new) // 2
+        return image[:, left : left + new]
+    new = max(1, round(old_width * height / width))
+    top = (old_height - new) // 2
+    return image[top : top + new]

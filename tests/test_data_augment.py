@@ -1,0 +1,130 @@
+"""Augmentation: pictures and masks move as one, nothing is invented, everything is repeatable."""
+
+from knock.data import augment
+from knock.recipe import Augment
+from tests import data_fixtures as made
+
+import numpy as np
+import pytest
+
+ALL = Augment(flip=True, rotate=30.0, shift=0.2)
+
+
+def blocks(count: int = 16, side: int = 32) -> np.ndarray:
+    """Masks of class ids 0, 1 and 2 in large areas: uint8 N×side×side."""
+    masks = np.zeros((count, side, side), np.uint8)
+    masks[:, 4:16, 6:28] = 1
+    masks[:, 18:30, 2:14] = 2
+    return masks
+
+
+def test_nothing_on_gives_the_very_arrays_back():
+    masks = blocks()
+    images = masks[..., None]
+    new_images, new_masks = augment.apply(images, masks, Augment(), "reflect", 0, 0)
+    assert new_images is images and new_masks is masks
+
+
+def test_the_input_is_left_alone():
+    masks = blocks()
+    images = masks[..., None] * 100
+    before = images.copy(), masks.copy()
+    augment.apply(images, masks, ALL, "reflect", 0, 0)
+    np.testing.assert_array_equal(images, before[0])
+    np.testing.assert_array_equal(masks, before[1])
+
+
+@pytest.mark.parametrize("border", ["reflect", "constant"])
+def test_masks_keep_their_ids_and_move_with_their_pictures(border):
+    masks = blocks()
+    images = np.repeat(masks[..., None] * 100, 3, axis=-1)
+    for step in range(10):
+        new_images, new_masks = augment.apply(images, masks, ALL, border, 7, step)
+        # a mean of 0 and 2 would be a 1: ids that have no mean among them show it
+        _, far_apart = augment.apply(images, masks * 100, ALL, border, 7, step)
+        np.testing.assert_array_equal(far_apart, new_masks * 100)
+        assert not np.array_equal(new_masks, masks)
+        # away from the edges between areas, picture and mask say the same
+        flat = np.isin(new_images[..., 0], (0, 100, 200))
+        assert flat.mean() > 0.7
+        agree = new_images[..., 0][flat] == new_masks[flat] * 100
+        assert agree.mean() > 0.98
+
+
+def test_pictures_are_interpolated():
+    masks = blocks()
+    images = masks[..., None] * 100
+    new_images, _ = augment.apply(images, None, Augment(rotate=30.0), "reflect", 0, 0)
+    assert len(np.unique(new_images)) > 10
+
+
+def test_a_seed_and_a_step_say_everything():
+    images = made.RNG.integers(0, 256, (8, 16, 16, 3)).astype(np.uint8)
+    first, _ = augment.apply(images, None, ALL, "reflect", 3, 5)
+    again, _ = augment.apply(images, None, ALL, "reflect", 3, 5)
+    np.testing.assert_array_equal(first, again)
+    for seed, step in ((3, 6), (4, 5)):
+        other, _ = augment.apply(images, None, ALL, "reflect", seed, step)
+        assert not np.array_equal(first, other)
+
+
+def test_a_flip_is_exact_and_hits_about_half():
+    images = made.RNG.integers(0, 256, (400, 7, 10, 1)).astype(np.uint8)
+    found, _ = augment.apply(images, None, Augment(flip=True), "reflect", 0, 0)
+    mirrored = (found == images[:, :, ::-1]).all(axis=(1, 2, 3))
+    same = (found == images).all(axis=(1, 2, 3))
+    assert (mirrored ^ same).all()  # left and right only, pixel for pixel
+    assert 140 < mirrored.sum() < 260
+
+
+def test_every_step_flips_other_pictures():
+    flips = [augment.matrices(Augment(flip=True), 50, 8, 8, 0, step)[:, 0, 0] for step in (0, 1)]
+    assert (flips[0] != flips[1]).any()
+
+
+def test_nothing_is_stretched():
+    matrices = augment.matrices(ALL, 200, 20, 40, 0, 0)[:, :, :2]
+    np.testing.assert_allclose(
+        matrices @ matrices.transpose(0, 2, 1), np.tile(np.eye(2), (200, 1, 1)), atol=1e-12
+    )
+
+
+def test_turns_and_shifts_stay_in_their_ranges_and_fill_them():
+    height, width = 20, 40
+    matrices = augment.matrices(Augment(rotate=30.0), 2000, height, width, 0, 0)
+    angles = np.rad2deg(np.arctan2(matrices[:, 0, 1], matrices[:, 0, 0]))
+    assert np.abs(angles).max() <= 30 and angles.min() < -28 and angles.max() > 28
+    centre = np.array([(width - 1) / 2, (height - 1) / 2, 1])
+    np.testing.assert_allclose(matrices @ centre, np.tile(centre[:2], (2000, 1)), atol=1e-9)
+    moves = augment.matrices(Augment(shift=0.25), 2000, height, width, 0, 0)
+    np.testing.assert_allclose(moves[:, :, :2], np.tile(np.eye(2), (2000, 1, 1)), atol=1e-12)
+    assert np.abs(moves[:, 0, 2]).max() <= 10 and np.abs(moves[:, 0, 2]).max() > 9
+    assert np.abs(moves[:, 1, 2]).max() <= 5 and np.abs(moves[:, 1, 2]).max() > 4.5
+
+
+def test_photographs_mirror_at_the_edge_and_figures_meet_black():
+    images = np.full((50, 16, 16, 1), 200, np.uint8)
+    reflected, _ = augment.apply(images, None, ALL, "reflect", 0, 0)
+    assert (reflected == 200).all()
+    black, _ = augment.apply(images, None, ALL, "constant", 0, 0)
+    assert black.min() == 0 and black.max() == 200
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_shapes_that_are_not_square_keep_their_axes(channels):
+    images = made.RNG.integers(0, 256, (3, 12, 20, channels)).astype(np.uint8)
+    found, masks = augment.apply(images, images[..., 0], ALL, "constant", 0, 0)
+    assert found.shape == images.shape and masks.shape == (3, 12, 20)
+    assert found.any(axis=(1, 2, 3)).all() and masks.any(axis=(1, 2)).all()
+
+
+def test_a_picture_is_changed_as_its_matrix_says():
+    images = np.zeros((30, 31, 41, 1), np.uint8)
+    images[:, 10, 30] = 255
+    how = Augment(flip=True, rotate=20.0, shift=0.1)
+    found, _ = augment.apply(images, None, how, "constant", 1, 2)
+    matrices = augment.matrices(how, 30, 31, 41, 1, 2)
+    for picture, matrix in zip(found[..., 0].astype(float), matrices, strict=True):
+        y, x = np.mgrid[:31, :41]
+        where = np.array([(x * picture).sum(), (y * picture).sum()]) / picture.sum()
+        np.testing.assert_allclose(where, matrix @ (30, 10, 1), atol=0.6)

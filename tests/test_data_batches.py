@@ -1,0 +1,211 @@
+"""Batches: a function of the step alone, every picture once an epoch, in the form promised."""
+
+import threading
+import time
+
+from knock import data, noise
+from knock.data import Batches, prefetch, to_pixels, to_unit
+from knock.errors import UserError
+from knock.recipe import Augment, Draw
+from tests import data_fixtures as made
+
+import numpy as np
+import pytest
+
+
+def batches(count: int = 10, **named) -> Batches:
+    """Batches of a set whose picture i is filled with i and has the label i."""
+    images = np.broadcast_to(
+        np.arange(count, dtype=np.uint8)[:, None, None, None], (count, 8, 8, 1)
+    )
+    return Batches(made.image_set(np.ascontiguousarray(images)), made.recipe(**named))
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 10, 23])
+def test_every_picture_comes_exactly_once_an_epoch(batch_size):
+    source = batches(10, batch_size=batch_size)
+    steps = -(-50 // batch_size)
+    labels = np.concatenate([source.batch(step)["labels"] for step in range(steps)])[:50]
+    epochs = labels.reshape(5, 10)
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(10))
+    assert len({tuple(epoch) for epoch in epochs}) == 5  # each in an order of its own
+
+
+def test_pictures_and_labels_stay_together():
+    batch = batches(10).batch(3)
+    pixels = to_pixels(batch["images"])[:, 0, 0, 0]
+    np.testing.assert_array_equal(pixels, batch["labels"])
+
+
+def test_a_batch_does_not_depend_on_those_before_it():
+    settings = {"augment": Augment(flip=True, rotate=10.0, shift=0.1), "draws": DRAWS, "seed": 5}
+    forward = batches(10, **settings)
+    backward = batches(10, **settings)
+    there = [forward.batch(step) for step in range(12)]
+    back = [backward.batch(step) for step in reversed(range(12))][::-1]
+    for one, other in zip(there, back, strict=True):
+        assert one.keys() == other.keys()
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_another_seed_is_another_run():
+    draws = {"noise": Draw("normal", [4])}
+    one, other = (batches(10, seed=seed, batch_size=10, draws=draws).batch(0) for seed in (0, 1))
+    assert one["labels"].tolist() != other["labels"].tolist()
+    assert not np.array_equal(one["noise"], other["noise"])
+
+
+DRAWS = {
+    "noise": Draw("normal", ["noise"]),
+    "mix": Draw("uniform", [1, "height", "width/2"], -2.0, 3.0),
+    "scalar": Draw("uniform"),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_draws_arrive_in_their_shape_range_and_dtype(dtype):
+    source = batches(10, draws=DRAWS, dtype=dtype, batch_size=50)
+    first, second = source.batch(0), source.batch(1)
+    assert first["noise"].shape == (50, 6)
+    assert first["mix"].shape == (50, 1, 8, 4) and first["scalar"].shape == (50,)
+    assert -2 <= first["mix"].min() < -1.9 and 2.9 < first["mix"].max() <= 3
+    for name in DRAWS:
+        assert first[name].dtype == dtype
+        assert not np.array_equal(first[name], second[name])
+    expected = noise.normal(0, 1, "draw/noise", (50, 6)).astype(dtype)
+    np.testing.assert_array_equal(second["noise"], expected)
+
+
+def test_draws_that_cannot_be_made_are_refused_at_once():
+    with pytest.raises(UserError, match="draws.images: the name is taken"):
+        batches(draws={"images": Draw("normal")})
+    with pytest.raises(UserError, match="draws.z.shape"):
+        batches(draws={"z": Draw("normal", ["missing"])})
+
+
+def test_masks_come_along_as_ids():
+    masks = made.RNG.integers(0, 3, (5, 8, 8)).astype(np.uint8)
+    images = masks[..., None] * 100
+    batch = Batches(made.image_set(images, masks), made.recipe(batch_size=5)).batch(0)
+    assert batch["masks"].shape == (5, 8, 8) and batch["masks"].dtype == np.uint8
+    np.testing.assert_array_equal(batch["masks"] * 100, to_pixels(batch["images"])[..., 0])
+    assert "masks" not in batches().batch(0)
+
+
+def test_pictures_of_another_shape_than_the_recipe_s_are_a_fault():
+    with pytest.raises(ValueError, match=r"\(1, 8, 8\) pictures for a \(3, 8, 8\) recipe"):
+        batches(image_shape=(3, 8, 8))
+
+
+def test_channels_come_first_and_rows_before_columns():
+    images = np.zeros((1, 4, 6, 3), np.uint8)
+    images[0, 1, 5] = (255, 0, 0)
+    unit = to_unit(images)
+    assert unit.shape == (1, 3, 4, 6)
+    assert unit[0, 0, 1, 5] == 1 and unit.sum() == 1 - (4 * 6 * 3 - 1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_scaling_is_exact_and_goes_back(dtype):
+    images = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    unit = to_unit(images, dtype)
+    assert unit.dtype == dtype and unit.min() == -1 and unit.max() == 1
+    exact = (np.arange(256).reshape(1, 1, 16, 16) - 127.5) / 127.5
+    np.testing.assert_array_equal(unit, exact.astype(dtype))
+    np.testing.assert_array_equal(to_pixels(unit), images)
+
+
+def test_pixels_are_rounded_and_clipped():
+    unit = np.array([-9.0, -1.0, -1 + 0.9 / 127.5, 0.01, 1.0, 9.0]).reshape(1, 1, 1, 6)
+    assert to_pixels(unit)[0, 0, :, 0].tolist() == [0, 0, 1, 129, 255, 255]
+
+
+def test_prefetching_changes_nothing_but_the_thread():
+    source = batches(10, draws=DRAWS)
+    for step, batch in zip(range(3, 9), prefetch(source.batch, 3, 9), strict=True):
+        for name, values in source.batch(step).items():
+            np.testing.assert_array_equal(batch[name], values)
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 2, 5])
+def test_no_more_than_asked_is_made_ahead(ahead):
+    made_steps = []
+
+    def make(step):
+        made_steps.append(step)
+        return step
+
+    for step in prefetch(make, 0, 20, ahead):
+        time.sleep(0.005)
+        assert step in made_steps and max(made_steps) <= step + ahead
+    assert made_steps == list(range(20))
+
+
+def test_the_next_is_made_while_the_consumer_works():
+    threads = []
+
+    def make(step):
+        threads.append(threading.current_thread())
+        return step
+
+    steps = prefetch(make, 0, 5)
+    next(steps)
+    deadline = time.monotonic() + 5
+    while len(threads) < 3 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert len(threads) == 3 and threading.current_thread() not in threads
+    steps.close()
+
+
+def our_threads() -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name.startswith("batches")]
+
+
+def test_an_error_is_raised_in_its_place_and_the_thread_ends():
+    def make(step):
+        if step == 2:
+            raise UserError("step 2 is bad")
+        return step
+
+    seen = []
+    with pytest.raises(UserError, match="step 2 is bad"):
+        for step in prefetch(make, 0, 10):
+            seen.append(step)
+    assert seen == [0, 1] and our_threads() == []
+
+
+@pytest.mark.parametrize("leave", ["close", "break", "interrupt"])
+def test_stopping_early_ends_the_thread(leave):
+    made_steps = []
+
+    def make(step):
+        made_steps.append(step)
+        time.sleep(0.5 if step > 3 else 0)
+        return step
+
+    steps = prefetch(make, 0, 10_000)
+    try:
+        for step in steps:
+            if step == 3:
+                if leave == "interrupt":
+                    raise KeyboardInterrupt
+                break
+    except KeyboardInterrupt:
+        pass
+    if leave == "close":
+        steps.close()
+    else:
+        del steps
+    # step 4 may have been in hand, and is finished; step 5 was waiting, and is not begun
+    assert our_threads() == [] and max(made_steps) <= 4
+
+
+def test_a_whole_set_can_be_drawn_from(tmp_path):
+    made.write_newts(tmp_path)
+    found = data.load("newts", (3, 8, 8), "train", tmp_path)
+    settings = {"image_shape": (3, 8, 8), "augment": Augment(True, 10.0, 0.1), "batch_size": 6}
+    batch = Batches(found, made.recipe(**settings)).batch(1)
+    assert batch["images"].shape == (6, 3, 8, 8) and batch["images"].dtype == np.float32
+    assert set(np.unique(batch["masks"])) <= {0, 1, 2}

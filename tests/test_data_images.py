@@ -1,0 +1,262 @@
+"""Any file a reader may have: read rightly, or refused in one line that names it."""
+
+import struct
+import tracemalloc
+import warnings
+import zlib
+
+from knock.data import images
+from knock.errors import UserError
+from tests import data_fixtures as made
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def refusal(path, read=lambda path: images.read(path, 3)) -> str:
+    """The message with which a file is refused; it names the file and is one line."""
+    with pytest.raises(UserError) as caught:
+        read(path)
+    message = str(caught.value)
+    assert str(path) in message and "\n" not in message
+    return message
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that is nothing but its header, with right checksums."""
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    end = b"IEND"
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+        + struct.pack(">I", 0) + end + struct.pack(">I", zlib.crc32(end))
+    )  # fmt: skip
+
+
+FORMS = {
+    "JPEG": {},
+    "progressive": {"form": "JPEG", "progressive": True},
+    "PNG": {},
+    "BMP": {},
+    "GIF": {},
+    "WEBP": {"lossless": True},
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_file_cut_anywhere_is_refused_or_whole(tmp_path, name):
+    options = dict(FORMS[name])
+    data = made.encoded(made.noisy_picture(), options.pop("form", name), **options)
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(data)
+    whole = images.read(path, 3)
+    # every length would take seconds: the ends, where decoders forgive, and a few between
+    lengths = {*range(1, 40), *range(40, len(data), max(1, len(data) // 60))}
+    refused = 0
+    for length in sorted(lengths | set(range(len(data) - 20, len(data)))):
+        path.write_bytes(data[:length])
+        try:
+            found = images.read(path, 3)
+        except UserError as error:
+            assert str(path) in str(error)
+            refused += 1
+        else:
+            np.testing.assert_array_equal(found, whole)
+    assert refused > 50
+
+
+def test_a_cut_jpeg_is_called_cut_short(tmp_path):
+    path = tmp_path / "cut.jpg"
+    data = made.encoded(made.noisy_picture(), "JPEG")
+    path.write_bytes(data[: len(data) * 2 // 3])
+    assert "is cut short" in refusal(path)
+
+
+def test_a_png_with_a_flipped_bit_is_called_damaged(tmp_path):
+    path = tmp_path / "flipped.png"
+    data = bytearray(made.encoded(made.noisy_picture(), "PNG"))
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    assert "is damaged" in refusal(path)
+
+
+@pytest.mark.parametrize("side", [9_000, 50_000])
+def test_a_header_that_asks_for_gigabytes_is_refused_before_any_is_taken(tmp_path, side):
+    path = tmp_path / "huge.png"
+    path.write_bytes(png_header(side, side))
+    tracemalloc.start()
+    message = refusal(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "80 million pixels" in message
+    assert peak < 20_000_000
+
+
+def test_a_note_in_a_png_that_unpacks_to_megabytes_is_refused(tmp_path):
+    body = b"zTXtNote\0\0" + zlib.compress(bytes(50_000_000))
+    note = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    data = made.encoded(made.noisy_picture(), "PNG")
+    path = tmp_path / "note.png"
+    path.write_bytes(data[:33] + note + data[33:])  # behind the header
+    assert "is damaged" in refusal(path)
+
+
+def test_a_jpeg_header_that_asks_for_gigabytes_is_refused(tmp_path):
+    data = bytearray(made.encoded(made.noisy_picture(), "JPEG"))
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", 50_000, 50_000)
+    path = tmp_path / "huge.jpg"
+    path.write_bytes(data)
+    assert "too large" in refusal(path)
+
+
+def test_an_empty_file_is_refused(tmp_path):
+    path = tmp_path / "empty.png"
+    path.touch()
+    assert "is empty" in refusal(path)
+
+
+@pytest.mark.parametrize("data", [b"hello, I am a text", b"\0" * 500, b"P6 4 4 255 " + b"0" * 48])
+def test_what_is_not_a_picture_is_refused(tmp_path, data):
+    path = tmp_path / "text.jpg"
+    path.write_bytes(data)
+    assert "is not a picture" in refusal(path)
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
+    assert "No such file" in refusal(tmp_path / "none.png")
+    (tmp_path / "folder.png").mkdir()
+    assert "cannot read" in refusal(tmp_path / "folder.png")
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "GIF", "WEBP"])
+def test_the_name_need_not_tell_the_form(tmp_path, form):
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(made.encoded(Image.new("RGB", (30, 20), (200, 30, 60)), form))
+    found = images.read(path, 3)
+    assert found.shape == (20, 30, 3) and found.dtype == np.uint8
+    assert abs(found.astype(int) - (200, 30, 60)).max() <= 4
+
+
+def test_red_is_in_channel_0(tmp_path):
+    red = images.read(made.write_picture(tmp_path / "red.png", colour=(255, 0, 0)), 3)
+    np.testing.assert_array_equal(red[0, 0], [255, 0, 0])
+
+
+def test_sixteen_bits_lose_the_lower_eight(tmp_path):
+    wide = np.array([[0, 255, 256, 40_000, 65_535]], np.uint16)
+    for name, array in (("grey.png", wide), ("colour.png", np.stack([wide] * 3, axis=-1))):
+        cv2.imwrite(str(tmp_path / name), array)
+        found = images.read(tmp_path / name, 3)
+        np.testing.assert_array_equal(found[0, :, 0], [0, 0, 1, 156, 255])
+
+
+def test_grey_becomes_colour_and_colour_grey(tmp_path):
+    Image.new("L", (3, 2), 77).save(tmp_path / "grey.png")
+    found = images.read(tmp_path / "grey.png", 3)
+    assert found.shape == (2, 3, 3) and (found == 77).all()
+    made.write_picture(tmp_path / "green.png", colour=(0, 255, 0))
+    found = images.read(tmp_path / "green.png", 1)
+    assert found.shape == (20, 30, 1) and (found == 150).all()  # 0.587 · 255
+
+
+def test_transparency_shows_white_paper(tmp_path):
+    Image.new("RGBA", (4, 4), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert (images.read(tmp_path / "clear.png", 3) == 255).all()
+    Image.new("RGBA", (4, 4), (255, 0, 0, 128)).save(tmp_path / "half.png")
+    np.testing.assert_array_equal(images.read(tmp_path / "half.png", 3)[0, 0], [255, 127, 127])
+
+
+def test_a_palette_gives_its_colours(tmp_path):
+    palette = Image.new("RGB", (4, 4), (10, 200, 30)).convert("P", palette=Image.Palette.ADAPTIVE)
+    palette.save(tmp_path / "palette.png")
+    np.testing.assert_array_equal(images.read(tmp_path / "palette.png", 3)[0, 0], [10, 200, 30])
+    palette.save(tmp_path / "clear.gif", transparency=palette.getpixel((0, 0)))
+    assert (images.read(tmp_path / "clear.gif", 3) == 255).all()
+
+
+def test_cmyk_is_not_read_inverted(tmp_path):
+    Image.new("RGB", (16, 16), (255, 0, 0)).convert("CMYK").save(tmp_path / "print.jpg")
+    red, green, blue = images.read(tmp_path / "print.jpg", 3)[8, 8].astype(int)
+    assert red > 245 and green < 10 and blue < 10
+
+
+def test_a_picture_lying_on_its_side_is_set_upright(tmp_path):
+    array = np.zeros((10, 20, 3), np.uint8)
+    array[:, :10] = 255  # white on the left
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn a quarter clockwise to view
+    Image.fromarray(array).save(tmp_path / "side.png", exif=exif)
+    found = images.read(tmp_path / "side.png", 3)
+    assert found.shape == (20, 10, 3)
+    assert (found[:10] == 255).all() and (found[10:] == 0).all()
+
+
+def test_one_pixel_is_a_picture(tmp_path):
+    path = made.write_picture(tmp_path / "one.png", 1, 1)
+    assert images.read(path, 3).shape == (1, 1, 3)
+
+
+def test_reading_warns_of_nothing(tmp_path):
+    path = made.write_picture(tmp_path / "one.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        images.read(path, 3)
+
+
+LAYOUT = ((0, 0, 0), (128, 0, 0), (0, 128, 0))
+
+
+def test_a_mask_is_read_as_class_ids(tmp_path):
+    colours = np.array([[LAYOUT[0], LAYOUT[1], LAYOUT[2]]], np.uint8)
+    Image.fromarray(colours).save(tmp_path / "mask.png")
+    found = images.read_mask(tmp_path / "mask.png", LAYOUT)
+    assert found.dtype == np.uint8 and found.tolist() == [[0, 1, 2]]
+
+
+def test_a_mask_may_be_a_palette_or_have_a_clear_background(tmp_path):
+    array = np.zeros((4, 4, 4), np.uint8)
+    array[:, 2:] = (128, 0, 0, 255)
+    clear = Image.fromarray(array)
+    clear.save(tmp_path / "clear.png")
+    clear.convert("RGB").quantize(4).save(tmp_path / "palette.png")
+    for name in ("clear.png", "palette.png"):
+        assert images.read_mask(tmp_path / name, LAYOUT).tolist() == [[0, 0, 1, 1]] * 4
+
+
+def test_a_mask_with_another_colour_is_refused_with_the_place(tmp_path):
+    array = np.zeros((4, 4, 3), np.uint8)
+    array[2, 1] = (127, 0, 0)
+    Image.fromarray(array).save(tmp_path / "mask.png")
+    message = refusal(tmp_path / "mask.png", lambda path: images.read_mask(path, LAYOUT))
+    assert "(127, 0, 0) at x=1, y=2" in message
+
+
+def test_damaged_camera_notes_do_not_break_the_message(tmp_path):
+    data = made.encoded(made.noisy_picture(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    (tmp_path / "notes.jpg").write_bytes(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            assert images.read(tmp_path / "notes.jpg", 3).shape == (60, 40, 3)
+        except UserError as error:
+            assert "notes.jpg" in str(error)
+
+
+def test_random_bytes_behind_a_right_beginning_never_escape_as_another_error(tmp_path):
+    path = tmp_path / "fuzz.jpg"
+    for form in ("JPEG", "PNG", "GIF", "BMP", "WEBP"):
+        good = made.encoded(made.noisy_picture(12, 12), form)
+        for _ in range(40):
+            data = bytearray(good)
+            for place in made.RNG.integers(2, len(data), 6):
+                data[place] = made.RNG.integers(0, 256)
+            path.write_bytes(data)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    assert images.read(path, 3).dtype == np.uint8
+                except UserError as error:
+                    assert "\n" not in str(error)

@@ -1,0 +1,234 @@
+"""The sets themselves: found where they lie, read as their layout says, refused in one line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from knock import data
+from knock.data import digits, newts
+from knock.errors import UserError
+from tests import data_fixtures as made
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(autouse=True)
+def no_own_data(monkeypatch, tmp_path):
+    """Neither the reader's data folder nor the cache of this machine takes part."""
+    monkeypatch.delenv("KNOCK_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "no-cache"))
+
+
+def refusal(*arguments, **named) -> str:
+    with pytest.raises(UserError) as caught:
+        data.load(*arguments, **named)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_an_unknown_set_names_the_choices():
+    message = refusal("newt", (3, 8, 8))
+    assert "'newt'" in message and all(name in message for name in data.SETS)
+
+
+def test_impossible_shapes_and_splits_are_refused():
+    assert "(4, 8, 8)" in refusal("digits", (4, 8, 8))
+    assert "(1, 0, 8)" in refusal("digits", (1, 0, 8))
+    assert "train, test" in refusal("digits", (1, 8, 8), split="valid")
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    heavy = ("torch", "tensorflow", "keras", "chainer", "sklearn", "pooch", "cv2", "PIL")
+    code = f"import sys, knock.data; print([m for m in {heavy} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_status_tells_what_is_here(monkeypatch, tmp_path):
+    before = {one.name: one for one in data.status()}
+    assert tuple(before) == data.SETS
+    assert before["digits"].present and not before["mnist"].present
+    assert "knock data mnist" in before["mnist"].how_to_get
+    made.write_idx(tmp_path / "mine" / "mnist")
+    made.write_cifar(tmp_path / "mine" / "cifar10" / "cifar-10-batches-bin")
+    monkeypatch.setenv("KNOCK_DATA", str(tmp_path / "mine"))
+    after = {one.name: one for one in data.status()}
+    assert after["mnist"].where == tmp_path / "mine" / "mnist"
+    assert after["cifar10"].present and not after["fashion_mnist"].present
+
+
+def test_half_a_set_is_not_present(monkeypatch, tmp_path):
+    made.write_idx(tmp_path / "mnist", splits=("train",))
+    monkeypatch.setenv("KNOCK_DATA", str(tmp_path))
+    assert not {one.name: one for one in data.status()}["mnist"].present
+
+
+def test_only_downloadable_sets_are_downloaded():
+    with pytest.raises(UserError, match="newts is not downloaded: it comes with the repository"):
+        data.download("newts")
+
+
+def test_digits_are_split_where_a_writer_begins():
+    train, test = (data.load("digits", (1, 32, 32), split) for split in ("train", "test"))
+    assert len(train) + len(test) == 1797 and len(train) == digits.TRAIN
+    # every writer's series begins 0 … 9, 0 … 9; the one before the split is another's end
+    assert test.labels[:20].tolist() == [*range(10)] * 2
+    assert train.labels[:20].tolist() == [*range(10)] * 2
+    assert train.images.shape[1:] == (32, 32, 1) and train.border == "constant"
+    assert train.images.max() == 255 and train.images.min() == 0
+    assert np.bincount(test.labels).min() > 30
+
+
+def test_digits_look_as_they_did_at_8_by_8():
+    from sklearn.datasets import load_digits
+
+    found = data.load("digits", (1, 32, 32)).images.reshape(-1, 8, 4, 8, 4).mean(axis=(2, 4))
+    # cubic overshoot must be clipped: wrapped round it would turn black into white
+    assert np.abs(found - load_digits().images[: digits.TRAIN] * 255 / 16).max() < 80
+
+
+def test_digits_are_not_read_from_a_folder(tmp_path):
+    assert "scikit-learn" in refusal("digits", (1, 8, 8), folder=tmp_path)
+
+
+def test_newts_are_read_with_their_masks(tmp_path):
+    made.write_newts(tmp_path)
+    found = data.load("newts", (3, 8, 8), "train", tmp_path)
+    assert found.images.shape == (4, 8, 8, 3) and found.masks.shape == (4, 8, 8)
+    assert found.labels.tolist() == [0, 0, 1, 1] and found.classes == ("akahara", "madara")
+    assert found.border == "reflect" and found.masks.dtype == np.uint8
+    for label, mask in zip(found.labels, found.masks, strict=True):
+        assert (mask[:, :4] == 0).all() and (mask[:, 4:] == label + 1).all()
+    assert data.load("newts", (1, 8, 8), "test", tmp_path).images.shape == (4, 8, 8, 1)
+
+
+@pytest.mark.parametrize("suffix", [".JPG", ".jpeg", ".png", ".PNG", ".webp"])
+def test_own_photographs_may_end_otherwise(tmp_path, suffix):
+    made.write_newts(tmp_path, suffix=suffix)
+    assert len(data.load("newts", (3, 8, 8), "train", tmp_path)) == 4
+
+
+def test_newts_in_the_data_folder_come_before_the_shipped(monkeypatch, tmp_path):
+    made.write_newts(tmp_path / "newts", each=3)
+    monkeypatch.setenv("KNOCK_DATA", str(tmp_path))
+    assert len(data.load("newts", (3, 8, 8))) == 6
+    assert newts.where() == tmp_path / "newts"
+
+
+def test_the_shipped_newts_serve_where_no_others_are_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(newts, "SHIPPED", made.write_newts(tmp_path / "Dataset", each=1))
+    assert len(data.load("newts", (3, 8, 8))) == 2
+    (tmp_path / "empty").mkdir()
+    assert str(tmp_path / "empty") in refusal("newts", (3, 8, 8), folder=tmp_path / "empty")
+
+
+def test_newts_without_any_masks_have_none(tmp_path):
+    for number in range(2):
+        made.write_picture(tmp_path / "train" / "images" / "madara" / f"{number}.jpg")
+    found = data.load("newts", (3, 8, 8), "train", tmp_path)
+    assert found.masks is None and found.labels.tolist() == [1, 1]
+
+
+def test_a_newt_without_its_mask_is_refused(tmp_path):
+    made.write_newts(tmp_path)
+    mask = tmp_path / "train" / "seg_images" / "akahara" / "akahara_1.png"
+    mask.unlink()
+    message = refusal("newts", (3, 8, 8), "train", tmp_path)
+    assert str(mask) in message and "akahara_1.jpg" in message
+
+
+def test_a_mask_of_another_size_is_refused_with_both_names(tmp_path):
+    made.write_newts(tmp_path)
+    mask = made.write_picture(tmp_path / "train/seg_images/madara/madara_0.png", 16, 17, (0, 0, 0))
+    message = refusal("newts", (3, 8, 8), "train", tmp_path)
+    assert str(mask) in message and "madara_0.jpg" in message
+    assert "17×16" in message and "16×16" in message
+
+
+def test_a_mask_with_soft_edges_is_refused(tmp_path):
+    made.write_newts(tmp_path)
+    made.write_picture(tmp_path / "train/seg_images/madara/madara_0.png", 16, 16, (64, 0, 0))
+    assert "(64, 0, 0)" in refusal("newts", (3, 8, 8), "train", tmp_path)
+
+
+def test_a_folder_without_newts_is_refused(tmp_path):
+    assert str(tmp_path) in refusal("newts", (3, 8, 8), "train", tmp_path)
+    made.write_newts(tmp_path, splits=("train",))
+    assert "no pictures" in refusal("newts", (3, 8, 8), "test", tmp_path)
+
+
+def names_of(found: data.ImageSet) -> list[int]:
+    """Which pictures a folder's set holds, by the red that each was given."""
+    return found.images[:, 0, 0, 0].tolist()
+
+
+def numbered(folder: Path, numbers) -> None:
+    for number in numbers:
+        made.write_picture(folder / f"{number:03}.png", 8, 8, (number, 0, 0))
+
+
+def test_every_fifth_picture_of_a_folder_is_for_testing(tmp_path):
+    numbered(tmp_path, range(12))
+    train, test = (data.load("folder", (3, 8, 8), s, tmp_path) for s in ("train", "test"))
+    assert names_of(test) == [4, 9]
+    assert names_of(train) == [0, 1, 2, 3, 5, 6, 7, 8, 10, 11]
+    assert train.classes == () and train.labels.tolist() == [0] * 10
+
+
+@pytest.mark.parametrize(("count", "train", "test"), [(1, [0], [0]), (2, [0], [1]), (5, 4, [4])])
+def test_few_pictures_leave_one_in_each_part(tmp_path, count, train, test):
+    numbered(tmp_path, range(count))
+    assert names_of(data.load("folder", (3, 8, 8), "test", tmp_path)) == test
+    train = [*range(train)] if isinstance(train, int) else train
+    assert names_of(data.load("folder", (3, 8, 8), "train", tmp_path)) == train
+
+
+def test_subfolders_are_classes(tmp_path):
+    numbered(tmp_path / "frog", [1, 2, 3])
+    numbered(tmp_path / "bird", [11, 12, 13])
+    train = data.load("folder", (3, 8, 8), "train", tmp_path)
+    assert train.classes == ("bird", "frog")
+    assert names_of(train) == [11, 12, 13, 1, 3] and train.labels.tolist() == [0, 0, 0, 1, 1]
+
+
+def test_train_and_test_folders_are_used_and_agree_on_classes(tmp_path):
+    numbered(tmp_path / "train" / "frog", [1])
+    numbered(tmp_path / "test" / "bird", [2])
+    for split, red, label in (("train", 1, 1), ("test", 2, 0)):
+        found = data.load("folder", (3, 8, 8), split, tmp_path)
+        assert names_of(found) == [red] and found.labels.tolist() == [label]
+        assert found.classes == ("bird", "frog")
+
+
+def test_what_is_hidden_or_no_picture_is_passed_over(tmp_path):
+    numbered(tmp_path, [7])
+    made.write_picture(tmp_path / ".hidden.png")
+    made.write_picture(tmp_path / ".thumbnails" / "small.png")
+    (tmp_path / "notes.txt").write_text("text")
+    (tmp_path / "broken.heic").write_text("text")
+    assert names_of(data.load("folder", (3, 8, 8), "train", tmp_path)) == [7]
+
+
+def test_folders_that_cannot_be_a_set_are_refused(tmp_path):
+    assert "--data FOLDER" in refusal("folder", (3, 8, 8))
+    assert "is not a folder" in refusal("folder", (3, 8, 8), "train", tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    assert ".webp" in refusal("folder", (3, 8, 8), "train", tmp_path / "empty")
+    numbered(tmp_path / "both", [1])
+    numbered(tmp_path / "both" / "frog", [2])
+    assert "both loose (001.png)" in refusal("folder", (3, 8, 8), "train", tmp_path / "both")
+
+
+def test_one_bad_picture_in_a_folder_is_named(tmp_path):
+    numbered(tmp_path, range(4))
+    (tmp_path / "002.png").write_bytes((tmp_path / "002.png").read_bytes()[:50])
+    assert str(tmp_path / "002.png") in refusal("folder", (3, 8, 8), "train", tmp_path)
+
+
+def test_pictures_of_any_size_become_one_shape(tmp_path):
+    Image.new("L", (50, 9), 80).save(tmp_path / "a.png")
+    made.write_picture(tmp_path / "b.png", 200, 300)
+    made.write_picture(tmp_path / "c.jpg", 1, 1)
+    assert data.load("folder", (3, 12, 16), "train", tmp_path).image_shape == (3, 12, 16)
