@@ -1,0 +1,123 @@
+"""The lists of what to install agree with each other and with what the code imports."""
+
+import ast
+import importlib
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+METADATA = PROJECT["project"]
+# Names to import that differ from the name to install.
+DISTRIBUTIONS = {"cv2": "opencv-python-headless", "PIL": "pillow", "sklearn": "scikit-learn"}
+
+
+def listed(name):
+    """(line, requirement) of a requirements file; without comments and options."""
+    for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+        text = line.split("#")[0].strip()
+        if text and not text.startswith("-"):
+            yield line, Requirement(text)
+
+
+def pins():
+    """Exact version of each package in requirements.txt."""
+    found = {}
+    for line, requirement in listed("requirements.txt"):
+        exact = re.fullmatch(r"==([\w.]+)", str(requirement.specifier))
+        assert exact, f"not an exact version: {line}"
+        assert requirement.name not in found, f"twice: {line}"
+        found[requirement.name] = exact[1]
+    return found
+
+
+def ranges():
+    """(where, requirement) for each package that pyproject.toml names."""
+    groups = {"dependencies": METADATA["dependencies"]} | METADATA["optional-dependencies"]
+    for where, lines in groups.items():
+        for requirement in map(Requirement, lines):
+            if requirement.name != METADATA["name"]:
+                yield where, requirement
+
+
+def test_every_version_in_requirements_is_within_the_ranges_of_pyproject():
+    exact = pins()
+    for where, requirement in ranges():
+        assert requirement.name in exact, f"{requirement} ({where}) is not in requirements.txt"
+        assert exact[requirement.name] in requirement.specifier, f"{requirement} ({where})"
+
+
+def test_pyproject_names_every_package_in_requirements():
+    assert set(pins()) == {requirement.name for _, requirement in ranges()}
+
+
+def test_every_version_has_its_reason_beside_it():
+    for name in ("requirements.txt", "requirements-gpu.txt"):
+        for line, _ in listed(name):
+            assert len(line.partition("#")[2].split()) > 1, line
+
+
+def test_the_gpu_list_builds_on_the_cpu_list_and_repeats_no_version():
+    text = (ROOT / "requirements-gpu.txt").read_text(encoding="utf-8")
+    assert "\n-r requirements.txt\n" in text
+    for line, requirement in listed("requirements-gpu.txt"):
+        assert requirement.name not in pins() or not requirement.specifier, line
+
+
+def test_all_holds_every_framework_and_keras_its_backend():
+    extras = METADATA["optional-dependencies"]
+    assert Requirement(extras["all"][0]).extras == {"pytorch", "tensorflow", "keras", "chainer"}
+    assert extras["tensorflow"][0] in extras["keras"]
+
+
+def test_bootstrap_pyproject_and_classifiers_name_the_same_pythons(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    pythons = {"{}.{}".format(*version) for version in importlib.import_module("bootstrap").PYTHONS}
+    asked = SpecifierSet(METADATA["requires-python"])
+    assert pythons == {f"3.{minor}" for minor in range(30) if f"3.{minor}" in asked}
+    prefix = "Programming Language :: Python :: "
+    classifiers = METADATA["classifiers"]
+    assert pythons == {c.removeprefix(prefix) for c in classifiers if c.startswith(prefix)}
+
+
+def test_one_setuptools_builds_chainer_and_this_project():
+    (_, constraint), *more = listed("build-constraints.txt")
+    assert not more and constraint.name == "setuptools"
+    assert "82" not in constraint.specifier  # it has no pkg_resources, which Chainer's build needs
+    (build,) = map(Requirement, PROJECT["build-system"]["requires"])
+    assert "80.9.0" in constraint.specifier & build.specifier
+    assert PROJECT["tool"]["uv"]["build-constraint-dependencies"] == [str(constraint)]
+
+
+def test_the_console_script_can_be_called():
+    module, function = METADATA["scripts"]["knock"].split(":")
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+def imports(path):
+    """The outermost names of the modules that a file imports anywhere."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module.split(".")[0]
+
+
+MODULES = [
+    path for path in (ROOT / "knock").rglob("*.py") if "frameworks" not in path.parts
+]  # only knock/frameworks may need more than the core
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_without_a_framework_knock_needs_only_its_core_dependencies(path):
+    core = {canonicalize_name(Requirement(line).name) for line in METADATA["dependencies"]}
+    known = core | sys.stdlib_module_names | {"knock"}
+    for name in imports(path):
+        assert DISTRIBUTIONS.get(name, name) in known, name
