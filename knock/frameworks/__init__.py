@@ -29,7 +29,12 @@ class Framework:
 
     @property
     def how_to_install(self) -> str:
-        """What the user types to get it."""
+        """What the user types to get it, in the folder of the repository."""
+        if self.name == "chainer":  # its build needs a setuptools that pip would not choose
+            return (
+                'pip install "setuptools>=77,<81" && '
+                'pip install --no-build-isolation -e ".[chainer]"'
+            )
         return f'pip install -e ".[{self.name}]"'
 
 
@@ -73,7 +78,7 @@ def require(name: str) -> None:
     """
     framework = FRAMEWORKS[name]
     if framework.missing:
-        _leave(missing_line(framework))
+        leave(missing_line(framework))
 
 
 def missing_line(framework: Framework) -> str:
@@ -82,6 +87,7 @@ def missing_line(framework: Framework) -> str:
     return f"{framework.title} needs {packages}, not installed here: {framework.how_to_install}"
 
 
-def _leave(message: str) -> NoReturn:
+def leave(message: str) -> NoReturn:
+    """End the program with one line and exit code 2, from where no caller could catch an error."""
     print(f"knock: {message}", file=sys.stderr)
     raise SystemExit(2)

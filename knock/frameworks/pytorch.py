@@ -57,7 +57,14 @@ def to_numpy(tensor: Any) -> NDArray[Any]:
 
 
 def build(model: Any, recipe: Recipe) -> None:
-    """Nothing to do: PyTorch's layers make their weights at once."""
+    """Count the updates of SGD, which alone keeps no count; weights are there from the start."""
+    for name, settings in recipe.optimizers.items():
+        if settings.algorithm == "sgd":
+            getattr(model, name).register_step_post_hook(_count)
+
+
+def _count(optimizer: Any, *_: Any) -> None:
+    optimizer.updates = getattr(optimizer, "updates", 0) + 1
 
 
 def _variables(network: Any) -> list[Found]:
@@ -76,8 +83,8 @@ def read(model: Any, recipe: Recipe) -> State:
     bound = _bound(model, recipe)
     state = {one.key: to_numpy(one.variable) for one in bound.values()}
     for name, settings in recipe.optimizers.items():
-        steps = [0]
-        memory = getattr(model, name).state
+        optimizer = getattr(model, name)
+        memory, steps = optimizer.state, [getattr(optimizer, "updates", 0)]
         for one in trained(settings, bound):
             kept = memory.get(one.variable, {})
             steps.append(int(kept.get("step", 0)))
@@ -97,8 +104,11 @@ def write(model: Any, recipe: Recipe, state: State) -> None:
     for name, settings in recipe.optimizers.items():
         if f"{name}.step" not in state:
             continue
-        memory = getattr(model, name).state
+        optimizer = getattr(model, name)
+        memory = optimizer.state
         memory.clear()
+        if settings.algorithm == "sgd":
+            optimizer.updates = int(state[f"{name}.step"])
         if not state[f"{name}.step"]:
             continue  # as new: the optimiser makes its own zeros
         for one in trained(settings, bound):

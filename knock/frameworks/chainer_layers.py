@@ -1,0 +1,46 @@
+"""What Chainer lacks of what the answers need: a layer normalisation, a cross-entropy."""
+
+from typing import Any
+
+import chainer
+import chainer.functions as F
+
+
+class LayerNormalization(chainer.Link):
+    """Each picture's map normalised over C, H and W together, then scaled and moved per channel.
+
+    Ba, Kiros & Hinton 2016, "Layer normalization", equation 3, with ε = 1e-5 inside the root.
+    N×C×H×W → the same. `chainer.links.LayerNormalization` knows rows only, with a scale for each of
+    their numbers.
+    """
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        with self.init_scope():
+            self.gamma = chainer.Parameter(1, (channels,))
+            self.beta = chainer.Parameter(0, (channels,))
+
+    def forward(self, x: Any) -> Any:
+        """N×C×H×W → N×C×H×W."""
+        pixels = x.shape[2] * x.shape[3]
+        rows = F.layer_normalization(
+            F.reshape(x, (len(x), -1)),
+            F.repeat(self.gamma, pixels),
+            F.repeat(self.beta, pixels),
+            self.eps,
+        )
+        return F.reshape(rows, x.shape)
+
+
+def bce_with_logits(logits: Any, target: float) -> Any:
+    """Mean cross-entropy of logits x, whose targets t are all `target`: a number from 0 to 1.
+
+    mean(−t·log σ(x) − (1 − t)·log(1 − σ(x))), where −log σ(x) = softplus(−x). Chainer's own
+    `sigmoid_cross_entropy` takes whole numbers as targets only.
+    """
+    if target == 1.0:
+        return F.mean(F.softplus(-logits))
+    if target == 0.0:
+        return F.mean(F.softplus(logits))
+    return F.mean(target * F.softplus(-logits) + (1.0 - target) * F.softplus(logits))
