@@ -62,7 +62,13 @@ def draw(question: Question, chosen: Sequence[str], folder: Path) -> Path:
     recipe = found[first].recipe
     weights = [key for key in found[first].state if key.split(".")[0] in recipe.networks]
     table = [
-        ["", "final loss", "seconds", "ms a step", f"weights, largest difference to {titles[first]}"]
+        [
+            "",
+            "final loss",
+            "seconds",
+            "ms a step",
+            f"largest weight difference to {titles[first]}",
+        ]
     ]
     for name in chosen:
         seconds = sum(stretch["seconds"] for stretch in runs[name]["history"])

@@ -11,6 +11,8 @@ from knock import recipe as recipes
 from knock.errors import UserError
 from knock.questions import Question
 
+_LARGEST = 1024  # pixels a side: beyond it the answers' weights outgrow a machine's memory
+
 LAST = "last"
 """What `--resume` and `--test` stand for without a value: the newest run of this answer."""
 
@@ -75,7 +77,9 @@ def parser(question: Question, program: str) -> OneLineParser:
     how = made.add_argument_group("how and where")
     how.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     how.add_argument("--dtype", choices=("float32", "float64"), help="float type (float32)")
-    how.add_argument("--threads", type=_positive, metavar="N", help="CPU threads")
+    how.add_argument(
+        "--threads", type=_positive, metavar="N", help="CPU threads (all cores but one)"
+    )
     how.add_argument("--sample-every", type=_positive, metavar="N", help="steps between pictures")
     how.add_argument("--save-every", type=_positive, metavar="N", help="steps between checkpoints")
     how.add_argument("--out", type=Path, metavar="FOLDER", help="the run's folder (runs/…)")
@@ -151,6 +155,8 @@ def _rate(word: str) -> float:
 
 def _size(word: str) -> tuple[int, int]:
     sides = [_positive(side) for side in re.split("[x×]", word)]
-    if len(sides) > 2:
-        raise argparse.ArgumentTypeError(f"must be a side or height x width, not {word!r}")
+    if len(sides) > 2 or max(sides) > _LARGEST:
+        raise argparse.ArgumentTypeError(
+            f"must be a side or height x width of at most {_LARGEST} pixels, not {word!r}"
+        )
     return sides[0], sides[-1]

@@ -71,33 +71,38 @@ def sheet(
     """
     from matplotlib.figure import Figure
 
-    some = next(iter(rows.values()))
-    count, height, width, _ = some.shape
-    cell = 1.1  # inches a picture
-    row_height = cell * height / width
-    pictures_height = row_height * len(rows)
-    table_height = 0.3 * len(table) + 0.3
-    sizes = [pictures_height, 2.6, table_height]
-    figure = Figure(figsize=(cell * count + 1.5, sum(sizes) + 1.5), layout="constrained")
-    figure.suptitle(title, fontsize=13)
-    top, middle, bottom = np.ravel(np.asarray(figure.subfigures(3, 1, height_ratios=sizes)))
-    for axis, (label, row) in zip(
-        np.atleast_1d(top.subplots(len(rows), 1)), rows.items(), strict=True
-    ):
+    count, height, width, _ = next(iter(rows.values())).shape
+    picture, curve_height, line = 1.05, 2.4, 0.27  # inches
+    band = picture * height / width
+    sizes = [band * len(rows), curve_height, line * (len(table) + 1)]
+    label_width = 1.15
+    total = sum(sizes) + 0.5
+    figure = Figure(figsize=(picture * count + label_width + 0.15, total))
+    figure.suptitle(title, fontsize=12, y=1 - 0.12 / total, va="top")
+    left = label_width / figure.get_figwidth()
+    right = 1 - 0.15 / figure.get_figwidth()
+    top = 1 - 0.42 / total
+    for number, (label, row) in enumerate(rows.items()):
+        bottom = top - (number + 1) * band / total
+        axis = figure.add_axes((left, bottom, right - left, band / total), anchor="W")
         axis.imshow(grid([row]), interpolation="nearest")
-        axis.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=11)
-        axis.set_xticks([])
-        axis.set_yticks([])
-        for spine in axis.spines.values():
-            spine.set_visible(False)
+        axis.set_axis_off()
+        figure.text(left - 0.01, bottom + band / total / 2, label, ha="right", va="center")
     names = _losses(curves)
-    _draw_curves(np.atleast_1d(middle.subplots(1, len(names))), curves)
-    axis = bottom.subplots()
-    axis.axis("off")
-    drawn = axis.table(cellText=table[1:], colLabels=table[0], loc="center", cellLoc="center")
+    share = (right - left) / len(names)
+    bottom = (sizes[2] + 0.5) / total
+    axes = [
+        figure.add_axes((left + i * share, bottom, share * 0.9, (curve_height - 0.65) / total))
+        for i in range(len(names))
+    ]
+    _draw_curves(axes, curves)
+    axis = figure.add_axes((0.02, 0.0, 0.96, sizes[2] / total))
+    axis.set_axis_off()
+    drawn = axis.table(cellText=table[1:], colLabels=table[0], loc="center", edges="horizontal")
     drawn.auto_set_font_size(False)
-    drawn.set_fontsize(10)
-    drawn.scale(1, 1.3)
+    drawn.set_fontsize(9)
+    drawn.auto_set_column_width(range(len(table[0])))
+    drawn.scale(1.1, 1.25)
     _save(path, figure)
 
 
@@ -115,7 +120,7 @@ def _figure(names: Sequence[str], height: float) -> tuple[Any, Any]:
 
 def _draw_curves(axes: Any, curves: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
     """Lines over each other: the first the widest, so that equal curves all stay visible."""
-    widths = np.linspace(1 + 1.2 * (len(curves) - 1), 1, len(curves))
+    widths = np.linspace(1 + 0.8 * (len(curves) - 1), 0.8, len(curves))
     for axis, name in zip(axes, _losses(curves), strict=True):
         for (label, columns), width in zip(curves.items(), widths, strict=True):
             axis.plot(columns["step"], columns[name], label=label, linewidth=width)

@@ -7,6 +7,7 @@ take the run again.
 
 import contextlib
 import math
+import os
 import signal
 import sys
 import time
@@ -48,16 +49,17 @@ class Run:
     def __init__(self, question: Question, adapter: Adapter, options: Options) -> None:
         self._question = question
         self._adapter = adapter
-        self._options = options
+        self.options = options
         begun: Start = start.decide(question, adapter.NAME, options)
         self.recipe = begun.recipe
         self.step = begun.step
-        self._begun = begun
-        self._device = adapter.setup(options.device, self.recipe.dtype, options.threads)
+        self.begun = begun
+        self._threads = options.threads or _spare_cores()
+        self._device = adapter.setup(options.device, self.recipe.dtype, self._threads)
         shape = self.recipe.image_shape
         train = data.load(self.recipe.dataset, shape, "train", begun.data_folder)
         test = data.load(self.recipe.dataset, shape, "test", begun.data_folder)
-        self._batches = Batches(train, self.recipe)
+        self.source = Batches(train, self.recipe)
         places = [i * len(test.images) // SHOWN for i in range(min(SHOWN, len(test.images)))]
         shown = to_unit(test.images[places], self.recipe.dtype)
         self.test_images = adapter.to_device({"images": shown})["images"]
@@ -78,7 +80,7 @@ class Run:
         Ends early, at a step's end, when the user asks the run to stop.
         """
         steps = self.recipe.train.steps
-        with contextlib.closing(prefetch(self._batches.batch, self.step, steps)) as source:
+        with contextlib.closing(prefetch(self.source.batch, self.step, steps)) as source:
             for batch in source:
                 self.step += 1
                 yield self._adapter.to_device(batch)
@@ -92,7 +94,7 @@ class Run:
         """Note this step's losses (scalars on the framework's side)."""
         self._pending.append((self.step, losses))
         if time.monotonic() - self._flushed > _LOG_EVERY:
-            self._flush()
+            self.flush()
 
     def show(self, **rows: Any) -> None:
         """Draw a picture with a row for each argument (images N×C×H×W or the framework's layout).
@@ -102,21 +104,21 @@ class Run:
         pixels = {name: to_pixels(self._adapter.to_numpy(row)) for name, row in rows.items()}
         picture = pictures.grid(list(pixels.values()))
         enlarge = pictures.enlargement(self.recipe.image_shape[1])
-        if self._options.test is None:
-            make_folder(self._begun.folder / "samples")
-            path = self._begun.folder / "samples" / f"step_{self.step:06d}.png"
+        if self.options.test is None:
+            make_folder(self.begun.folder / "samples")
+            path = self.begun.folder / "samples" / f"step_{self.step:06d}.png"
             pictures.write_png(path, picture, enlarge)
             result = "result"
         else:
             result = "test"
-        pictures.write_png(self._begun.folder / f"{result}.png", picture, enlarge)
-        record.write_pictures(self._begun.folder / f"{result}.safetensors", pixels)
+        pictures.write_png(self.begun.folder / f"{result}.png", picture, enlarge)
+        record.write_pictures(self.begun.folder / f"{result}.safetensors", pixels)
 
-    def _make(self, model_class: Callable[..., Any]) -> Any:
+    def make(self, model_class: Callable[..., Any]) -> Any:
         """The model with its first weights, or with what the checkpoint holds."""
         model = model_class(self.recipe)
         self._adapter.build(model, self.recipe)
-        state = self._begun.state
+        state = self.begun.state
         if state is None:
             state = dict(layers.initial_weights(self.recipe))
         try:
@@ -126,10 +128,11 @@ class Run:
         self._model = model
         return model
 
-    def _train(self, train: Callable[["Run", Any], None], model: Any) -> int:
-        folder = self._begun.folder
+    def train(self, train: Callable[["Run", Any], None], model: Any) -> int:
+        """Let an answer's `train` take the steps, and write everything down; the exit code."""
+        folder = self.begun.folder
         make_folder(folder)
-        self._losses = LossLog(folder, self.step, self._begun.source or folder)
+        self._losses = LossLog(folder, self.step, self.begun.source or folder)
         self._began, self._first_step = time.monotonic(), self.step
         self._saver = ThreadPoolExecutor(1, "checkpoint")
         self._saving: Future[None] | None = None
@@ -138,7 +141,7 @@ class Run:
             initial=self.step,
             desc=f"{self._question.name} {self._adapter.NAME}",
             unit="step",
-            disable=self._options.quiet,
+            disable=self.options.quiet,
             # A terminal shows a moving bar; a log file gets a line now and then.
             mininterval=_LOG_EVERY if sys.stderr.isatty() else 10.0,
         )
@@ -159,7 +162,7 @@ class Run:
         return self._say_goodbye()
 
     def _say_goodbye(self) -> int:
-        folder, done = self._begun.folder, self.step >= self.recipe.train.steps
+        folder, done = self.begun.folder, self.step >= self.recipe.train.steps
         losses = ", ".join(f"{name} {value:.5g}" for name, value in self._last.items())
         if not done:
             print(f"stopped after step {self.step}; go on with: --resume {folder}")
@@ -167,7 +170,7 @@ class Run:
         print(f"{folder}: step {self.step}, {losses}, {self._seconds:.1f} s on {self._device}")
         return 0
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         """Bring the noted losses to the file and the bar. Raises UserError when one is not finite.
 
         It comes before every checkpoint, so that the last checkpoint is always a good one.
@@ -179,7 +182,7 @@ class Run:
             if bad:
                 raise UserError(
                     f"{bad[0]} is {self._last[bad[0]]} at step {step}: the training fails; the "
-                    f"last good checkpoint is kept in {self._begun.folder}; try a smaller --lr"
+                    f"last good checkpoint is kept in {self.begun.folder}; try a smaller --lr"
                 )
         self._pending.clear()
         self._losses.flush()
@@ -188,7 +191,7 @@ class Run:
 
     def _save(self) -> None:
         """Hand the state of this moment to the thread that writes checkpoints."""
-        self._flush()
+        self.flush()
         self._finish_saving()
         made = Checkpoint(
             recipe=self.recipe,
@@ -201,18 +204,18 @@ class Run:
 
     def _write(self, made: Checkpoint) -> None:
         self._seconds = time.monotonic() - self._began
-        checkpoints.save(self._begun.folder / checkpoints.FILE_NAME, made)
+        checkpoints.save(self.begun.folder / checkpoints.FILE_NAME, made)
         record.write_run(
-            self._begun.folder,
+            self.begun.folder,
             record.of_run(
                 made,
                 device=self._device,
-                history=self._begun.history,
+                history=self.begun.history,
                 first_step=self._first_step,
                 seconds=self._seconds,
                 losses=self._last,
-                data_folder=self._begun.data_folder,
-                threads=self._options.threads,
+                data_folder=self.begun.data_folder,
+                threads=self._threads,
             ),
         )
 
@@ -240,6 +243,19 @@ class Run:
                 signal.signal(restored, handler)
 
 
+def _spare_cores() -> int:
+    """All cores but the one that draws batches and writes checkpoints.
+
+    A framework whose threads have to wait for a core loses more than that core is worth: PyTorch
+    was measured ten times slower with two threads on two cores, one of them busy.
+    """
+    if hasattr(os, "sched_getaffinity"):  # Linux: the cores that this process may use
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, cores - 1)
+
+
 def main(
     name: str,
     adapter: Adapter,
@@ -254,15 +270,18 @@ def main(
     try:
         question = find(name)
         run = Run(question, adapter, parse(question, Path(sys.argv[0]).name, sys.argv[1:]))
-        model = run._make(model_class)
-        if run._options.test is None:
-            code = run._train(train, model)
+        model = run.make(model_class)
+        if run.options.test is None:
+            code = run.train(train, model)
         else:
             sample(run, model)
-            print(f"{run._begun.folder / 'test.png'}: what step {run.step} makes of test images")
+            print(f"{run.begun.folder / 'test.png'}: what step {run.step} makes of test images")
             code = 0
     except UserError as error:
         print(f"knock: {error}", file=sys.stderr)
+        code = 2
+    except MemoryError:
+        print("knock: out of memory; try a smaller --batch-size or --size", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print("knock: stopped; --resume goes on from the last checkpoint", file=sys.stderr)

@@ -1,8 +1,9 @@
 """The parts of a check, in the order in which a learner gets them right."""
 
+import math
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -46,13 +47,17 @@ class Result:
 
 
 def check(
-    question: Question | str, framework: str, file: Path | None = None, seed: int = 0
+    question: Question | str,
+    framework: str,
+    file: Path | None = None,
+    seed: int = 0,
+    travel: bool = True,
 ) -> list[Result]:
     """Check our answer in `framework`, or the one in `file`.
 
     The judge is the question's plain NumPy answer; where it has none, our answer in another
-    framework. Raises UserError for an unknown name, a missing framework, or a file that does not
-    load.
+    framework. Without `travel` the checkpoint's trip through every framework is left out. Raises
+    UserError for an unknown name, a missing framework, or a file that does not load.
     """
     question = find(question) if isinstance(question, str) else question
     adapter = frameworks.load(framework)
@@ -63,9 +68,28 @@ def check(
     if expected.errors:
         raise RuntimeError(f"{judge_path}: {expected.errors}")
     got = trace.take(path, adapter, recipe)
-    results = list(_compared(got, expected, recipe))
-    results.append(_checkpoint(question, path, adapter, recipe, got))
+    results = list(compared(got, expected, recipe))
+    results = [
+        replace(r, message=_batch_mistake(got, judge_path, judge, recipe) or r.message)
+        if r.name == "loss" and r.status == "failed" and got.losses
+        else r
+        for r in results
+    ]
+    if travel:
+        results.append(_checkpoint(question, adapter, recipe, got))
     return results
+
+
+def _batch_mistake(got: Trace, judge_path: Path, judge: Adapter, recipe: Recipe) -> str | None:
+    """Which known mistake with the batch makes the judge's first loss what was got, if any."""
+    for what, change in words.BATCH_MISTAKES:
+        mistaken = trace.first_loss(judge_path, judge, recipe, change)
+        if mistaken and all(
+            math.isclose(got.losses[0].get(name, math.nan), value, rel_tol=1e-9)
+            for name, value in mistaken.items()
+        ):
+            return f"the loss is what comes out when {what}"
+    return None
 
 
 def _judge(question: Question, framework: str, ours: bool) -> tuple[Adapter, Path]:
@@ -88,7 +112,7 @@ def relative(got: np.ndarray, expected: np.ndarray) -> float:
     return difference / scale if scale else difference
 
 
-def _compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
+def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
     """The parts that compare two traces."""
     yield _part("parameters", got, 0.0, "", _counted(recipe))
 
@@ -179,9 +203,7 @@ def _state_difference(got: State, expected: State, keys: list[str]) -> float:
     return relative(*(np.concatenate([s[key].ravel() for key in keys]) for s in (got, expected)))
 
 
-def _checkpoint(
-    question: Question, path: Path, adapter: Adapter, recipe: Recipe, got: Trace
-) -> Result:
+def _checkpoint(question: Question, adapter: Adapter, recipe: Recipe, got: Trace) -> Result:
     """After ten steps: into a file, into every installed framework's answer, and back."""
     name, tolerance = "checkpoint", TOLERANCE["checkpoint"]
     if got.errors:

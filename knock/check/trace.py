@@ -1,10 +1,12 @@
 """What an answer does when it is given our weights and our batches, as plain numbers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from knock import answers, layers, noise
+from knock.data.batches import random_draws
 from knock.frameworks.adapter import Adapter, State
 from knock.frameworks.binding import WrongNetwork
 from knock.recipe import Recipe
@@ -41,6 +43,7 @@ def batch(recipe: Recipe, step: int) -> dict[str, Array]:
     return {
         "images": images.astype(recipe.dtype),
         "labels": labels.astype(np.int64),
+        **random_draws(recipe, step),
     }
 
 
@@ -73,6 +76,23 @@ def take(path: Path, adapter: Adapter, recipe: Recipe) -> Trace:
     except Exception as error:
         trace.errors[part] = f"your code raises {answers.describe(error, path)}"
     return trace
+
+
+def first_loss(
+    path: Path, adapter: Adapter, recipe: Recipe, change: Callable[[Array], Array]
+) -> dict[str, float]:
+    """The first step's losses of an answer whose images were changed; empty if it then fails."""
+    adapter.setup("cpu", recipe.dtype, 1)
+    model = answers.model_class(answers.load(path), recipe.class_name, path)(recipe)
+    adapter.build(model, recipe)
+    adapter.write(model, recipe, dict(layers.initial_weights(recipe)))
+    given = batch(recipe, 1)
+    given["images"] = np.ascontiguousarray(change(given["images"]))
+    try:
+        losses = model.train_step(adapter.to_device(given))
+    except Exception:  # pictures of another shape need not fit the networks
+        return {}
+    return {name: float(adapter.to_numpy(value)) for name, value in losses.items()}
 
 
 def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:

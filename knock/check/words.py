@@ -31,6 +31,7 @@ _OUTPUT: list[tuple[str, Callable[[Array], Array]]] = [
     ("its sign is turned", np.negative),
 ]
 
+_SWAPPED = "height and width are swapped when the flat numbers become a picture"
 _MAPS: list[tuple[str, Callable[[Array], Array]]] = [
     ("height and width are swapped", lambda x: x.swapaxes(2, 3)),
     ("the channels come in reverse order (RGB taken for BGR)", lambda x: x[:, ::-1]),
@@ -40,11 +41,25 @@ _MAPS: list[tuple[str, Callable[[Array], Array]]] = [
         "the flat numbers are read in another order of channels, height and width",
         lambda x: x.reshape(len(x), *x.shape[2:], x.shape[1]).transpose(0, 3, 1, 2),
     ),
+    (_SWAPPED, lambda x: x.reshape(len(x), x.shape[1], x.shape[3], x.shape[2])),
     (
-        "height and width are swapped when the flat numbers become a picture",
-        lambda x: x.reshape(len(x), x.shape[1], x.shape[3], x.shape[2]),
+        _SWAPPED,  # the same where channels come last
+        lambda x: (
+            x.transpose(0, 2, 3, 1)
+            .reshape(len(x), x.shape[3], x.shape[2], x.shape[1])
+            .transpose(0, 3, 1, 2)
+        ),
     ),
 ]
+
+BATCH_MISTAKES: list[tuple[str, Callable[[Array], Array]]] = [
+    ("the channels are in reverse order (RGB taken for BGR)", lambda x: x[:, ::-1]),
+    ("the images are brought to [0, 1]; the recipe's are in [-1, 1]", lambda x: (x + 1) / 2),
+    ("the images are stretched as if they came in [0, 1]", lambda x: 2 * x - 1),
+    ("height and width are swapped", lambda x: x.swapaxes(2, 3).reshape(x.shape)),
+    ("the pictures are mirrored", lambda x: x[:, :, :, ::-1]),
+]
+"""What may go wrong with a batch's images before the networks see them."""
 
 
 def of_output(name: str, got: Array, expected: Array) -> str:
@@ -101,6 +116,12 @@ def _factor(ratio: float, recipe: Recipe) -> str:
 
 def of_gradients(got: State, expected: State) -> str:
     """Why the first gradients are not the expected ones."""
+    for key, g in got.items():
+        if not np.isfinite(g).all():
+            return (
+                f"the gradient of {key} is not finite: was the old one cleared before backward, "
+                "and does nothing divide by zero?"
+            )
     dead = [key for key, g in got.items() if not g.any() and expected[key].any()]
     if dead:
         networks = sorted({key.split(".")[0] for key in dead})

@@ -1,0 +1,51 @@
+"""Keep the pictures of a comparison here, small, each with a JSON that says how to make it again.
+
+knock compare ae --out runs/ae && python answers_image/keep.py runs/ae
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from knock import record
+from knock.errors import UserError
+
+HERE = Path(__file__).resolve().parent
+
+
+def keep(folder: Path) -> list[Path]:
+    """Copy the sheet, and every framework's result with its JSON. Raises UserError if not there."""
+    runs = {path.parent.name: record.read_run(path.parent) for path in folder.glob("*/run.json")}
+    if not runs:
+        raise UserError(f"{folder} is no folder of knock compare")
+    question = next(iter(runs.values()))["question"]
+    kept = [Path(shutil.copy(folder / "compare.png", HERE / f"{question}_compare.png"))]
+    for framework, told in sorted(runs.items()):
+        name = HERE / f"{question}_{framework}"
+        kept.append(Path(shutil.copy(folder / framework / "result.png", f"{name}.png")))
+        seconds = sum(stretch["seconds"] for stretch in told["history"])
+        made = {
+            "question": question,
+            "framework": framework,
+            "dataset": told["recipe"]["dataset"],
+            "preset": told["recipe"]["preset"],
+            "seed": told["recipe"]["seed"],
+            "dtype": told["recipe"]["dtype"],
+            "steps": told["step"],
+            "minutes": round(seconds / 60, 2),
+            "losses": told["losses"],
+            "device": told["history"][-1]["device"],
+            "versions": told["history"][-1]["versions"],
+        }
+        path = Path(f"{name}.json")
+        path.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+        kept.append(path)
+    return kept
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python answers_image/keep.py FOLDER-OF-A-COMPARISON")
+    for path in keep(Path(sys.argv[1])):
+        print(path)

@@ -1,0 +1,82 @@
+"""Checkpoints: what is written comes back; what is not whole is refused."""
+
+import errno
+import os
+
+from knock import checkpoint, files, questions, recipe
+from knock.checkpoint import Checkpoint
+from knock.errors import UserError
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+
+@pytest.fixture
+def made() -> Checkpoint:
+    state = {
+        "encoder.fc.weight": np.arange(6, dtype=np.float32).reshape(2, 3) / 7,
+        "optimizer.step": np.array(12, np.int64),
+    }
+    resolved = recipe.load(questions.find("ae").recipe_file, seed=4)
+    return Checkpoint(resolved, 12, state, "keras", {"keras": "3"})
+
+
+def test_what_is_written_comes_back(tmp_path, made):
+    path = tmp_path / checkpoint.FILE_NAME
+    checkpoint.save(path, made)
+    for found in (checkpoint.load(path), checkpoint.load(tmp_path)):
+        assert (found.step, found.framework, found.versions) == (12, "keras", {"keras": "3"})
+        assert found.recipe == made.recipe
+        assert found.state.keys() == made.state.keys()
+        for key, array in made.state.items():
+            assert found.state[key].dtype == array.dtype
+            assert np.array_equal(found.state[key], array)
+
+
+def test_a_cut_file_is_refused_wherever_it_is_cut(tmp_path, made):
+    path = tmp_path / "c.safetensors"
+    checkpoint.save(path, made)
+    whole = path.read_bytes()
+    for length in (0, 1, 7, 8, 9, 100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(UserError, match="no whole checkpoint|cannot read"):
+            checkpoint.load(path)
+
+
+def test_a_flipped_bit_is_noticed(tmp_path, made):
+    path = tmp_path / "c.safetensors"
+    checkpoint.save(path, made)
+    raw = bytearray(path.read_bytes())
+    raw[-3] ^= 4
+    path.write_bytes(raw)
+    with pytest.raises(UserError, match="damaged"):
+        checkpoint.load(path)
+
+
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / "c.safetensors"
+    with pytest.raises(UserError, match="cannot read the checkpoint"):
+        checkpoint.load(path)
+    path.write_bytes(safetensors.numpy.save({"a": np.zeros(2)}))
+    with pytest.raises(UserError, match="not a checkpoint of this project"):
+        checkpoint.load(path)
+    path.write_bytes(safetensors.numpy.save({"a": np.zeros(2)}, {"format": checkpoint._FORMAT}))
+    with pytest.raises(UserError, match="description"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, made, monkeypatch, code):
+    path = tmp_path / checkpoint.FILE_NAME
+    checkpoint.save(path, made)
+    before = path.read_bytes()
+
+    def fail(handle):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(files.os, "fsync", fail)
+    with pytest.raises(UserError, match="disk is full" if code == errno.ENOSPC else "cannot write"):
+        checkpoint.save(path, made)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == [path.name]

@@ -1,0 +1,189 @@
+"""The command line: quick answers, and one clear line for whatever cannot be meant."""
+
+import os
+import shutil
+
+from knock import cli, frameworks, paths
+from tests.helpers import TINY, answer, knock, one_line, run
+
+import pytest
+
+needs_torch = pytest.mark.skipif("pytorch" not in frameworks.installed(), reason="needs PyTorch")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["list"], ["doctor"], ["run", "ae", "--help"], ["run", "ae", "--steps", "0"]],
+    ids=" ".join,
+)
+def test_no_framework_is_imported_for(words):
+    program = (
+        "import sys\n"
+        "from knock.cli import main\n"
+        f"try: main({words})\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'tensorflow', 'keras', 'chainer', 'matplotlib', 'sklearn'}\n"
+        "print('IMPORTED', sorted(heavy & set(sys.modules)))\n"
+    )
+    done = run("-c", program, cwd=paths.ROOT)
+    assert "IMPORTED []" in done.stdout, done.stdout + done.stderr
+
+
+def test_list_names_every_question_and_framework(tmp_path):
+    done = knock("list", cwd=tmp_path)
+    assert done.returncode == 0
+    first, second, *_ = done.stdout.splitlines()
+    assert first.split() == [
+        "01",
+        "ae",
+        "Autoencoder",
+        *["pytorch,", "tensorflow,", "keras,", "chainer"],
+    ]
+    assert second.startswith("02 convae")
+
+
+def test_doctor_says_what_is_missing_and_how_to_get_it(tmp_path):
+    """In a Python that finds no framework at all."""
+    program = (
+        "import importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda n, *a: None if n in ('torch', 'keras') else find(n, *a)\n"
+        "from knock.cli import main; main(['doctor'])\n"
+    )
+    done = run("-c", program, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert 'missing torch: pip install -e ".[pytorch]"' in done.stdout
+    assert 'missing keras: pip install -e ".[keras]"' in done.stdout
+
+
+def test_a_missing_framework_names_the_command_that_installs_it(tmp_path):
+    program = (
+        "import importlib.util as u, runpy, sys; find = u.find_spec\n"
+        "u.find_spec = lambda n, *a: None if n == 'torch' else find(n, *a)\n"
+        f"sys.argv = ['x']; runpy.run_path({str(answer('ae', 'pytorch'))!r}, run_name='__main__')\n"
+    )
+    line = one_line(run("-c", program, cwd=tmp_path))
+    assert line == 'knock: PyTorch needs torch, not installed here: pip install -e ".[pytorch]"'
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["paint"], "paint"),
+        (["list", "--fast"], "unknown option '--fast'"),
+        (["run", "cats"], "no question 'cats'; there are: 01 ae, 02 convae"),
+        (["run", "ae", "--framework", "jax"], "no framework 'jax'; choose from: pytorch"),
+        (["run", "ae", "--steps", "0"], "--steps: must be a whole number of at least 1"),
+        (["run", "ae", "--steps", "-1"], "--steps: must be a whole number of at least 1, not '-1'"),
+        (["run", "ae", "--steps", "1e3"], "--steps"),
+        (["run", "ae", "--lr", "0"], "--lr: must lie above 0"),
+        (["run", "ae", "--lr", "nan"], "--lr: must lie above 0"),
+        (["run", "ae", "--seed", "-1"], "--seed"),
+        (["run", "ae", "--batch-size", "many"], "--batch-size"),
+        (["run", "ae", "--device", "tpu"], "--device"),
+        (["run", "ae", "--dtype", "float16"], "--dtype"),
+        (["run", "ae", "--size", "64x64x64"], "--size"),
+        (["run", "ae", "--size", "50000"], "at most 1024 pixels, not '50000'"),
+        (["run", "ae", "--colour", "red"], "--colour"),
+        (["run", "ae", "--resume", "a", "--test", "b"], "--test"),
+        (["compare", "ae", "--frameworks", "pytorch,jax"], "no framework 'jax'"),
+        (["compare", "ae", "--steps", "0"], "--steps"),
+        (["compare", "nothing"], "no question 'nothing'"),
+        (["check", "ae", "nothing_pytorch.py"], "no file"),
+        (["check", "ae", "mine.py"], "which framework"),
+        (["check", "99"], "no question '99'"),
+        (["data", "cats"], "no data set 'cats'"),
+        (["data", "folder"], "folder"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_words_get_one_line(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        cli.main(words)
+    assert left.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("knock: ")
+    assert said in line
+    assert not list(tmp_path.iterdir())
+
+
+@needs_torch
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--dataset", "cats"], "no data set 'cats'; choose from: newts"),
+        (["--preset", "quik"], "no preset 'quik'"),
+        (["--data", "nowhere"], "nowhere"),
+        (["--dataset", "mnist", "--data", "nowhere"], "nowhere"),
+        (["--resume", "nowhere"], "cannot read the checkpoint"),
+        (["--test"], "train one first"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_options_of_a_run_get_one_line(words, said, tmp_path):
+    done = run(answer("ae", "pytorch"), "--steps", "1", *words, cwd=tmp_path)
+    assert said in one_line(done)
+    assert not list(tmp_path.iterdir())
+
+
+@needs_torch
+def test_checkpoints_that_do_not_fit_are_refused(tmp_path):
+    done = run(answer("ae", "pytorch"), *TINY, "--steps", "2", "--out", "a", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "a" / "checkpoint.safetensors"
+    tries = {
+        ("convae", "--resume", "a"): "checkpoint of question ae, not of convae",
+        ("ae", "--resume", "a", "--batch-size", "8"): "train.batch_size was 4 and is now 8",
+        ("ae", "--resume", "a", "--lr", "0.5"): "optimizers.optimizer.lr was 0.001 and is now 0.5",
+        ("ae", "--resume", "a", "--seed", "1"): "seed was 0 and is now 1",
+        ("ae", "--resume", "a", "--dataset", "newts"): "dataset was 'digits' and is now 'newts'",
+        ("ae", "--resume", "a", "--code", "3"): "constants.code was 64 and is now 3",
+        ("ae", "--resume", "a", "--steps", "1"): "has taken 2 steps already",
+        ("ae", "--out", "a"): "a holds a run already",
+    }
+    before = file.read_bytes()
+    for (name, *words), said in tries.items():
+        assert said in one_line(run(answer(name, "pytorch"), *words, cwd=tmp_path))
+        assert file.read_bytes() == before
+    file.write_bytes(before[:-9])
+    assert "no whole checkpoint" in one_line(
+        run(answer("ae", "pytorch"), "--resume", "a", cwd=tmp_path)
+    )
+
+
+@needs_torch
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run(answer("ae", "pytorch"), *TINY, "--steps", "1", "--out", "file/run", cwd=tmp_path)
+    assert "cannot write file/run" in one_line(done)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a shell's head")
+def test_a_closed_pipe_is_no_error():
+    done = run(
+        "-c",
+        "import subprocess, sys\n"
+        "a = subprocess.Popen([sys.executable, '-m', 'knock', 'list'], stdout=subprocess.PIPE,"
+        " stderr=subprocess.PIPE)\n"
+        "a.stdout.close(); print(a.stderr.read().decode(), a.wait())",
+        cwd=paths.ROOT,
+    )
+    assert "Traceback" not in done.stdout
+
+
+@needs_torch
+def test_compare_makes_one_sheet(tmp_path):
+    words = [*TINY, "--steps", "2", "--out", "both"]
+    chosen = [f for f in ("pytorch", "chainer") if f in frameworks.installed()]
+    done = knock("compare", "1", "--frameworks", ",".join(chosen), *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "both/compare.png".replace("/", os.sep)
+    assert {p.name for p in (tmp_path / "both").iterdir()} == {*chosen, "compare.png"}
+    assert (tmp_path / "both" / "compare.png").stat().st_size > 20_000
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_what_runs_write_is_not_for_git():
+    ignored = (paths.ROOT / ".gitignore").read_text().split()
+    assert "/runs/" in ignored
+    assert "/.venv/" in ignored

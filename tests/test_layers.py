@@ -1,0 +1,131 @@
+"""From a recipe's layers to shapes, parameters and first weights."""
+
+import math
+
+from knock import layers, questions, recipe
+from knock.errors import UserError
+from knock.layers import evaluate, place
+from knock.recipe import Layer, Network
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+CONV = {"name": "a", "out": 6}
+
+
+@pytest.mark.parametrize(
+    ("layer", "twin"),
+    [
+        (Layer("conv", kernel=3, pad=1, **CONV), torch.nn.Conv2d(4, 6, 3, padding=1)),
+        (Layer("conv", kernel=5, stride=2, pad=2, **CONV), torch.nn.Conv2d(4, 6, 5, 2, 2)),
+        (Layer("conv", kernel=4, stride=2, pad=1, bias=False, **CONV), None),
+        (Layer("tconv", kernel=2, stride=2, **CONV), torch.nn.ConvTranspose2d(4, 6, 2, 2)),
+        (
+            Layer("tconv", kernel=5, stride=2, pad=2, out_pad=1, **CONV),
+            torch.nn.ConvTranspose2d(4, 6, 5, 2, 2, 1),
+        ),
+        (Layer("batch_norm", name="a"), torch.nn.BatchNorm2d(4)),
+        (Layer("maxpool", kernel=2), torch.nn.MaxPool2d(2)),
+        (Layer("relu"), torch.nn.ReLU()),
+        (Layer("flatten"), torch.nn.Flatten()),
+    ],
+    ids=lambda value: getattr(value, "layer", ""),
+)
+def test_shapes_are_those_of_pytorch(layer, twin):
+    twin = twin or torch.nn.Conv2d(4, 6, 4, 2, 1, bias=False)
+    placed = place("net", Network([4, 8, 12], [layer]), {})
+    images = torch.zeros(2, 4, 8, 12, dtype=torch.float32)  # whatever the default type is by now
+    assert placed.output == tuple(twin.float()(images).shape[1:])
+    theirs = {
+        f"a.{name}": tuple(value.shape)
+        for name, value in twin.state_dict().items()
+        if name != "num_batches_tracked"
+    }
+    assert {p.name: p.shape for p in placed.parameters} == theirs
+
+
+def test_sizes_are_sums_of_names():
+    sizes = {"height": 64, "code": 5}
+    assert evaluate("height / 16 * code + 3 - 1", sizes, "x") == 22
+    assert evaluate(7, sizes, "x") == 7
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ("height / 7", "height = 64 must divide by 7"),
+        ("height / 0", "must divide by 0"),
+        ("width", "no whole number is called 'width'"),
+        ("slope", "no whole number is called 'slope'"),
+        ("height - 64", "comes to 0"),
+        (-3, "comes to -3"),
+        ("height **", "is not a size"),
+        ("height ** 2", "is not a size"),
+        ("__import__('os')", "is not a size"),
+    ],
+)
+def test_a_size_that_is_none_is_refused(size, said):
+    with pytest.raises(UserError) as caught:
+        evaluate(size, {"height": 64, "slope": 0.2}, "networks.g.input")
+    assert said in str(caught.value)
+    assert "networks.g.input" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("chain", "said"),
+    [
+        ([Layer("linear", name="a", out=3)], "put a flatten before it"),
+        ([Layer("flatten"), Layer("linear", name="a")], "out is missing"),
+        ([Layer("flatten"), Layer("linear", out=3)], "name is missing"),
+        ([Layer("conv", kernel=9, **CONV)], "does not fit into 8×12"),
+        ([Layer("maxpool", kernel=5)], "must divide by 5"),
+        ([Layer("reshape", shape=[3, 8, 12])], "the counts differ"),
+        ([Layer("dropout")], "unknown layer"),
+        ([Layer("conv", kernel=1, **CONV), Layer("conv", kernel=1, **CONV)], "'a' is taken"),
+    ],
+)
+def test_layers_that_do_not_fit_are_refused(chain, said):
+    with pytest.raises(UserError) as caught:
+        place("net", Network([4, 8, 12], chain), {})
+    assert said in str(caught.value)
+    assert "networks.net.layers[" in str(caught.value)
+
+
+def test_flattened_maps_are_marked_where_they_matter():
+    chain = [
+        Layer("flatten"),
+        Layer("linear", name="inner", out=5),
+        Layer("relu"),
+        Layer("linear", name="outer", out=2 * 3 * 4),
+        Layer("relu"),
+        Layer("reshape", shape=[2, 3, 4]),
+    ]
+    found = {p.name: p for p in place("net", Network([4, 8, 12], chain), {}).parameters}
+    assert found["inner.weight"].in_map == (4, 8, 12)
+    assert found["inner.weight"].out_map is None
+    assert found["inner.bias"].in_map is None
+    assert found["outer.weight"].in_map is None
+    assert found["outer.weight"].out_map == (2, 3, 4)
+    assert found["outer.bias"].out_map == (2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("init", "variance"),
+    [("glorot_uniform", 2 / (200 + 300)), ("he_uniform", 2 / 200), ("normal", 0.02**2)],
+)
+def test_first_weights_have_the_papers_variance(init, variance):
+    one = place("net", Network([200], [Layer("linear", name="a", out=300)], init), {}).parameters
+    weight, bias = (layers._first_value(p, 0, p.name) for p in one)
+    assert abs(weight.var() / variance - 1) < 0.02
+    assert abs(weight.mean()) < 0.01 * math.sqrt(variance) + 1e-3
+    assert not bias.any()
+
+
+def test_every_array_is_drawn_from_a_stream_of_its_own():
+    resolved = recipe.load(questions.find("convae").recipe_file)
+    first, again = (layers.initial_weights(resolved) for _ in range(2))
+    assert all(np.array_equal(first[key], again[key]) for key in first)
+    kernels = [value.ravel()[:4].tobytes() for value in first.values() if value.any()]
+    assert len(set(kernels)) == len(kernels)

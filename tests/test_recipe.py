@@ -1,0 +1,117 @@
+"""Recipes: layered overrides, and every mistake refused with the key's name."""
+
+import re
+import shutil
+from pathlib import Path
+
+from knock import questions, recipe
+from knock.errors import UserError
+
+import pytest
+
+AE = questions.find("ae").recipe_file
+
+
+def changed(folder: Path, old: str, new: str) -> Path:
+    """A copy of 01's recipe with one place changed."""
+    text = AE.read_text(encoding="utf-8")
+    assert text.count(old) >= 1, old
+    path = folder / "recipe.toml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("steps = 1000", "stepps = 1000", r"train: .*stepps"),
+        ("steps = 1000", "steps = 0", r"train\.steps: .*>= 1"),
+        ("steps = 1000", "steps = -1", r"train\.steps: .*>= 1"),
+        ("steps = 1000", 'steps = "many"', r"train\.steps: .*int"),
+        ("batch_size = 64", "batch_size = 6.5", r"train\.batch_size: .*int"),
+        ("lr = 1e-3", "lr = 0.0", r"optimizers.*lr|optimizers\[.*\].*"),
+        ("betas = [0.9, 0.999]", "betas = [0.9, 1.0]", r"optimizers.*< 1"),
+        ('algorithm = "adam"', 'algorithm = "adamw"', r"optimizers.*adamw"),
+        ("rotate = 10.0", "rotate = 200.0", r"data.*<= 180"),
+        ("image = [3, 64, 64]", "image = [64, 64]", r"data.*length 3"),
+        ("image = [3, 64, 64]", "image = [3, 0, 64]", r"data.*>= 1"),
+        ("code = 64 ", 'code = "wide" ', r"code must be str"),  # on cifar10, against the constant
+        ("constants = { code = 128 }", "constants = { kode = 128 }", r"constants\.kode"),
+        ('networks = ["encoder", "decoder"]', 'networks = ["encode"]', r"optimizers.*'encode'"),
+        ("[train]", "[tarin]", r"unknown field `tarin`|tarin"),
+        ("number = 1", "", r"number"),
+        ("[presets.quick]", "[presets.quick.train]\nstep = 3\n", r"train: .*step"),
+    ],
+)
+def test_a_mistake_is_refused_by_its_key(tmp_path, old, new, said):
+    path = changed(tmp_path, old, new)
+    with pytest.raises(UserError) as caught:
+        recipe.load(path, dataset="cifar10")
+    message = str(caught.value)
+    assert str(path) in message
+    assert re.search(said, message), message
+    assert "\n" not in message
+
+
+def test_a_broken_file_is_refused(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text("number = \n")
+    with pytest.raises(UserError, match="not valid TOML"):
+        recipe.load(path)
+    with pytest.raises(UserError, match="cannot read the recipe"):
+        recipe.load(tmp_path / "nothing.toml")
+
+
+def test_unknown_presets_and_sets_name_the_choices():
+    with pytest.raises(UserError, match="'qick'.*quick, full"):
+        recipe.load(AE, preset="qick")
+    with pytest.raises(UserError, match="'mnits'.*newts, cifar10, digits"):
+        recipe.load(AE, dataset="mnits")
+
+
+def test_later_layers_override_earlier_ones(tmp_path):
+    path = changed(
+        tmp_path,
+        "[presets.quick] ",
+        "[presets.quick.train]\nsteps = 7\nbatch_size = 8\n[presets.other] ",
+    )
+    assert recipe.load(path, preset="other").train.steps == 1000
+    assert recipe.load(path).train.steps == 7
+    said = recipe.load(path, overrides={"train": {"steps": 3}})
+    assert (said.train.steps, said.train.batch_size) == (3, 8)
+
+
+def test_a_data_set_brings_its_own_constants():
+    assert recipe.load(AE, "newts").constants == {"code": 64}
+    assert recipe.load(AE, "cifar10").constants == {"code": 128}
+    chosen = recipe.load(AE, "cifar10", overrides={"constants": {"code": 3}})
+    assert chosen.constants == {"code": 3}
+
+
+def test_an_override_is_checked_like_the_file():
+    with pytest.raises(UserError, match=r"optimizers.*<= 1"):
+        recipe.load(AE, overrides={"optimizers": {"optimizer": {"lr": 2.0}}})
+    with pytest.raises(UserError, match=r"constants\.width"):
+        recipe.load(AE, overrides={"constants": {"width": 2}})
+
+
+def test_json_brings_back_an_equal_recipe():
+    resolved = recipe.load(AE, "digits", seed=5, dtype="float64")
+    assert recipe.from_json(recipe.to_json(resolved)) == resolved
+
+
+def test_the_difference_names_the_key():
+    a, b = recipe.load(AE), recipe.load(AE, overrides={"train": {"batch_size": 3}})
+    assert recipe.difference(a, a) is None
+    assert recipe.difference(a, b) == "train.batch_size was 64 and is now 3"
+
+
+@pytest.mark.parametrize("question", questions.all_questions(), ids=lambda q: q.name)
+def test_every_recipe_resolves_for_every_set_and_preset(question, tmp_path):
+    tree = recipe.read(question.recipe_file)
+    for dataset in tree["data"]:
+        for preset in tree["presets"]:
+            recipe.load(question.recipe_file, dataset, preset)
+    recipe.load_check(question.recipe_file)
+    shutil.copy(question.recipe_file, tmp_path)  # and it does not depend on where it lies
+    recipe.load(tmp_path / "recipe.toml")

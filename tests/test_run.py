@@ -1,0 +1,193 @@
+"""Training runs, from the command line to the folder: the same answer in every framework."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+from knock import checkpoint, frameworks, log
+from knock.record import read_pictures, read_run
+from tests.helpers import TINY, answer, one_line, run
+
+import numpy as np
+import pytest
+
+INSTALLED = frameworks.installed()
+
+
+def trained(framework, folder, *words, name="ae", steps=6):
+    """Train for a few steps into `folder`; returns the finished process."""
+    return run(
+        answer(name, framework), *TINY, "--steps", str(steps), "--out", folder, *words,
+        cwd=folder.parent,
+    )  # fmt: skip
+
+
+def same_state(a, b) -> bool:
+    a, b = checkpoint.load(a).state, checkpoint.load(b).state
+    return a.keys() == b.keys() and all(np.array_equal(a[key], b[key]) for key in a)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One finished run of question 01 in every installed framework."""
+    base = tmp_path_factory.mktemp("finished")
+    for framework in INSTALLED:
+        done = trained(framework, base / framework, "--sample-every", "4")
+        assert done.returncode == 0, done.stderr
+    return base
+
+
+@pytest.mark.parametrize("framework", INSTALLED)
+def test_a_run_leaves_everything_in_its_folder(finished, framework):
+    folder = finished / framework
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert names == {
+        "checkpoint.safetensors",
+        "losses.csv",
+        "losses.png",
+        "result.png",
+        "result.safetensors",
+        "run.json",
+        "samples/step_000004.png",
+        "samples/step_000006.png",
+    }
+    losses = log.read(folder)
+    assert losses["step"] == [1, 2, 3, 4, 5, 6]
+    assert losses["loss"][-1] < losses["loss"][0]
+    told = read_run(folder)
+    assert (told["question"], told["framework"], told["step"]) == ("ae", framework, 6)
+    assert told["losses"]["loss"] == losses["loss"][-1]
+    assert told["history"][0]["versions"]["numpy"] == np.__version__
+    pictures = read_pictures(folder / "result.safetensors")
+    assert list(pictures) == ["input", "reconstruction"]
+    assert {p.shape for p in pictures.values()} == {(8, 32, 32, 1)}
+
+
+@pytest.mark.parametrize("framework", INSTALLED[1:])
+def test_every_framework_takes_the_same_run(finished, framework):
+    first, other = (log.read(finished / f)["loss"] for f in (INSTALLED[0], framework))
+    assert np.allclose(first, other, rtol=1e-5)
+    a, b = (read_pictures(finished / f / "result.safetensors") for f in (INSTALLED[0], framework))
+    assert np.array_equal(a["input"], b["input"])
+    difference = a["reconstruction"].astype(int) - b["reconstruction"].astype(int)
+    assert abs(difference).max() <= 1
+
+
+@pytest.mark.parametrize("framework", INSTALLED)
+def test_stopping_and_going_on_changes_no_bit(finished, framework, tmp_path):
+    assert trained(framework, tmp_path / "a", steps=2).returncode == 0
+    again = trained(framework, tmp_path / "a", "--resume")
+    assert again.returncode == 0, again.stderr
+    assert same_state(tmp_path / "a", finished / framework)
+    assert log.read(tmp_path / "a") == log.read(finished / framework)
+    assert [s["to_step"] for s in read_run(tmp_path / "a")["history"]] == [2, 6]
+
+
+@pytest.mark.skipif(len(INSTALLED) < 2, reason="needs two frameworks")
+def test_one_framework_goes_on_where_another_stopped(finished, tmp_path):
+    first, other = INSTALLED[0], INSTALLED[-1]
+    assert trained(first, tmp_path / "a", steps=3).returncode == 0
+    done = trained(other, tmp_path / "b", "--resume", tmp_path / "a")
+    assert done.returncode == 0, done.stderr
+    told = read_run(tmp_path / "b")
+    assert [s["framework"] for s in told["history"]] == [first, other]
+    assert np.allclose(log.read(tmp_path / "b")["loss"], log.read(finished / first)["loss"], 1e-5)
+    a, b = (checkpoint.load(f).state for f in (tmp_path / "b", finished / first))
+    assert all(np.allclose(a[key], b[key], atol=1e-5) for key in a)
+    assert checkpoint.load(tmp_path / "a").step == 3  # the source is left as it was
+
+
+SLOW = ["--steps", "300", "--save-every", "3", "--sample-every", "50"]
+
+
+def start(framework, folder, *words):
+    command = [sys.executable, str(answer("ae", framework)), *TINY, *SLOW, "--out", str(folder)]
+    return subprocess.Popen(
+        [*command, *words], cwd=folder.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+
+
+def wait_until_begun(folder):
+    deadline = time.monotonic() + 60
+    while not (folder / checkpoint.FILE_NAME).exists():
+        assert time.monotonic() < deadline, "the run never began"
+        time.sleep(0.01)
+
+
+def test_a_killed_run_ends_like_one_that_was_not(tmp_path):
+    pytest.importorskip("torch")
+    whole = start("pytorch", tmp_path / "whole")
+    assert whole.wait() == 0
+    chance = random.Random(0)
+    for kills in range(2):
+        killed = start("pytorch", tmp_path / "killed", *(["--resume"] if kills else []))
+        wait_until_begun(tmp_path / "killed")
+        time.sleep(chance.uniform(0.0, 0.3))
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    last = start("pytorch", tmp_path / "killed", "--resume")
+    output = last.communicate()[0]
+    assert last.returncode == 0, output
+    assert checkpoint.load(tmp_path / "killed").step == 300
+    assert same_state(tmp_path / "whole", tmp_path / "killed")
+    assert log.read(tmp_path / "whole") == log.read(tmp_path / "killed")
+
+
+def test_ctrl_c_saves_and_leaves(tmp_path):
+    pytest.importorskip("torch")
+    stopped = start("pytorch", tmp_path / "a", "--steps", "100000", "--save-every", "100000")
+    wait_until_begun(tmp_path / "a")
+    time.sleep(0.3)
+    stopped.send_signal(signal.SIGINT)
+    output = stopped.communicate()[0].decode()
+    assert stopped.returncode == 130
+    assert "Traceback" not in output
+    saved = checkpoint.load(tmp_path / "a")
+    assert f"stopped after step {saved.step}; go on with: --resume" in output
+    assert saved.step > 0
+    assert log.read(tmp_path / "a")["step"][-1] == saved.step
+
+
+def test_going_on_before_there_is_anything_begins(tmp_path):
+    pytest.importorskip("torch")
+    done = trained("pytorch", tmp_path / "new", "--resume", steps=2)
+    assert done.returncode == 0, done.stderr
+    assert checkpoint.load(tmp_path / "new").step == 2
+
+
+def test_losses_that_are_not_finite_stop_the_run(tmp_path):
+    pytest.importorskip("torch")
+    source = answer("ae", "pytorch").read_text(encoding="utf-8")
+    script = tmp_path / "ae_pytorch.py"
+    script.write_text(source.replace('{"loss": loss.detach()}', '{"loss": loss.detach() / 0}'))
+    done = run(script, *TINY, "--steps", "3", "--out", tmp_path / "a", cwd=tmp_path)
+    line = one_line(done)
+    assert "loss is inf at step 1" in line
+    assert checkpoint.load(tmp_path / "a").step == 0
+
+
+def test_showing_what_a_run_learnt_trains_nothing(finished, tmp_path):
+    pytest.importorskip("torch")
+    before = (finished / "pytorch" / checkpoint.FILE_NAME).read_bytes()
+    done = run(answer("ae", "pytorch"), "--test", finished / "pytorch", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    shown = read_pictures(finished / "pytorch" / "test.safetensors")
+    last = read_pictures(finished / "pytorch" / "result.safetensors")
+    assert np.array_equal(shown["reconstruction"], last["reconstruction"])
+    assert (finished / "pytorch" / checkpoint.FILE_NAME).read_bytes() == before
+    for name in ("test.png", "test.safetensors"):
+        (finished / "pytorch" / name).unlink()
+
+
+def test_runs_without_out_get_folders_of_their_own(tmp_path):
+    pytest.importorskip("torch")
+    for _ in range(2):
+        words = [*TINY, "--steps", "1"]
+        assert run(answer("ae", "pytorch"), *words, cwd=tmp_path).returncode == 0
+    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["ae_pytorch", "ae_pytorch-2"]
+    done = run(answer("ae", "pytorch"), "--resume", "--steps", "2", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "runs/ae_pytorch-2/run.json").read_text())["step"] == 2
