@@ -32,7 +32,7 @@ def load(path: Path) -> ModuleType:
     sys.modules[spec.name] = module  # Keras and others look up the module that a class is in
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a file that exits has not passed
         raise UserError(f"{path} does not run: {describe(error, path)}") from None
     return module
 
@@ -47,6 +47,8 @@ def model_class(module: ModuleType, name: str, path: Path) -> Callable[..., Any]
 
 def describe(error: BaseException, path: Path) -> str:
     """An error that somebody's code raised, in one line, with the place in their file."""
+    if isinstance(error, SystemExit):
+        return f"it ends the program: sys.exit({error.code!r})"
     first = str(error).strip().splitlines()
     text = f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
     if isinstance(error, SyntaxError) and error.lineno:

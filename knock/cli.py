@@ -61,6 +61,7 @@ def _parser() -> OneLineParser:
     one.add_argument("question", nargs="?", help="number or name")
     one.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
     one = add("compare", _compare, "the same run in every framework, and one sheet of it", True)
+    one.epilog = "It also takes the options of a run: knock run QUESTION --help lists them."
     one.add_argument("question", help="number or name")
     one.add_argument("--frameworks", metavar="A,B", help="only these, separated by commas")
     one.add_argument("--out", type=Path, metavar="FOLDER", help="where to (runs/compare_NAME)")
@@ -148,4 +149,6 @@ def _test(found: argparse.Namespace, rest: list[str]) -> int:
     from knock import paths
 
     paths.require_repository()
-    return subprocess.run([sys.executable, "-m", "pytest", *rest], cwd=paths.ROOT).returncode
+    # A file to a worker: what a file's tests share is made once.
+    command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "loadfile", *rest]
+    return subprocess.run(command, cwd=paths.ROOT).returncode

@@ -167,7 +167,10 @@ def _value(node: ast.expr, sizes: Mapping[str, object], where: str) -> int:
         case ast.BinOp(left=left, op=ast.Div(), right=right):
             top, bottom = _value(left, sizes, where), _value(right, sizes, where)
             if bottom == 0 or top % bottom:
-                raise UserError(f"{where}: {ast.unparse(left)} = {top} must divide by {bottom}")
+                raise UserError(
+                    f"{where}: {ast.unparse(left)} = {top} must divide by {bottom}; "
+                    "choose another --size"
+                )
             return top // bottom
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return _OPERATORS[type(op)](_value(left, sizes, where), _value(right, sizes, where))
@@ -246,7 +249,7 @@ def _maxpool(
     channels, *sides = _map_shape(shape, where)
     k = layer.kernel or 0
     if any(side % k for side in sides):
-        raise UserError(f"{where}: {sides[0]}×{sides[1]} must divide by {k}")
+        raise UserError(f"{where}: {sides[0]}×{sides[1]} must divide by {k}; choose another --size")
     return (channels, *(side // k for side in sides)), ()
 
 

@@ -124,6 +124,7 @@ def test_functional_style_and_other_names_pass(tmp_path):
         ("def f(:\n", r"does not run: SyntaxError.*line 1"),
         ("import no_such_module\n", r"does not run: ModuleNotFoundError.*line 1"),
         ("x = 1\n", "defines no class Autoencoder"),
+        ("raise SystemExit(0)\n", "ends the program"),
     ],
 )
 def test_a_file_that_does_not_load_is_refused(tmp_path, text, said):
@@ -139,6 +140,10 @@ def test_what_an_answer_raises_fails_its_part_alone(tmp_path):
     pytest.importorskip("torch")
     source = answer("ae", "pytorch").read_text(encoding="utf-8")
     path = tmp_path / "mine_pytorch.py"
+    path.write_text(source.replace("loss.backward()", "raise SystemExit(0)"))
+    results = {r.name: r for r in check("ae", "pytorch", path)}
+    assert results["loss"].status == "failed"
+    assert "ends the program" in results["loss"].message
     path.write_text(source.replace("loss.backward()", "raise NotImplementedError('TODO')"))
     results = {r.name: r for r in check("ae", "pytorch", path)}
     assert [r.status for r in results.values()][:2] == ["passed", "passed"]

@@ -73,7 +73,7 @@ def take(path: Path, adapter: Adapter, recipe: Recipe) -> Trace:
             part = "10 steps" if step < 10 else "100 steps"
     except WrongNetwork as error:
         trace.errors[part] = str(error)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a file that exits has not passed
         trace.errors[part] = f"your code raises {answers.describe(error, path)}"
     return trace
 

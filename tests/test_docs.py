@@ -1,0 +1,462 @@
+"""The pages tell the truth: their links lead somewhere, their commands run, their tables agree.
+
+Every line of a block marked `sh` is run, in a folder of its own and with few steps, or is covered
+by a check with a reason, in `plan`. A command that `plan` does not know fails the test.
+"""
+
+import ast
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from knock import cli, frameworks, layers, options, paths, recipe
+from knock.check.parts import TOLERANCE
+from knock.data import places
+from knock.questions import Question, all_questions
+from tests import data_fixtures as made
+
+import pytest
+
+ROOT = paths.ROOT
+OURS = (
+    "questions",
+    "Dataset",
+    "assets",
+    "answers",
+    "answers_image",
+    "knock",
+    "tests",
+    "benchmarks",
+)
+PAGES = sorted(ROOT.glob("*.md"))
+PAGES += sorted(page for folder in OURS for page in (ROOT / folder).rglob("*.md"))
+QUESTIONS = all_questions()
+README = ROOT / "README.md"
+RUNNABLE = [README, *(question.folder / "README.md" for question in QUESTIONS)]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def name(page) -> str:
+    """How a page, or a question, is called in a test's name."""
+    return page.relative_to(ROOT).as_posix() if isinstance(page, Path) else page.name
+
+
+def source(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def prose(page: Path) -> str:
+    """A page without its blocks of code."""
+    return FENCE.sub("", source(page))
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for found, text in FENCE.findall(source(page)) if found == language]
+
+
+def inline(page: Path) -> list[str]:
+    """The pieces of code that stand within a page's text."""
+    return re.findall(r"`([^`\n]+)`", prose(page))
+
+
+def section(page: Path, title: str) -> str:
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", prose(page), re.M | re.S)
+    assert found, f"{name(page)} has no section {title!r}"
+    return found[1]
+
+
+def table(text: str) -> list[list[str]]:
+    """The cells of a table's rows, without its head."""
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+# Links
+
+
+def links(page: Path) -> list[str]:
+    text = re.sub(r"`[^`\n]*`", "", prose(page))
+    return re.findall(r"\]\(([^()\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]*)"', text)
+
+
+def anchors(page: Path) -> set[str]:
+    """What the headings of a page are called in links, as GitHub calls them."""
+    found: list[str] = []
+    for heading in re.findall(r"^#{1,6} (.*)$", prose(page), re.MULTILINE):
+        words = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        repeated = sum(
+            re.fullmatch(rf"{re.escape(words)}(-\d+)?", one) is not None for one in found
+        )
+        found.append(f"{words}-{repeated}" if repeated else words)
+    return set(found)
+
+
+def wrong_with(link: str, page: Path) -> str | None:
+    """Why a link on a page leads nowhere; None when it leads somewhere."""
+    parts = urlsplit(link)
+    if parts.scheme:
+        domain = re.fullmatch(r"[\w-]+(\.[\w-]+)+", parts.netloc)
+        fine = parts.scheme in ("http", "https") and domain
+        return None if fine else "no address"
+    target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+    if not target.is_relative_to(ROOT):
+        return "leads out of the repository"
+    if not target.exists():
+        return "no such file"
+    if parts.fragment and (target.suffix != ".md" or parts.fragment not in anchors(target)):
+        return "no such heading"
+    return None
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_link_leads_somewhere(page):
+    wrong = {link: why for link in links(page) if (why := wrong_with(link, page))}
+    assert not wrong, f"{name(page)}: {wrong}"
+
+
+@pytest.mark.parametrize(
+    ("link", "why"),
+    [
+        ("https://doi.org/10.1126/science.1127647", None),
+        ("https:/doi.org/10", "no address"),
+        ("ftp://example.org/x", "no address"),
+        ("Dataset/README.md", None),
+        ("#gpu", None),
+        ("#gpus", "no such heading"),
+        ("Dataset/READM.md", "no such file"),
+        ("../elsewhere.md", "leads out of the repository"),
+        ("pyproject.toml#project", "no such heading"),
+    ],
+)
+def test_a_broken_link_is_noticed(link, why):
+    assert wrong_with(link, README) == why
+
+
+# Commands
+
+STEPS = ["--steps", "2", "--threads", "1", "--quiet"]
+
+
+class Unknown(Exception):
+    """A command that no case of `plan` covers."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a command is tried: the words to run, and, where they are others, or none, the reason."""
+
+    words: tuple[str, ...]
+    reason: str = ""
+
+
+def plan(line: str) -> Plan:
+    """What to do with a line of a block marked `sh`. Raises Unknown, or AssertionError."""
+    if line.startswith("for "):
+        return Plan(("bash", "-c", line), "with a `knock` that says yes, so that it costs nothing")
+    match shlex.split(line, comments=True):
+        case ["python3", "bootstrap.py", *words]:
+            # Installing is tested in test_bootstrap.py with fakes, and for real in .ci/run.
+            assert "python3 bootstrap.py test" in source(ROOT / ".ci" / "run")
+            return plan(shlex.join(["knock", *words]))
+        case ["knock", "test", *words]:
+            parsed("knock", "test", *words)
+            return Plan(("knock", "test", "--version"), "these are the tests")
+        case ["knock", "doctor", "--devices"]:
+            return Plan(("knock", "doctor", "--devices"), "asks PyTorch only")
+        case ["knock", "run" | "compare" as command, *words]:
+            return Plan(("knock", command, *shortened(words)), "few steps, on the CPU")
+        case ["python", script, *words] if (ROOT / script).parent == paths.ANSWERS:
+            return Plan(("python", str(ROOT / script), *shortened(words)), "few steps, on the CPU")
+        case ["knock", "check", *words]:
+            if len(words) == 1:
+                words = [*words, "--framework", "pytorch"]
+            return Plan(("knock", "check", *words), "as if PyTorch were the only one installed")
+        case ["knock", "list" | "data" | "doctor" as command, *words]:
+            return Plan(("knock", command, *words))
+        case ["source", ".venv/bin/activate"]:
+            return Plan((), "bootstrap.py makes it: see test_bootstrap.py")
+        case ["export", setting]:
+            assert setting.split("=")[0] == places.VARIABLE
+            return Plan((), "set for the commands below, to a folder of small files")
+        case ["python", "-m", "pip", "install", "-r", file]:
+            assert (ROOT / file).is_file(), file
+            return Plan((), "installs: the file is there, see test_packaging.py")
+        case ["pip", "install", *words]:
+            installable(words)
+            return Plan((), "installs: what it asks for is there")
+    raise Unknown(line)
+
+
+def shortened(words: list[str]) -> list[str]:
+    """The words of a training run with an end that comes soon, on any machine."""
+    words = ["cpu" if word == "cuda" else word for word in words]
+    if {"--help", "--test"} & set(words):
+        return words
+    steps = ["--steps", "3", *STEPS[2:]] if "--resume" in words else STEPS
+    return [*words, *steps]
+
+
+def installable(words: list[str]) -> None:
+    """pip's words name extras of ours, or are those that doctor gives for Chainer."""
+    project = tomllib.loads(source(ROOT / "pyproject.toml"))["project"]
+    chainer = shlex.split(frameworks.find("chainer").how_to_install)
+    for word in words:
+        extra = re.fullmatch(r"\.\[(\w+)\]", word)
+        if extra:
+            assert extra[1] in project["optional-dependencies"], word
+        else:
+            assert word in chainer, word
+
+
+def parsed(program: str, *words: str) -> None:
+    """Raises UserError, or exits, where the command line does not take the words."""
+    cli._parser().parse_known_args(words)
+
+
+def commands(page: Path) -> list[str]:
+    lines = "".join(blocks(page, "sh")).splitlines()
+    return [line for line in lines if line.strip() and not line.startswith("#")]
+
+
+WORKER = """
+import json, os, runpy, subprocess, sys, traceback, types
+from knock import cli, compare, doctor, frameworks
+
+def script(words):
+    sys.argv = [str(word) for word in words]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+class Here:  # what `knock compare` starts for each framework
+    def __init__(self, command):
+        self.command = command
+
+    def wait(self):
+        try:
+            script(self.command[1:])
+        except SystemExit as end:
+            return end.code or 0
+
+def do(words):
+    frameworks.installed = one if words[:2] == ["knock", "check"] else all_of_them
+    if words[0] == "knock":
+        cli.main(words[1:])
+    elif words[0] == "python":
+        script(words[1:])
+    else:
+        return subprocess.run(words).returncode
+
+os.execv = lambda program, command: script(command[1:])  # `knock run` becomes the answer's script
+compare.subprocess = types.SimpleNamespace(Popen=Here)
+doctor.FRAMEWORKS = {"pytorch": doctor.FRAMEWORKS["pytorch"]}
+all_of_them, one = frameworks.installed, lambda: ["pytorch"]
+file, commands = sys.argv[1:]
+codes = []
+for words in json.loads(commands):
+    print("$", *words, flush=True)
+    try:
+        code = do(words) or 0
+    except SystemExit as end:
+        code = end.code or 0
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    print(f"exit code {code}", flush=True)
+    codes.append(code)
+with open(file, "w") as out:
+    json.dump(codes, out)
+"""
+"""Runs commands one after the other in one process: starting TensorFlow takes seconds each time.
+
+That `knock run` and `knock compare` start processes of their own is tested in test_cli.py.
+"""
+
+
+@pytest.fixture
+def workplace(tmp_path):
+    """A folder with what the pages' commands speak of, and the environment to run them in."""
+    mine = tmp_path / "my"
+    mine.mkdir()
+    for question in QUESTIONS:
+        text = source(question.answer("pytorch"))
+        (mine / f"{question.name}_pytorch.py").write_text(text, encoding="utf-8")
+    made.write_newts(mine / "newts", each=4)
+    for number in range(6):
+        made.write_picture(mine / "pictures" / f"{number}.png")
+    made.write_idx(tmp_path / "data" / "mnist")
+    stub = tmp_path / "bin" / "knock"
+    stub.parent.mkdir()
+    stub.write_text('#!/bin/sh\necho "$@"\n', encoding="utf-8")
+    stub.chmod(0o755)
+    environment = {
+        **os.environ,
+        places.VARIABLE: str(tmp_path / "data"),
+        "PATH": f"{stub.parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+    return tmp_path, environment
+
+
+@pytest.mark.skipif(len(frameworks.installed()) < 4, reason="the pages speak of all four")
+@pytest.mark.parametrize("page", RUNNABLE, ids=name)
+def test_every_command_runs(page, workplace):
+    folder, environment = workplace
+    plans = dict.fromkeys(plan(line).words for line in commands(page))
+    words = [list(one) for one in plans if one]
+    codes = folder / "codes.json"
+    done = subprocess.run(
+        [sys.executable, "-c", WORKER, str(codes), json.dumps(words)],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+    assert codes.exists(), done.stdout
+    found = json.loads(codes.read_text())
+    failed = [" ".join(one) for one, code in zip(words, found, strict=True) if code != 0]
+    assert not failed, f"{failed}\n{done.stdout}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["rm -rf runs", "knock fly ae", "python setup.py", "pip download x", "make", "knock"],
+)
+def test_an_unknown_command_is_noticed(line):
+    with pytest.raises((Unknown, AssertionError)):
+        plan(line)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_block_says_what_it_is(page):
+    """Commands stand in blocks marked `sh`, so that none goes untried."""
+    for language, text in FENCE.findall(source(page)):
+        assert language in ("", "sh", "python", "text"), f"{name(page)}: ```{language}"
+        if language != "sh" and page in RUNNABLE:
+            assert not re.search(r"^(knock|pip|python3?) ", text, re.MULTILINE), text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_excerpt_of_python_is_python(page):
+    for text in blocks(page, "python"):
+        ast.parse(text)
+
+
+def known_options() -> set[str]:
+    parsers = [cli._parser(), *(options.parser(q, "knock run") for q in QUESTIONS)]
+    subparsers = next(iter(parsers[0]._subparsers._group_actions)).choices
+    parsers += subparsers.values()
+    return {text for parser in parsers for a in parser._actions for text in a.option_strings}
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if "Dataset" not in p.parts], ids=name)
+def test_options_and_commands_in_the_text_exist(page):
+    subcommands = next(iter(cli._parser()._subparsers._group_actions)).choices
+    known = known_options()
+    for code in inline(page):
+        words = code.split()
+        if words[0] == "knock" and len(words) > 1:
+            assert words[1] in subcommands, code
+        if words[0].startswith("--"):
+            assert words[0] in known, code
+
+
+# Tables
+
+
+def expected_layers(question: Question) -> list[list[str]]:
+    found, total = [], 0
+    for placed in layers.networks(recipe.load(question.recipe_file)).values():
+        found.append([f"*{placed.name}*", sides(placed.input), ""])
+        for one in placed.layers:
+            kernel = f" {one.layer.kernel}×{one.layer.kernel}" if one.layer.kernel else ""
+            called = f" `{one.layer.name}`" if one.layer.name else ""
+            count = sum(p.size for p in one.parameters)
+            found.append([f"{one.layer.layer}{kernel}{called}", sides(one.output), f"{count:,}"])
+            total += count
+    return [*found, ["**together**", "", f"**{total:,}**"]]
+
+
+def sides(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=name)
+def test_the_table_of_layers_is_the_recipes(question):
+    found = table(section(question.folder / "README.md", "The layers"))
+    assert found == expected_layers(question)
+
+
+def values(tree: object) -> list[object]:
+    """Everything in a piece of TOML, in its order."""
+    if isinstance(tree, dict):
+        return [one for below in tree.values() for one in values(below)]
+    if isinstance(tree, list):
+        return [one for below in tree for one in values(below)]
+    return [tree]
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=name)
+def test_the_table_of_the_recipe_is_the_recipes(question):
+    rows = table(section(question.folder / "README.md", "The recipe"))
+    assert len(rows) >= 5
+    train = recipe.load(question.recipe_file).train  # what a run without options takes
+    first = {row[0]: row[1].split()[0] for row in rows}
+    assert (first["batch"], first["steps"]) == (str(train.batch_size), str(train.steps))
+    for _, cell, keys in rows:
+        found: list[object] = []
+        for key in re.findall(r"`([^`]+)`", keys):
+            tree = recipe.read(question.recipe_file)
+            for part in key.split("."):
+                tree = tree[part]
+            found += values(tree)
+        numbers = [one for one in found if type(one) in (int, float)]
+        said = [float(n) for n in re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?:e-?\d+)?", cell)]
+        assert said == numbers, f"{cell!r} says {said}, the recipe {numbers}"
+        for one in found:
+            if isinstance(one, str):
+                assert one in cell, f"{one!r} is not in {cell!r}"
+            if isinstance(one, bool):
+                assert ("yes" if one else "no") in cell.replace(":", "").split("; ")[0], cell
+
+
+def test_the_readme_gives_the_checks_tolerances():
+    rows = {row[0]: row[1] for row in table(section(README, "Why four runs are one run"))}
+    wanted = {part: f"{t:.0e}" if t else "exact" for part, t in TOLERANCE.items()}
+    assert rows == {part: text for part, text in wanted.items() if part != "batch norm"}
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=name)
+def test_what_a_check_is_said_to_say_it_can_say(page):
+    sentences = re.sub(r'"\s*f?"', "", source(ROOT / "knock" / "check" / "words.py"))
+    for text in blocks(page, "text"):
+        for part, message in re.findall(r"^  ✗ (.{12}) .{8}  .{7}  (.*)$", text, re.MULTILINE):
+            assert part.strip() in TOLERANCE
+            assert message in sentences
+
+
+# Completeness
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=name)
+def test_a_question_has_its_pages(question):
+    page, hints = question.folder / "README.md", question.folder / "hints.md"
+    levels = re.findall(r"^## (.*)$", prose(hints), re.MULTILINE)
+    assert [level[0] for level in levels] == ["1", "2", "3"]
+    for text in (section(hints, levels[1]), source(hints).split(f"## {levels[2]}")[1]):
+        for framework in question.answered_in:
+            assert frameworks.FRAMEWORKS[framework].title in text
+    told = set(links(page))
+    for framework in question.answered_in:
+        assert f"../../answers/{question.answer(framework).name}" in told
+        assert f"../../answers_image/{question.name}_{framework}.png" in told
+    assert f"../../assets/{question.name}.png" in told
+    assert {"recipe.toml", "hints.md", "reference.py"} <= told
+    assert f"questions/{question.folder.name}/README.md" in links(README)
