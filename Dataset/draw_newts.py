@@ -51,8 +51,21 @@ GROUND, BODY, LIMB, IRIS, PUPIL, GLINT = range(6)  # what a pixel of a relief be
 # Half-width of the animal, and its height as a share of that, along the spine.  The first point
 # is where the snout's round end is centred; 0.13 is the neck, 0.50 the hips.
 PROFILE_AT = (0.00, 0.03, 0.065, 0.095, 0.13, 0.20, 0.31, 0.43, 0.50, 0.56, 0.70, 0.85, 1.00)
-HALF_WIDTH = (0.030, 0.040, 0.051, 0.051, 0.038, 0.051, 0.062, 0.055, 0.043, 0.034, 0.029, 0.020,
-              0.004)
+HALF_WIDTH = (
+    0.030,
+    0.040,
+    0.051,
+    0.051,
+    0.038,
+    0.051,
+    0.062,
+    0.055,
+    0.043,
+    0.034,
+    0.029,
+    0.020,
+    0.004,
+)
 ROUNDNESS = (0.55, 0.60, 0.65, 0.68, 0.75, 0.85, 0.85, 0.85, 0.90, 1.00, 1.00, 1.00, 1.00)
 
 
@@ -157,8 +170,12 @@ class Relief(NamedTuple):
 
 def paint(stamps: list[Stamp], size: int) -> Relief:
     """Paint the stamps, given in pixels; where they overlap the highest shows."""
-    relief = Relief(np.zeros((size, size)), np.full((size, size), GROUND, dtype=np.int64),
-                    np.zeros((size, size)), np.zeros((size, size)))
+    relief = Relief(
+        np.zeros((size, size)),
+        np.full((size, size), GROUND, dtype=np.int64),
+        np.zeros((size, size)),
+        np.zeros((size, size)),
+    )
     for stamp in stamps:
         reach = max(stamp.long, stamp.wide) + 1
         top, left = (max(0, math.floor(c - reach)) for c in (stamp.y, stamp.x))
@@ -194,8 +211,12 @@ class Light(NamedTuple):
         azimuth, elevation = dice.between(0, math.tau), dice.between(0.75, 1.1)
         warmth, brightness = dice.between(-1, 1), dice.between(0.92, 1.12)
         flat = math.cos(elevation)
-        return cls(flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation),
-                   brightness * np.array((1 + 0.06 * warmth, 1.0, 1 - 0.09 * warmth)))
+        return cls(
+            flat * math.cos(azimuth),
+            flat * math.sin(azimuth),
+            math.sin(elevation),
+            brightness * np.array((1 + 0.06 * warmth, 1.0, 1 - 0.09 * warmth)),
+        )
 
 
 def lit(albedo: Floats, height: Floats, light: Light, gloss: float) -> Floats:
@@ -213,14 +234,24 @@ def lit(albedo: Floats, height: Floats, light: Light, gloss: float) -> Floats:
 
 
 # ------------------------------------------------------------------------------------ the animal
-def sweep(points: Floats, wide: Floats, lift: Floats, depth: Floats, part: int,
-          along: Floats) -> list[Stamp]:
+def sweep(
+    points: Floats, wide: Floats, lift: Floats, depth: Floats, part: int, along: Floats
+) -> list[Stamp]:
     """Round stamps along a path (n, 2); the other arguments are (n,)."""
     step = np.gradient(points, axis=0)
     heading = np.arctan2(step[:, 1], step[:, 0])
-    return [Stamp(x, y, h, w, w, z, d, part, s) for (x, y), h, w, z, d, s
-            in zip(points.tolist(), heading.tolist(), wide.tolist(), lift.tolist(),
-                   depth.tolist(), along.tolist(), strict=True)]
+    return [
+        Stamp(x, y, h, w, w, z, d, part, s)
+        for (x, y), h, w, z, d, s in zip(
+            points.tolist(),
+            heading.tolist(),
+            wide.tolist(),
+            lift.tolist(),
+            depth.tolist(),
+            along.tolist(),
+            strict=True,
+        )
+    ]
 
 
 def polar(length: float, angle: float) -> Floats:
@@ -228,8 +259,17 @@ def polar(length: float, angle: float) -> Floats:
     return length * np.array((math.cos(angle), math.sin(angle)))
 
 
-def limb(dice: Dice, root: Floats, lift: float, along: float, *, ahead: float, side: int,
-         hind: bool, stride: float) -> list[Stamp]:
+def limb(
+    dice: Dice,
+    root: Floats,
+    lift: float,
+    along: float,
+    *,
+    ahead: float,
+    side: int,
+    hind: bool,
+    stride: float,
+) -> list[Stamp]:
     """A leg: two bones with a bent joint between them, a palm, and 4 (hind: 5) splayed toes.
 
     `ahead` is the direction the animal faces, `side` is -1 or 1, and `stride` in -1..1 swings
@@ -246,12 +286,29 @@ def limb(dice: Dice, root: Floats, lift: float, along: float, *, ahead: float, s
     t = np.linspace(0, 1, len(bones))
     wide = size * np.interp(t, (0, 0.35, 0.55, 1), (0.026, 0.019, 0.0165, 0.0125))
     floor = 0.012
-    stamps = sweep(bones, wide, lift + (floor - lift) * ramp(0, 1, t), 0.9 * wide, LIMB,
-                   np.full(len(bones), along))
+    stamps = sweep(
+        bones,
+        wide,
+        lift + (floor - lift) * ramp(0, 1, t),
+        0.9 * wide,
+        LIMB,
+        np.full(len(bones), along),
+    )
     middle = ahead + side * (toe + 0.6 * swing)
     palm = ankle + polar(0.006, middle)
-    stamps.append(Stamp(float(palm[0]), float(palm[1]), middle, 0.016 * size, 0.014 * size, floor,
-                        0.009, LIMB, along))
+    stamps.append(
+        Stamp(
+            float(palm[0]),
+            float(palm[1]),
+            middle,
+            0.016 * size,
+            0.014 * size,
+            floor,
+            0.009,
+            LIMB,
+            along,
+        )
+    )
     count = 5 if hind else 4
     for k in range(count):
         off = (k - (count - 1) / 2) / (count - 1)  # -0.5 .. 0.5 across the fan
@@ -268,14 +325,22 @@ def newt(dice: Dice, roll: float, light: Light) -> list[Stamp]:
     s = np.linspace(0, 1, 280)
     wave, phase = dice.sign() * dice.between(0.25, 0.55), dice.between(-0.08, 0.12)
     bend, curl = dice.between(-0.8, 0.8), dice.sign() * dice.between(0.2, 1.4)
-    heading = (dice.between(0, math.tau) + wave * np.sin(math.tau * (1.05 * s + phase))
-               + bend * s + curl * ramp(0.40, 1.15, s))
+    heading = (
+        dice.between(0, math.tau)
+        + wave * np.sin(math.tau * (1.05 * s + phase))
+        + bend * s
+        + curl * ramp(0.40, 1.15, s)
+    )
     spine = np.cumsum(np.stack((np.cos(heading), np.sin(heading)), axis=1), axis=0) / len(s)
 
     girth = dice.between(1.12, 1.38)
     soften = np.hanning(17) / np.hanning(17).sum()  # rounds the corners of the profile
-    wide = np.convolve(np.pad(np.interp(s, PROFILE_AT, HALF_WIDTH), 8, mode="edge"), soften,
-                       mode="valid") * girth
+    wide = (
+        np.convolve(
+            np.pad(np.interp(s, PROFILE_AT, HALF_WIDTH), 8, mode="edge"), soften, mode="valid"
+        )
+        * girth
+    )
     # The tail is a blade on edge: the further the animal rolls over, the broader it looks.
     wide *= 1 + 0.35 * abs(math.sin(roll)) * ramp(0.52, 0.68, s)
     tall = wide * np.interp(s, PROFILE_AT, ROUNDNESS)
@@ -301,18 +366,40 @@ def newt(dice: Dice, roll: float, light: Light) -> list[Stamp]:
             # A newt on its back has its left legs on the right.  The spine runs from head to
             # tail, so facing ahead turns its sides round once more.
             outward = -1 if math.sin(side * 1.85 - roll) > 0 else 1
-            stamps += limb(dice, root, lift, along, ahead=spine_heading + math.pi, side=outward,
-                           hind=hind, stride=stride)
+            stamps += limb(
+                dice,
+                root,
+                lift,
+                along,
+                ahead=spine_heading + math.pi,
+                side=outward,
+                hind=hind,
+                stride=stride,
+            )
     for side in (-1, 1):
         if math.cos(side * 0.95 - roll) < -0.1:
             continue  # this eye is on the far side of the head
         (x, y), lift, ahead = at(0.052, side * 0.95, 0.90)
         ball = 0.0140 * girth
-        for part, share, rise, aside in ((IRIS, 1.0, 0.0, 0.0), (PUPIL, 0.66, 0.55, 0.0),
-                                         (GLINT, 0.24, 1.3, 0.45)):
+        for part, share, rise, aside in (
+            (IRIS, 1.0, 0.0, 0.0),
+            (PUPIL, 0.66, 0.55, 0.0),
+            (GLINT, 0.24, 1.3, 0.45),
+        ):
             size = share * ball
-            stamps.append(Stamp(x + aside * ball * light.x, y + aside * ball * light.y, ahead,
-                                1.15 * size, size, lift + rise * ball, size, part, 0.052))
+            stamps.append(
+                Stamp(
+                    x + aside * ball * light.x,
+                    y + aside * ball * light.y,
+                    ahead,
+                    1.15 * size,
+                    size,
+                    lift + rise * ball,
+                    size,
+                    part,
+                    0.052,
+                )
+            )
     if math.cos(roll) < 0:  # on its back: the swelling of the vent
         (x, y), lift, ahead = at(0.515, math.pi, 0.8)
         stamps.append(Stamp(x, y, ahead, 0.028, 0.018, lift, 0.010, LIMB, 0.515))
@@ -339,8 +426,20 @@ def placed(dice: Dice, roll: float, light: Light) -> list[Stamp]:
     slack = (SIZE * SCALE - zoom * (high - low)) / 2
     jitter = 0.8 * (2 * dice.array(2) - 1)
     dx, dy = (SIZE * SCALE / 2 - zoom * (low + high) / 2 + jitter * slack).tolist()
-    return [Stamp(zoom * t.x + dx, zoom * t.y + dy, t.heading, zoom * t.long, zoom * t.wide,
-                  zoom * t.lift, zoom * t.depth, t.part, t.along) for t in stamps]
+    return [
+        Stamp(
+            zoom * t.x + dx,
+            zoom * t.y + dy,
+            t.heading,
+            zoom * t.long,
+            zoom * t.wide,
+            zoom * t.lift,
+            zoom * t.depth,
+            t.part,
+            t.along,
+        )
+        for t in stamps
+    ]
 
 
 # ------------------------------------------------------------------------------------ the skins
@@ -420,11 +519,23 @@ def pebbles(dice: Dice) -> tuple[Floats, Floats]:
     for k in range(count):
         x, y = (SIZE * dice.array(2)).tolist()
         long = spread * dice.between(7, 22)
-        stamps.append(Stamp(x, y, dice.between(0, math.pi), long, long * dice.between(0.6, 0.95),
-                            dice.between(0.5, 11), long * 0.30, BODY, k / count))
+        stamps.append(
+            Stamp(
+                x,
+                y,
+                dice.between(0, math.pi),
+                long,
+                long * dice.between(0.6, 0.95),
+                dice.between(0.5, 11),
+                long * 0.30,
+                BODY,
+                k / count,
+            )
+        )
     relief = paint(stamps, SIZE)
-    shades = mix(rgb(140, 136, 128), rgb(182, 168, 146), dice.array(count)) \
-        * (0.85 + 0.3 * dice.array(count, 1))
+    shades = mix(rgb(140, 136, 128), rgb(182, 168, 146), dice.array(count)) * (
+        0.85 + 0.3 * dice.array(count, 1)
+    )
     colour = shades[np.rint(relief.along * count).astype(np.int64)]
     return colour * (1 + 0.05 * noise(dice, SIZE, 6, octaves=2))[..., None], 0.7 * relief.height
 
@@ -440,15 +551,26 @@ def sand(dice: Dice) -> tuple[Floats, Floats]:
 def moss(dice: Dice) -> tuple[Floats, Floats]:
     """Soft cushions of pale moss, made of small leaflets."""
     count = 2200
-    at, turn, long, lift = SIZE * dice.array(count, 2), dice.array(count), dice.array(count), \
-        dice.array(count)
-    relief = paint([Stamp(x, y, math.tau * h, 3 + 2 * w, 1.4 + 0.6 * w, 5 * z, 1.5, BODY, z)
-                    for (x, y), h, w, z in zip(at.tolist(), turn.tolist(), long.tolist(),
-                                               lift.tolist(), strict=True)], SIZE)
+    at, turn, long, lift = (
+        SIZE * dice.array(count, 2),
+        dice.array(count),
+        dice.array(count),
+        dice.array(count),
+    )
+    relief = paint(
+        [
+            Stamp(x, y, math.tau * h, 3 + 2 * w, 1.4 + 0.6 * w, 5 * z, 1.5, BODY, z)
+            for (x, y), h, w, z in zip(
+                at.tolist(), turn.tolist(), long.tolist(), lift.tolist(), strict=True
+            )
+        ],
+        SIZE,
+    )
     cushions = noise(dice, SIZE, 55, octaves=2)
     tone = relief.along + 0.25 * cushions
-    return mix(rgb(104, 118, 78), rgb(176, 180, 128), ramp(-0.5, 1.3, tone)), \
-        0.35 * relief.height + 4 * cushions
+    return mix(
+        rgb(104, 118, 78), rgb(176, 180, 128), ramp(-0.5, 1.3, tone)
+    ), 0.35 * relief.height + 4 * cushions
 
 
 def leaves(dice: Dice) -> tuple[Floats, Floats]:
@@ -468,8 +590,9 @@ def leaves(dice: Dice) -> tuple[Floats, Floats]:
     t = relief.along * count - leaf
     ribs = np.abs(np.mod(7 * (t - 0.12 * np.abs(relief.across)), 1) - 0.5)
     veins = np.maximum(ramp(0.10, 0.04, np.abs(relief.across)), 0.5 * ramp(0.44, 0.5, ribs))
-    shades = mix(rgb(164, 134, 92), rgb(142, 140, 96), dice.array(count)) \
-        * (0.85 + 0.3 * dice.array(count, 1))
+    shades = mix(rgb(164, 134, 92), rgb(142, 140, 96), dice.array(count)) * (
+        0.85 + 0.3 * dice.array(count, 1)
+    )
     colour = mix(shades[leaf], rgb(206, 186, 146), 0.5 * veins)
     return colour * (1 + 0.05 * noise(dice, SIZE, 9, octaves=2))[..., None], 0.5 * relief.height
 
@@ -572,17 +695,26 @@ def files(split: str, species: str, index: int) -> dict[str, bytes]:
     """The two files of one newt: path relative to the data set -> contents."""
     picture, mask = draw(split, species, index)
     stem = f"{species}/{species}_{index:04d}"
-    return {f"{split}/images/{stem}.jpg": encoded(".jpg", picture, JPEG),
-            f"{split}/seg_images/{stem}.png": encoded(".png", mask, PNG)}
+    return {
+        f"{split}/images/{stem}.jpg": encoded(".jpg", picture, JPEG),
+        f"{split}/seg_images/{stem}.png": encoded(".png", mask, PNG),
+    }
 
 
 def main() -> int:
     """Draw the data set, or check the one on disk; returns the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent,
-                        help="folder of the data set (default: the one beside this script)")
-    parser.add_argument("--check", action="store_true",
-                        help="redraw in memory and compare with the files; write nothing")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(__file__).resolve().parent,
+        help="folder of the data set (default: the one beside this script)",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="redraw in memory and compare with the files; write nothing",
+    )
     arguments = parser.parse_args()
 
     drawn: dict[str, bytes] = {}
