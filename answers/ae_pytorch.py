@@ -72,7 +72,7 @@ def train(run, model):
 
 
 def sample(run, model):
-    images = run.test_images
+    images = run.examples["images"]
     run.show(input=images, reconstruction=model.reconstruct(images))
 
 

@@ -109,8 +109,8 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     title: str
     class_name: str = msgspec.field(name="class")
-    task: Literal["reconstruct", "generate", "translate", "look"]
     paper: str
+    methods: dict[str, list[str]]
     networks: dict[str, Network]
     optimizers: dict[str, Optimizer]
     train: Train
@@ -124,13 +124,14 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A resolved recipe: everything that decides a run's numbers, and nothing else.
 
-    Two runs with equal recipes, on the same data, are the same run.
+    Two runs with equal recipes, on the same data, are the same run. `methods` are what a model can
+    be asked besides taking a step, each with the names of the batch's entries that it is given.
     """
 
     question: str
     title: str
     class_name: str
-    task: str
+    methods: dict[str, list[str]]
     preset: str
     dataset: str
     image_shape: tuple[int, int, int]
@@ -295,7 +296,7 @@ def _resolve(
         question=file.name,
         title=file.title,
         class_name=file.class_name,
-        task=file.task,
+        methods=file.methods,
         preset=preset,
         dataset=dataset,
         image_shape=image,

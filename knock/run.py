@@ -19,7 +19,7 @@ from typing import Any
 from knock import checkpoint as checkpoints
 from knock import data, layers, pictures, record, start
 from knock.checkpoint import Checkpoint
-from knock.data.batches import Batches, prefetch, to_pixels, to_unit
+from knock.data.batches import Batches, prefetch, random_draws, to_pixels, to_unit
 from knock.errors import UserError
 from knock.files import make_folder
 from knock.frameworks.adapter import Adapter
@@ -35,6 +35,7 @@ from tqdm import tqdm
 SHOWN = 8
 """How many test images a sample picture shows."""
 
+_BEFORE_TRAINING = -1  # the step whose draws the examples get: no training step has them
 _STOPPED = 130  # what a shell reports of a program that Ctrl-C ended
 _LOG_EVERY = 0.2  # seconds; reading a loss from a device makes it wait, so not at every step
 
@@ -43,7 +44,7 @@ class Run:
     """One training run, as an answer sees it.
 
     `recipe` is the resolved recipe; `step` counts the steps taken, the one in hand included;
-    `test_images` are some of the test set's, on the framework's side.
+    `examples` is a small batch of test pictures, with draws of its own, always the same one.
     """
 
     def __init__(self, question: Question, adapter: Adapter, options: Options) -> None:
@@ -61,8 +62,13 @@ class Run:
         test = data.load(self.recipe.dataset, shape, "test", begun.data_folder)
         self.source = Batches(train, self.recipe)
         places = [i * len(test.images) // SHOWN for i in range(min(SHOWN, len(test.images)))]
-        shown = to_unit(test.images[places], self.recipe.dtype)
-        self.test_images = adapter.to_device({"images": shown})["images"]
+        self.examples = adapter.to_device(
+            {
+                "images": to_unit(test.images[places], self.recipe.dtype),
+                "labels": test.labels[places],
+                **random_draws(self.recipe, _BEFORE_TRAINING, len(places)),
+            }
+        )
         self._stopped = False
         self._pending: list[tuple[int, Mapping[str, Any]]] = []
         self._flushed = 0.0

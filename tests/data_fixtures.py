@@ -116,7 +116,7 @@ def recipe(
         question="test",
         title="test",
         class_name="test",
-        task="generate",
+        methods={},
         preset="quick",
         dataset="test",
         image_shape=image_shape,

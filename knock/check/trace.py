@@ -24,8 +24,8 @@ Array = NDArray[Any]
 class Trace:
     """An answer's numbers on a recipe; whatever could not be had is in `errors`, by part.
 
-    `outputs` has an entry for each network, given random input, and one for the task itself, all
-    with channels first; `losses` one dict a step; `states` the canonical state after some steps.
+    `outputs` has an entry for each network, given random input, and one for each method, all with
+    channels first; `losses` one dict a step; `states` the canonical state after some steps.
     """
 
     outputs: dict[str, Array] = field(default_factory=dict)
@@ -96,16 +96,16 @@ def first_loss(
 
 
 def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
-    """Every network's output on noise of its input's shape, then the task's on images."""
+    """Every network's output on noise of its input's shape, then every method's on a batch."""
     found = {}
     for name, placed in layers.networks(recipe).items():
         shape = (recipe.train.batch_size, *placed.input)
-        given = noise.uniform(recipe.seed, 0, f"check/{name}", shape, -1.0, 1.0)
-        tensor = adapter.to_device({"x": given.astype(recipe.dtype)})["x"]
+        drawn = noise.uniform(recipe.seed, 0, f"check/{name}", shape, -1.0, 1.0)
+        tensor = adapter.to_device({"x": drawn.astype(recipe.dtype)})["x"]
         found[name] = adapter.to_numpy(getattr(model, name)(tensor))
-    if recipe.task == "reconstruct":
-        images = adapter.to_device(batch(recipe, 0))["images"]
-        found["reconstruct"] = adapter.to_numpy(model.reconstruct(images))
+    given = adapter.to_device(batch(recipe, 0))
+    for name, arguments in recipe.methods.items():
+        found[name] = adapter.to_numpy(getattr(model, name)(*(given[a] for a in arguments)))
     return found
 
 

@@ -74,17 +74,18 @@ class Batches:
         return noise.permutation(self.recipe.seed, epoch, "data/order", len(self.pictures))
 
 
-def random_draws(recipe: Recipe, step: int) -> Batch:
+def random_draws(recipe: Recipe, step: int, count: int | None = None) -> Batch:
     """Everything that the recipe draws at `step`, by name: N×shape, in the recipe's dtype.
 
-    Raises UserError where a name is taken by the data or a shape cannot be worked out.
+    N is `count`, or the recipe's batch size. Raises UserError where a name is taken by the data or
+    a shape cannot be worked out.
     """
     drawn: Batch = {}
     for name, draw in recipe.draws.items():
         if name in _OWN:
             raise UserError(f"draws.{name}: the name is taken by the data; choose another")
         sizes = [evaluate(size, recipe.sizes, f"draws.{name}.shape") for size in draw.shape]
-        shape, key = (recipe.train.batch_size, *sizes), f"draw/{name}"
+        shape, key = (count or recipe.train.batch_size, *sizes), f"draw/{name}"
         if draw.distribution == "normal":
             values = noise.normal(recipe.seed, step, key, shape)
         else:
