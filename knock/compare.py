@@ -14,6 +14,8 @@ from knock.questions import Question
 import numpy as np
 
 SHEET = "compare.png"
+_GIVEN = ("input", "target")
+"""Rows of pictures that an answer was given; the others it made, and there is one a framework."""
 
 
 class Stopped(Exception):
@@ -56,9 +58,12 @@ def draw(question: Question, chosen: Sequence[str], folder: Path) -> Path:
     shown = {n: record.read_pictures(folder / n / "result.safetensors") for n in chosen}
     found = {name: checkpoint.load(folder / name) for name in chosen}
     first = chosen[0]
-    *given, made = shown[first]  # the last row is the answer's own, the others what it was given
-    rows = {row: shown[first][row] for row in given}
-    rows |= {titles[name]: shown[name][made] for name in chosen}
+    rows = {row: pixels for row, pixels in shown[first].items() if row in _GIVEN}
+    made = [row for row in shown[first] if row not in _GIVEN]
+    for row in made:
+        for name in chosen:
+            label = titles[name] if len(made) == 1 else f"{row}\n{titles[name]}"
+            rows[label] = shown[name][row]
     recipe = found[first].recipe
     weights = [key for key in found[first].state if key.split(".")[0] in recipe.networks]
     table = [
