@@ -1,3 +1,19 @@
 """Image Generation Knock: the package behind the scripts — everything that is not the lesson."""
 
+import sys
+from types import TracebackType
+
 __version__ = "0.1.0"
+
+
+def _one_line_for_ctrl_c(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        print("knock: stopped", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+# A framework takes seconds to import, before any of our code could catch a Ctrl-C.
+sys.excepthook = _one_line_for_ctrl_c

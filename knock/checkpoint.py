@@ -10,13 +10,16 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from knock import layers
 from knock import recipe as recipes
 from knock.errors import UserError
 from knock.files import write_atomically
 from knock.frameworks.adapter import State
+from knock.frameworks.binding import SLOTS
 from knock.recipe import Recipe
 
 import msgspec
+import numpy as np
 import safetensors
 import safetensors.numpy
 
@@ -60,7 +63,8 @@ def load(path: Path) -> Checkpoint:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except OSError as error:
-        raise UserError(f"cannot read the checkpoint {path}: {error.strerror or error}") from None
+        why = error.strerror or "no such file"
+        raise UserError(f"cannot read the checkpoint {path}: {why}") from None
     except safetensors.SafetensorError:
         raise UserError(f"{path} is no whole checkpoint: cut short, or another file") from None
     if metadata.get("format") != _FORMAT:
@@ -68,16 +72,49 @@ def load(path: Path) -> Checkpoint:
     try:
         checkpoint = Checkpoint(
             recipe=recipes.from_json(metadata["recipe"]),
-            step=int(metadata["step"]),
+            step=_count(metadata["step"]),
             state=state,
             framework=metadata["framework"],
             versions=json.loads(metadata["versions"]),
         )
-    except (KeyError, ValueError, msgspec.MsgspecError):
+    except (KeyError, ValueError, RecursionError, msgspec.MsgspecError):
         raise UserError(f"{path}: the checkpoint's description cannot be read") from None
     if metadata.get("digest") != _digest(state):
         raise UserError(f"{path} is damaged: its numbers do not match their digest")
     return checkpoint
+
+
+def require_fit(checkpoint: Checkpoint, recipe: Recipe, path: Path) -> None:
+    """Hold a checkpoint's arrays against a recipe. Raises UserError naming the first that is off.
+
+    A file of somebody else may have a right digest and wrong arrays all the same.
+    """
+    parameters = {
+        f"{placed.name}.{p.name}": p
+        for placed in layers.networks(recipe).values()
+        for p in placed.parameters
+    }
+    shapes = {key: p.shape for key, p in parameters.items()}
+    for name, settings in recipe.optimizers.items():
+        shapes[f"{name}.step"] = ()
+        for key, p in parameters.items():
+            if p.trainable and key.split(".")[0] in settings.networks:
+                shapes |= {f"{name}.{key}.{slot}": p.shape for slot in SLOTS[settings.algorithm]}
+    for key in shapes.keys() ^ checkpoint.state.keys():
+        what = "misses" if key in shapes else "should not hold"
+        raise UserError(f"{path} {what} the array {key}: it is of another recipe")
+    for key, shape in shapes.items():
+        array, counts = checkpoint.state[key], key in {f"{name}.step" for name in recipe.optimizers}
+        if array.shape != shape or array.dtype != ("int64" if counts else recipe.dtype):
+            raise UserError(f"{path}: {key} is {array.dtype} {array.shape}, should be {shape}")
+        if not np.isfinite(array).all() or (counts and array < 0):
+            raise UserError(f"{path}: {key} holds numbers that no training can go on from")
+
+
+def _count(text: str) -> int:
+    if int(text) < 0:
+        raise ValueError(text)
+    return int(text)
 
 
 def _digest(state: State) -> str:

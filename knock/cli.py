@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from knock.errors import UserError
+from knock.errors import UserError, tell
 from knock.options import OneLineParser
 
 
@@ -22,13 +22,17 @@ def main(words: Sequence[str] | None = None) -> None:
         command: Callable[[argparse.Namespace, list[str]], int] = found.do
         code = command(found, rest)
     except UserError as error:
-        print(f"knock: {error}", file=sys.stderr)
+        tell(error)
         code = 2
     except KeyboardInterrupt:
+        tell("stopped")
         code = 130
     except BrokenPipeError:  # `knock list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:  # a path too long, say
+        tell(f"{error.strerror}: {error.filename}"[:400])
+        code = 2
     raise SystemExit(code)
 
 
@@ -93,9 +97,11 @@ def _run(found: argparse.Namespace, rest: list[str]) -> int:
     from knock.questions import find
 
     if found.question is None:
+        if not {"-h", "--help"} & set(rest):
+            raise UserError("run which question? knock list shows them")
         print("usage: knock run QUESTION --framework FRAMEWORK [OPTIONS]")
         print("knock run QUESTION --help shows the question's options; knock list, the questions")
-        return 0 if {"-h", "--help"} & set(rest) else 2
+        return 0
     question = find(found.question)
     if found.framework is None:
         installed = [f for f in frameworks.installed() if f in question.answered_in]

@@ -1,5 +1,6 @@
 """`knock compare`: the same run in every framework, and one sheet that shows it."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -32,12 +33,17 @@ def compare(question: Question, chosen: Sequence[str], folder: Path, words: Sequ
     `words` are the options of a run; `--out` is not among them. Returns the sheet's path. Raises
     UserError for options that no run takes, and Stopped when a run does not end well.
     """
-    options.parse(question, f"knock compare {question.name}", words)  # refuse before training
+    said = options.parse(question, f"knock compare {question.name}", words)
+    if said.resume or said.test:
+        raise UserError("compare trains anew; --resume and --test are options of knock run")
     make_folder(folder)
     for name in chosen:
         script = question.answer(name)
         run = subprocess.Popen([sys.executable, script, *words, "--out", str(folder / name)])
-        if code := _wait(run):
+        before = signal.signal(signal.SIGTERM, lambda *_, run=run: run.terminate())
+        code = _wait(run)
+        signal.signal(signal.SIGTERM, before)
+        if code:
             raise Stopped(code)
     return draw(question, chosen, folder)
 
@@ -108,8 +114,8 @@ def choose(question: Question, wanted: str | None) -> list[str]:
 
     Raises UserError for an unknown or missing one, and when there are none.
     """
-    if wanted:
-        names = [name.strip() for name in wanted.split(",") if name.strip()]
+    if wanted is not None:
+        names = list(dict.fromkeys(name.strip() for name in wanted.split(",")))
         for name in names:
             frameworks.find(name)
             if FRAMEWORKS[name].missing:

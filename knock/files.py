@@ -1,11 +1,16 @@
 """Writing files so that a kill or a full disk leaves the old one or the new, never half."""
 
+import contextlib
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from knock.errors import UserError
+
+_HALF = ".part"
+"""What a file is called while it is being written, behind a dot and its name."""
 
 
 def write_atomically(path: Path, data: bytes | str) -> None:
@@ -17,7 +22,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
     raw = data.encode() if isinstance(data, str) else data
     temporary: str | None = None
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_HALF)
         with os.fdopen(handle, "wb") as file:
             file.write(raw)
             file.flush()
@@ -40,6 +45,30 @@ def make_folder(path: Path) -> None:
             pass
     except OSError as error:
         raise UserError(cannot_write(path, error)) from None
+
+
+@contextlib.contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder, and sweep away what a killed one left half-written in it.
+
+    The system holds the lock and frees it with the process. Raises UserError when another has it.
+    """
+    if os.name != "posix":  # elsewhere a folder cannot be locked; two runs at once are not told
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another run is writing into {folder}; choose another --out") from None
+        for half in folder.rglob(f".*{_HALF}"):
+            half.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(handle)
 
 
 def cannot_write(path: Path, error: OSError) -> str:

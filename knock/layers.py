@@ -98,6 +98,7 @@ def place(name: str, network: Network, sizes: Mapping[str, object]) -> Placed:
         if layer.name is not None and layer.name in seen:
             raise UserError(f"{where}: the name {layer.name!r} is taken")
         seen.add(layer.name or "")
+        _refuse_needless(layer, where)
         output, parameters = _KINDS[layer.layer](layer, shape, sizes, network, where)
         placed.append(PlacedLayer(layer, shape, output, parameters))
         shape = output
@@ -131,6 +132,7 @@ def _first_value(p: Parameter, seed: int, name: str) -> NDArray[np.float64]:
     return noise.uniform(seed, 0, name, p.shape, -limit, limit)
 
 
+_LARGEST = 2**31  # no array of a network is longer
 _OPERATORS: dict[type, Callable[[int, int], int]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -152,6 +154,8 @@ def evaluate(size: Size, sizes: Mapping[str, object], where: str) -> int:
             raise UserError(f"{where}: {size!r} is not a size") from None
     if value < 1:
         raise UserError(f"{where}: {size!r} comes to {value}; a size is at least 1")
+    if value > _LARGEST:
+        raise UserError(f"{where}: {size!r} comes to {value}; that is too large")
     return value
 
 
@@ -175,6 +179,27 @@ def _value(node: ast.expr, sizes: Mapping[str, object], where: str) -> int:
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return _OPERATORS[type(op)](_value(left, sizes, where), _value(right, sizes, where))
     raise UserError(f"{where}: {ast.unparse(node)!r} is not a size")
+
+
+_TAKES = {
+    "linear": {"name", "out", "bias"},
+    "conv": {"name", "out", "kernel", "stride", "pad", "bias"},
+    "tconv": {"name", "out", "kernel", "stride", "pad", "out_pad", "bias"},
+    "maxpool": {"kernel"},
+    "reshape": {"shape"},
+    "leaky_relu": {"slope"},
+    "batch_norm": {"name"},
+    "layer_norm": {"name"},
+}
+"""The fields that each kind of layer takes; a kind that is not here takes none."""
+
+
+def _refuse_needless(layer: Layer, where: str) -> None:
+    usual = Layer(layer.layer)
+    for field in layer.__struct_fields__:
+        said = getattr(layer, field) != getattr(usual, field)
+        if said and field not in {"layer", *_TAKES.get(layer.layer, ())}:
+            raise UserError(f"{where}: a {layer.layer} layer takes no {field}")
 
 
 Made = tuple[Shape, tuple[Parameter, ...]]

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,7 +11,7 @@ from knock import recipe as recipes
 from knock.errors import UserError
 from knock.questions import Question
 
-_LARGEST = 1024  # pixels a side: beyond it the answers' weights outgrow a machine's memory
+_MOST_THREADS = 1024
 
 LAST = "last"
 """What `--resume` and `--test` stand for without a value: the newest run of this answer."""
@@ -54,16 +54,19 @@ def parser(question: Question, program: str) -> OneLineParser:
     presets = list(tree.get("presets", {}))
     made = OneLineParser(
         prog=program,
+        allow_abbrev=False,
         description=f"Question {question.label}: {question.title}. Without options: "
         f"data set {sets[0]}, preset {recipes.DEFAULT_PRESET}.",
     )
     what = made.add_argument_group("what is trained")
-    what.add_argument("--dataset", metavar="NAME", help=f"one of: {', '.join(sets)}")
-    what.add_argument("--data", type=Path, metavar="FOLDER", help="where the pictures are")
+    what.add_argument("--dataset", type=_word, metavar="NAME", help=f"one of: {', '.join(sets)}")
+    what.add_argument("--data", type=_folder, metavar="FOLDER", help="where the pictures are")
     what.add_argument("--size", type=_size, metavar="N|HxW", help="side of the pictures, pixels")
-    what.add_argument("--preset", metavar="NAME", help=f"one of: {', '.join(presets)}")
+    what.add_argument("--preset", type=_word, metavar="NAME", help=f"one of: {', '.join(presets)}")
     what.add_argument("--steps", type=_positive, metavar="N", help="training steps")
-    what.add_argument("--batch-size", type=_positive, metavar="N", help="pictures a step")
+    what.add_argument(
+        "--batch-size", type=_up_to(recipes.LARGEST_BATCH), metavar="N", help="pictures a step"
+    )
     what.add_argument("--lr", type=_rate, metavar="X", help="learning rate")
     what.add_argument("--seed", type=_seed, metavar="N", help="another seed, another run (0)")
     for name, value in tree.get("constants", {}).items():
@@ -78,18 +81,28 @@ def parser(question: Question, program: str) -> OneLineParser:
     how.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     how.add_argument("--dtype", choices=("float32", "float64"), help="float type (float32)")
     how.add_argument(
-        "--threads", type=_positive, metavar="N", help="CPU threads (all cores but one)"
+        "--threads", type=_up_to(_MOST_THREADS), metavar="N", help="CPU threads (all cores but one)"
     )
     how.add_argument("--sample-every", type=_positive, metavar="N", help="steps between pictures")
     how.add_argument("--save-every", type=_positive, metavar="N", help="steps between checkpoints")
-    how.add_argument("--out", type=Path, metavar="FOLDER", help="the run's folder (runs/…)")
+    how.add_argument("--out", type=_folder, metavar="FOLDER", help="the run's folder (runs/…)")
     how.add_argument("--quiet", action="store_true", help="no progress bar")
     go_on = made.add_mutually_exclusive_group()
     go_on.add_argument(
-        "--resume", nargs="?", const=LAST, metavar="RUN", help="go on with a run of any framework"
+        "--resume",
+        type=_word,
+        nargs="?",
+        const=LAST,
+        metavar="RUN",
+        help="go on with a run of any framework",
     )
     go_on.add_argument(
-        "--test", nargs="?", const=LAST, metavar="RUN", help="no training: show what a run learnt"
+        "--test",
+        type=_word,
+        nargs="?",
+        const=LAST,
+        metavar="RUN",
+        help="no training: show what a run learnt",
     )
     return made
 
@@ -131,14 +144,34 @@ def _said(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _positive(word: str) -> int:
-    value = int(word) if re.fullmatch(r"[+-]?\d{1,18}", word) else 0
+    value = int(word) if re.fullmatch("[+-]?[0-9]{1,18}", word) else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {word!r}")
     return value
 
 
+def _up_to(most: int) -> Callable[[str], int]:
+    def count(word: str) -> int:
+        value = _positive(word)
+        if value > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most}, not {word!r}")
+        return value
+
+    return count
+
+
+def _word(word: str) -> str:
+    if not word:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return word
+
+
+def _folder(word: str) -> Path:
+    return Path(_word(word))
+
+
 def _seed(word: str) -> int:
-    if not re.fullmatch(r"\d{1,18}", word):
+    if not re.fullmatch("[0-9]{1,18}", word):
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {word!r}")
     return int(word)
 
@@ -155,8 +188,9 @@ def _rate(word: str) -> float:
 
 def _size(word: str) -> tuple[int, int]:
     sides = [_positive(side) for side in re.split("[x×]", word)]
-    if len(sides) > 2 or max(sides) > _LARGEST:
+    most = recipes.LARGEST_SIDE
+    if len(sides) > 2 or max(sides) > most:
         raise argparse.ArgumentTypeError(
-            f"must be a side or height x width of at most {_LARGEST} pixels, not {word!r}"
+            f"must be a side or height x width of at most {most} pixels, not {word!r}"
         )
     return sides[0], sides[-1]

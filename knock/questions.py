@@ -48,7 +48,12 @@ def all_questions() -> list[Question]:
     questions = []
     for file in sorted(paths.QUESTIONS.glob("[0-9][0-9]_*/recipe.toml")):
         head = recipe.read(file)
-        questions.append(Question(head["number"], head["name"], head["title"], file.parent))
+        number, name, title = (head.get(key) for key in ("number", "name", "title"))
+        if not (isinstance(number, int) and isinstance(name, str) and isinstance(title, str)):
+            raise UserError(
+                f"{file}: number, name and title must be there, a whole number and texts"
+            )
+        questions.append(Question(number, name, title, file.parent))
     return sorted(questions, key=lambda q: q.number)
 
 

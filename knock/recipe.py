@@ -15,6 +15,10 @@ from knock.errors import UserError
 import msgspec
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+LARGEST_SIDE = 1024
+"""Pixels a side: beyond it the answers' weights outgrow a machine's memory."""
+Side = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_SIDE)]
+LARGEST_BATCH = 65536
 Rate = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
 Decay = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
 Size = int | str
@@ -62,7 +66,7 @@ class Optimizer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long, how much at a time, and how often something is written."""
 
-    batch_size: Positive
+    batch_size: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_BATCH)]
     steps: Positive
     sample_every: Positive = 200
     save_every: Positive = 200
@@ -79,7 +83,7 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How one data set is used by a question, and what differs on it."""
 
-    image: tuple[Positive, Positive, Positive]
+    image: tuple[Literal[1, 3], Side, Side]
     augment: Augment = Augment()
     constants: dict[str, Constant] = {}
     train: dict[str, Constant] = {}
@@ -97,7 +101,7 @@ class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The small sizes on which answers are compared."""
 
-    image: tuple[Positive, Positive, Positive]
+    image: tuple[Positive, Side, Side]
     batch_size: Positive
     constants: dict[str, Constant] = {}
 

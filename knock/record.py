@@ -62,26 +62,34 @@ def write_run(folder: Path, content: Mapping[str, Any]) -> None:
 def read_run(folder: Path) -> dict[str, Any]:
     """A run's `run.json`; empty where there is none. Raises UserError when it is damaged."""
     path = folder / FILE_NAME
-    if not path.is_file():
+    if not path.exists():
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        if not (
+            isinstance(found["history"], list)
+            and all(isinstance(stretch, dict) for stretch in found["history"])
+            and isinstance(found["losses"], dict)
+            and isinstance(found["data"], str | None)
+        ):
+            raise ValueError("not a run's")
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         raise UserError(f"{path} cannot be read: it is damaged, or not a run's") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path} cannot be read: it is damaged, or not a run's")
-    return found
+    return dict(found)
 
 
 def write_pictures(path: Path, rows: Mapping[str, NDArray[np.uint8]]) -> None:
     """Keep rows of pictures (each N×H×W×C) as numbers, for sheets that compare runs."""
     rows = {name: np.ascontiguousarray(row) for name, row in rows.items()}
-    write_atomically(path, safetensors.numpy.save(rows))
+    order = {"order": json.dumps(list(rows))}  # safetensors sorts by name
+    write_atomically(path, safetensors.numpy.save(rows, order))
 
 
 def read_pictures(path: Path) -> dict[str, NDArray[np.uint8]]:
     """What `write_pictures` wrote. Raises UserError when it is missing or damaged."""
     try:
-        return safetensors.numpy.load_file(path)
-    except (OSError, safetensors.SafetensorError):
+        with safetensors.safe_open(path, framework="numpy") as file:
+            order = json.loads((file.metadata() or {})["order"])
+            return {name: file.get_tensor(name) for name in order}
+    except (OSError, KeyError, ValueError, safetensors.SafetensorError):
         raise UserError(f"{path} is missing or damaged; train the run anew") from None

@@ -20,8 +20,8 @@ from knock import checkpoint as checkpoints
 from knock import data, layers, pictures, record, start
 from knock.checkpoint import Checkpoint
 from knock.data.batches import Batches, prefetch, random_draws, to_pixels, to_unit
-from knock.errors import UserError
-from knock.files import make_folder
+from knock.errors import UserError, tell
+from knock.files import make_folder, only_writer
 from knock.frameworks.adapter import Adapter
 from knock.frameworks.binding import WrongNetwork
 from knock.log import LossLog
@@ -30,6 +30,7 @@ from knock.options import Options, parse
 from knock.questions import Question, find
 from knock.start import Start
 
+import numpy as np
 from tqdm import tqdm
 
 SHOWN = 8
@@ -53,6 +54,7 @@ class Run:
         self.options = options
         begun: Start = start.decide(question, adapter.NAME, options)
         self.recipe = begun.recipe
+        layers.networks(self.recipe)  # sizes that do not fit are refused before anything is made
         self.step = begun.step
         self.begun = begun
         self._threads = options.threads or _spare_cores()
@@ -136,9 +138,20 @@ class Run:
 
     def train(self, train: Callable[["Run", Any], None], model: Any) -> int:
         """Let an answer's `train` take the steps, and write everything down; the exit code."""
-        folder = self.begun.folder
+        folder, steps = self.begun.folder, self.recipe.train.steps
+        if self.step == steps:
+            print(f"{folder}: all {steps} steps are taken already; a larger --steps takes more")
+            return 0
         make_folder(folder)
-        self._losses = LossLog(folder, self.step, self.begun.source or folder)
+        with only_writer(folder):
+            if self.begun.state is None:
+                start.refuse_another_run(folder)  # one that began since we looked
+            return self._train_alone(train, model)
+
+    def _train_alone(self, train: Callable[["Run", Any], None], model: Any) -> int:
+        folder = self.begun.folder
+        self._losses = LossLog(folder, self.step, self.begun.losses)
+        self._last = self._losses.last
         self._began, self._first_step = time.monotonic(), self.step
         self._saver = ThreadPoolExecutor(1, "checkpoint")
         self._saving: Future[None] | None = None
@@ -199,17 +212,24 @@ class Run:
         """Hand the state of this moment to the thread that writes checkpoints."""
         self.flush()
         self._finish_saving()
+        state = self._adapter.read(self._model, self.recipe)
+        bad = next((key for key, array in state.items() if not np.isfinite(array).all()), None)
+        if bad:
+            raise UserError(
+                f"{bad} is not finite after step {self.step}: the training fails; the last good "
+                f"checkpoint is kept in {self.begun.folder}; try a smaller --lr"
+            )
         made = Checkpoint(
             recipe=self.recipe,
             step=self.step,
-            state=self._adapter.read(self._model, self.recipe),
+            state=state,
             framework=self._adapter.NAME,
             versions=self._adapter.versions(),
         )
-        self._saving = self._saver.submit(self._write, made)
-
-    def _write(self, made: Checkpoint) -> None:
         self._seconds = time.monotonic() - self._began
+        self._saving = self._saver.submit(self._write, made, self._seconds, self._last)
+
+    def _write(self, made: Checkpoint, seconds: float, losses: Mapping[str, float]) -> None:
         checkpoints.save(self.begun.folder / checkpoints.FILE_NAME, made)
         record.write_run(
             self.begun.folder,
@@ -218,8 +238,8 @@ class Run:
                 device=self._device,
                 history=self.begun.history,
                 first_step=self._first_step,
-                seconds=self._seconds,
-                losses=self._last,
+                seconds=seconds,
+                losses=losses,
                 data_folder=self.begun.data_folder,
                 threads=self._threads,
             ),
@@ -284,12 +304,15 @@ def main(
             print(f"{run.begun.folder / 'test.png'}: what step {run.step} makes of test images")
             code = 0
     except UserError as error:
-        print(f"knock: {error}", file=sys.stderr)
+        tell(error)
+        code = 2
+    except OSError as error:  # a path too long, say
+        tell(f"{error.strerror}: {error.filename}"[:400])
         code = 2
     except MemoryError:
-        print("knock: out of memory; try a smaller --batch-size or --size", file=sys.stderr)
+        tell("out of memory; try a smaller --batch-size or --size")
         code = 2
     except KeyboardInterrupt:
-        print("knock: stopped; --resume goes on from the last checkpoint", file=sys.stderr)
+        tell("stopped; --resume goes on from the last checkpoint")
         code = _STOPPED
     raise SystemExit(code)

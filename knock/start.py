@@ -1,16 +1,17 @@
 """Where a run starts: anew, or from a checkpoint; with which recipe, data and folder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from knock import checkpoint as checkpoints
+from knock import log, record
 from knock import recipe as recipes
-from knock import record
 from knock.checkpoint import Checkpoint
 from knock.data import newts
 from knock.errors import UserError
 from knock.frameworks.adapter import State
+from knock.log import Columns
 from knock.options import LAST, Options
 from knock.questions import Question
 from knock.recipe import Recipe
@@ -25,7 +26,7 @@ RUNS = Path("runs")
 class Start:
     """`state` is None for a run from the first step.
 
-    Otherwise `history` tells who took the steps so far, and `source` is the folder they are in.
+    Otherwise `history` tells who took the steps so far, and `losses` what came of them.
     """
 
     recipe: Recipe
@@ -34,7 +35,7 @@ class Start:
     step: int = 0
     state: State | None = None
     history: tuple[dict[str, Any], ...] = ()
-    source: Path | None = None
+    losses: Columns = field(default_factory=dict)
 
 
 def decide(question: Question, framework: str, options: Options) -> Start:
@@ -62,7 +63,7 @@ def _new(question: Question, framework: str, options: Options) -> Start:
         options.dtype or "float32",
     )
     folder = options.out or free(RUNS / f"{question.name}_{framework}")
-    _refuse_another_run(folder)
+    refuse_another_run(folder)
     return Start(recipe, folder, options.data)
 
 
@@ -74,22 +75,29 @@ def _from_checkpoint(question: Question, options: Options, source: Path) -> Star
         raise UserError(
             f"{source} is a checkpoint of question {old.question}, not of {question.name}"
         )
-    known = record.read_run(home)
+    known, losses = record.read_run(home), {}
+    if found.step and (home / log.FILE_NAME).exists():
+        losses = log.read(home)
+        if known and set(known["losses"]) != set(losses) - {"step"}:
+            raise UserError(
+                f"{home / log.FILE_NAME} has other losses than {home / record.FILE_NAME}"
+            )
     folder = options.data or (Path(known["data"]) if known.get("data") else None)
     recipe = _same_recipe(question, options, found, source)
+    checkpoints.require_fit(found, recipe, source)
     if found.step > recipe.train.steps and options.test is None:
         raise UserError(f"{source} has taken {found.step} steps already; give a larger --steps")
     out = options.out or home
     if out.resolve() != home.resolve() and options.test is None:
-        _refuse_another_run(out)
+        refuse_another_run(out)
     history = tuple(known.get("history", ()))
-    return Start(recipe, out, folder, found.step, found.state, history, home)
+    return Start(recipe, out, folder, found.step, found.state, history, losses)
 
 
 def _same_recipe(question: Question, options: Options, found: Checkpoint, source: Path) -> Recipe:
     """The checkpoint's recipe, if it is also what the recipe file and the options ask for.
 
-    How long to train, and how often to draw and save, may change; nothing else may.
+    How long to train, how often to draw and save, and what nothing is computed from may change.
     """
     old = found.recipe
     changes: dict[str, Any] = {
@@ -114,6 +122,9 @@ def _same_recipe(question: Question, options: Options, found: Checkpoint, source
         raise UserError(f"{source} is of another recipe: {error}") from None
     compared = msgspec.structs.replace(
         new,
+        title=old.title,
+        class_name=old.class_name,
+        methods=old.methods,
         train=msgspec.structs.replace(
             new.train,
             steps=old.train.steps,
@@ -142,7 +153,8 @@ def _set_in(question: Question, folder: Path) -> str:
     return "newts" if newts.where(folder) else "folder"
 
 
-def _refuse_another_run(folder: Path) -> None:
+def refuse_another_run(folder: Path) -> None:
+    """Raise UserError where a folder holds a run, which a new one would overwrite."""
     if (folder / checkpoints.FILE_NAME).exists() or (folder / record.FILE_NAME).exists():
         raise UserError(f"{folder} holds a run already; add --resume, or choose another --out")
 

@@ -1,6 +1,6 @@
 """What an answer does when it is given our weights and our batches, as plain numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,9 @@ def take(path: Path, adapter: Adapter, recipe: Recipe) -> Trace:
         part = "loss"
         for step in range(1, max(LOOKED_AT) + 1):
             losses = trace.model.train_step(adapter.to_device(batch(recipe, step)))
+            if not isinstance(losses, Mapping):
+                kind = type(losses).__name__
+                raise TypeError(f"train_step must return a dict of losses, not {kind}")
             trace.losses.append({n: float(adapter.to_numpy(v)) for n, v in losses.items()})
             if step in LOOKED_AT:
                 trace.states[step] = adapter.read(trace.model, recipe)
@@ -102,7 +105,7 @@ def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
         shape = (recipe.train.batch_size, *placed.input)
         drawn = noise.uniform(recipe.seed, 0, f"check/{name}", shape, -1.0, 1.0)
         tensor = adapter.to_device({"x": drawn.astype(recipe.dtype)})["x"]
-        found[name] = adapter.to_numpy(getattr(model, name)(tensor))
+        found[name] = adapter.to_numpy(adapter.evaluate(getattr(model, name), tensor))
     given = adapter.to_device(batch(recipe, 0))
     for name, arguments in recipe.methods.items():
         found[name] = adapter.to_numpy(getattr(model, name)(*(given[a] for a in arguments)))

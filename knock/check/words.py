@@ -20,7 +20,11 @@ Array = NDArray[Any]
 
 
 def _close(a: Any, b: Any) -> bool:
-    return bool(np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=1e-6, atol=1e-9))
+    """Equal to six digits, as whole arrays: gradients may be far smaller than any fixed number."""
+    if np.shape(a) != np.shape(b):
+        return False
+    distance = np.linalg.norm(np.subtract(a, b))
+    return bool(distance <= 1e-6 * np.linalg.norm(b))  # not when either is NaN
 
 
 _OUTPUT: list[tuple[str, Callable[[Array], Array]]] = [
@@ -65,8 +69,14 @@ BATCH_MISTAKES: list[tuple[str, Callable[[Array], Array]]] = [
 def of_output(name: str, got: Array, expected: Array) -> str:
     """Why a network's output is not the expected one."""
     tries = [*_OUTPUT, *(_MAPS if expected.ndim == 4 else [])]
+    if _close(got, expected):
+        return (
+            f"{name} is right to six digits only: something in it is float32, or a constant such "
+            "as an epsilon is a little off"
+        )
     for what, change in tries:
-        if _close(got, change(expected)):
+        mistaken = change(expected)
+        if _close(got, mistaken) and not _close(mistaken, expected):
             return f"{name}: {what}"
     if got.shape != expected.shape:
         return f"{name} gives {_shape(got)}, expected {_shape(expected)}"
@@ -91,7 +101,7 @@ def of_loss(got: Trace, expected: Trace, recipe: Recipe) -> str:
         if name not in a:
             return f"train_step returns no {name!r}; it returns: {', '.join(a) or 'nothing'}"
         if not math.isclose(a[name], value, rel_tol=1e-12):
-            times = _factor(a[name] / value, recipe)
+            times = _factor(a[name] / value, recipe) if value else ""
             return f"{name} is {a[name]:.8g}, expected {value:.8g}{times}"
     return "the losses differ"
 
@@ -99,6 +109,7 @@ def of_loss(got: Trace, expected: Trace, recipe: Recipe) -> str:
 def _factor(ratio: float, recipe: Recipe) -> str:
     batch, pixels = recipe.train.batch_size, math.prod(recipe.image_shape)
     factors = {
+        1.0: "almost right: look at a constant, or the float type",
         float(batch * pixels): "summed over everything instead of averaged",
         float(pixels): "summed over the pixels instead of averaged",
         float(batch): "summed over the batch instead of averaged",
@@ -109,9 +120,32 @@ def _factor(ratio: float, recipe: Recipe) -> str:
         -1.0: "with the wrong sign",
     }
     for factor, what in factors.items():
-        if math.isclose(ratio, factor, rel_tol=1e-6):
+        if math.isclose(ratio, factor, rel_tol=1e-5):
             return f": {what}"
     return f" ({ratio:.4g} times as large)"
+
+
+def of_optimizer(got: Trace, expected: Trace, recipe: Recipe) -> str | None:
+    """Which optimiser remembers something else of the same gradients, if one does.
+
+    Adam's second moment tells it from a wrong gradient: it does not know the first beta.
+    """
+    a, b = got.states[1], expected.states[1]
+    for name, settings in recipe.optimizers.items():
+        m, v = ([k for k in b if k.startswith(f"{name}.") and k.endswith(s)] for s in (".m", ".v"))
+        weights = [k.removeprefix(f"{name}.").removesuffix(".v") for k in v]
+        moved = any((a[k] != got.states[0][k]).any() for k in weights)
+        if settings.algorithm != "adam" or not m:
+            continue
+        if moved and not any(a[k].any() for k in m):
+            return f"{name} trains, but keeps no first moment: is it the recipe's Adam?"
+        if all(_close(a[k], b[k]) for k in v) and not all(_close(a[k], b[k]) for k in m):
+            first = max(m, key=lambda k: float(np.linalg.norm(b[k])))
+            share = float(np.vdot(a[first], b[first]) / np.vdot(b[first], b[first]))
+            if share > 0:
+                beta = 1 - share * (1 - settings.betas[0])
+                return f"{name}: its first beta is {beta:.4g}, the recipe's {settings.betas[0]:g}"
+    return None
 
 
 def of_gradients(got: State, expected: State) -> str:
@@ -135,7 +169,7 @@ def of_gradients(got: State, expected: State) -> str:
     keys = [key for key, g in expected.items() if g.any()]
     ratios = [float(np.vdot(got[k], expected[k]) / np.vdot(expected[k], expected[k])) for k in keys]
     same = all(_close(got[k], ratios[0] * expected[k]) for k in keys)
-    if same and not math.isclose(ratios[0], 1.0, rel_tol=1e-9):
+    if same and not math.isclose(ratios[0], 1.0, rel_tol=1e-5):
         return f"every gradient is {ratios[0]:.6g} times the expected one: so is the loss behind it"
     worst = max(keys, key=lambda k: float(np.linalg.norm(got[k] - expected[k])))
     return (

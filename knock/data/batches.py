@@ -85,7 +85,7 @@ def random_draws(recipe: Recipe, step: int, count: int | None = None) -> Batch:
         if name in _OWN:
             raise UserError(f"draws.{name}: the name is taken by the data; choose another")
         sizes = [evaluate(size, recipe.sizes, f"draws.{name}.shape") for size in draw.shape]
-        shape, key = (count or recipe.train.batch_size, *sizes), f"draw/{name}"
+        shape, key = (recipe.train.batch_size if count is None else count, *sizes), f"draw/{name}"
         if draw.distribution == "normal":
             values = noise.normal(recipe.seed, step, key, shape)
         else:

@@ -6,11 +6,10 @@ own and offers the functions of `knock.frameworks.adapter.Adapter`.
 
 import importlib
 import importlib.util
-import sys
 from dataclasses import dataclass
 from typing import NoReturn, cast
 
-from knock.errors import UserError
+from knock.errors import UserError, tell
 from knock.frameworks.adapter import Adapter
 
 
@@ -89,5 +88,5 @@ def missing_line(framework: Framework) -> str:
 
 def leave(message: str) -> NoReturn:
     """End the program with one line and exit code 2, from where no caller could catch an error."""
-    print(f"knock: {message}", file=sys.stderr)
+    tell(message)
     raise SystemExit(2)

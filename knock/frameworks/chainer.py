@@ -117,6 +117,11 @@ def build(model: Any, recipe: Recipe) -> None:
                 network(images)
 
 
+def evaluate(network: Any, x: Any) -> Any:
+    with chainer.no_backprop_mode(), chainer.using_config("train", False):
+        return network(x)
+
+
 def _variables(network: Any) -> list[Found]:
     if not isinstance(network, chainer.Link):
         raise WrongNetwork(f"a network must be a chainer.Link, not {type(network).__name__}")

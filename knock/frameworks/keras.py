@@ -72,6 +72,10 @@ def build(model: Any, recipe: Recipe) -> None:
         states.build(getattr(model, name), [one.variable for one in trained(settings, bound)])
 
 
+def evaluate(network: Any, x: Any) -> Any:
+    return states.evaluate(network, x)
+
+
 def read(model: Any, recipe: Recipe) -> State:
     return states.read(_bound(model, recipe), model, recipe)
 

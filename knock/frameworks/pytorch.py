@@ -63,6 +63,15 @@ def build(model: Any, recipe: Recipe) -> None:
             getattr(model, name).register_step_post_hook(_count)
 
 
+@torch.no_grad()
+def evaluate(network: Any, x: Any) -> Any:
+    network.eval()
+    try:
+        return network(x)
+    finally:
+        network.train()
+
+
 def _count(optimizer: Any, *_: Any) -> None:
     optimizer.updates = getattr(optimizer, "updates", 0) + 1
 

@@ -4,6 +4,7 @@ Optimisers are those of `knock.frameworks.tensorflow_optimizers` or Keras' own, 
 have: Keras is not imported here, so that TensorFlow runs without it.
 """
 
+import inspect
 from typing import Any
 
 from knock.frameworks.adapter import State
@@ -57,6 +58,13 @@ def write(bound: dict[str, Bound], model: Any, recipe: Recipe, state: State) -> 
                 if kept is not None:
                     scale = _scale(optimizer, slot)
                     _assign(kept, state[f"{name}.{one.key}.{slot}"] / scale, one.parameter)
+
+
+def evaluate(network: Any, x: Any) -> Any:
+    """A network's output outside training; only some take `training`."""
+    call = network.call if hasattr(network, "call") else network.__call__  # Keras, tf.Module
+    takes = "training" in inspect.signature(call).parameters
+    return network(x, training=False) if takes else network(x)
 
 
 def build(optimizer: Any, variables: list[Any]) -> None:
