@@ -358,14 +358,15 @@ def _with_maps(layers: list[PlacedLayer]) -> Iterator[PlacedLayer]:
     """
     for index, placed in enumerate(layers):
         in_map = out_map = None
-        if placed.layer.layer == "linear":
+        if len(placed.output) == 1:
             before = _first_other(reversed(layers[:index]))
             if before and before.layer.layer == "flatten" and len(before.input) == 3:
                 in_map = before.input
-        if len(placed.output) == 1:
             after = _first_other(iter(layers[index + 1 :]))
             if after and after.layer.layer == "reshape" and len(after.output) == 3:
                 out_map = after.output
+            elif placed.layer.layer in _KEEPS_ORDER:  # a norm's vectors, in the flatten's order
+                out_map = in_map
         parameters = tuple(_mapped(p, in_map, out_map) for p in placed.parameters)
         yield replace(placed, parameters=parameters)
 

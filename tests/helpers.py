@@ -4,10 +4,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
-from knock import paths
+from knock import answers, paths, questions
+from knock import run as runs
+from knock.check import plain
+
+import pytest
 
 QUESTIONS = ("ae", "convae")
+
+REFERENCE = questions.find("ae").reference_file
 
 TINY = ["--dataset", "digits", "--batch-size", "4", "--threads", "1", "--device", "cpu", "--quiet"]
 """Options of a run that is over in no time."""
@@ -44,3 +51,26 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("knock: ")
     return lines[0]
+
+
+def train(learner, model):
+    """What every answer's `train` does."""
+    for batch in learner.batches():
+        learner.log(model.train_step(batch))
+        if learner.sample_due:
+            sample(learner, model)
+
+
+def sample(learner, model):
+    """What the `sample` of 01's answers does."""
+    images = learner.examples["images"]
+    learner.show(input=images, reconstruction=model.reconstruct(images))
+
+
+def run_plain(*words: str | Path, train=train, sample=sample) -> int:
+    """Run 01's plain NumPy answer in this process, without any framework; its exit code."""
+    model = answers.model_class(answers.load(REFERENCE), "Autoencoder", REFERENCE)
+    argv = ["ae_numpy.py", *map(str, words)]
+    with mock.patch.object(sys, "argv", argv), pytest.raises(SystemExit) as left:
+        runs.main("ae", plain, model, train, sample)
+    return left.value.code

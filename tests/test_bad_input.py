@@ -7,41 +7,24 @@ import errno
 import os
 import shutil
 
-from knock import answers, checkpoint, cli, files, frameworks, log, paths, questions, run
-from knock.check import plain
+from knock import checkpoint, cli, files, frameworks, log, paths
+from tests.helpers import run_plain
 
 import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
 
-REFERENCE = questions.find("ae").reference_file
 TINY = ["--dataset", "digits", "--batch-size", "2", "--size", "8", "--threads", "1", "--quiet"]
-
-
-def train(learner, model):
-    for batch in learner.batches():
-        learner.log(model.train_step(batch))
-        if learner.sample_due:
-            sample(learner, model)
-
-
-def sample(learner, model):
-    images = learner.examples["images"]
-    learner.show(input=images, reconstruction=model.reconstruct(images))
 
 
 @pytest.fixture
 def answer(monkeypatch, tmp_path, capsys):
     """Call it with words: runs the plain answer in `tmp_path`; the exit code and its lines."""
     monkeypatch.chdir(tmp_path)
-    model = answers.model_class(answers.load(REFERENCE), "Autoencoder", REFERENCE)
 
     def call(*words):
-        monkeypatch.setattr("sys.argv", ["ae_numpy.py", *map(str, words)])
-        with pytest.raises(SystemExit) as left:
-            run.main("ae", plain, model, train, sample)
-        return left.value.code, capsys.readouterr().err.splitlines()
+        return run_plain(*words), capsys.readouterr().err.splitlines()
 
     return call
 
@@ -201,6 +184,19 @@ def _full_for(name, replace):
         replace(old, new)
 
     return fail
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a folder cannot be locked")
+def test_a_second_writer_of_a_folder_is_refused_until_the_first_is_gone(answer, trained):
+    half = trained / ".result.png.abcd1234.part"
+    before = contents(trained)
+    with files.only_writer(trained):
+        half.write_bytes(b"the first one is still writing this")
+        refused(answer("--resume", "a", "--steps", "6", "--quiet"), "another run is writing into a")
+        assert half.is_file()
+        half.unlink()
+    assert contents(trained) == before
+    assert answer("--resume", "a", "--steps", "6", "--quiet")[0] == 0
 
 
 @pytest.mark.parametrize("out", ["file", "file/x", "/dev/null", "/proc/x"])

@@ -1,14 +1,20 @@
 """Parity: our answers agree with the judge; and every known mistake turns its part red."""
 
-from knock import frameworks, recipe
-from knock.check import check, parts
+import shutil
+import subprocess
+from dataclasses import replace
+from types import SimpleNamespace
+
+from knock import cli, frameworks, recipe
+from knock.check import check, command, parts, plain, trace
 from knock.check.trace import Trace
 from knock.errors import UserError
-from knock.questions import all_questions, find
+from knock.questions import Question, all_questions, find
 from knock.recipe import Layer, Network
-from tests.helpers import answer
+from tests.helpers import REFERENCE, answer
 from tests.mistakes import AE, CONVAE
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -63,13 +69,14 @@ def batch_norm_recipe() -> recipe.Recipe:
 
 
 def replace_networks(small: recipe.Recipe, networks: dict[str, Network]) -> recipe.Recipe:
-    import msgspec
-
     optimizer = msgspec.structs.replace(small.optimizers["optimizer"], networks=list(networks))
     return msgspec.structs.replace(small, networks=networks, optimizers={"optimizer": optimizer})
 
 
-@pytest.mark.parametrize(("momentum", "status"), [(0.1, "passed"), (0.9, "failed")])
+@pytest.mark.parametrize(
+    ("momentum", "status"),
+    [(0.1, "passed"), (0.1 + 1e-9, "passed"), (0.1 + 1e-8, "failed"), (0.9, "failed")],
+)
 def test_running_statistics_are_a_part(momentum, status):
     """BatchNorm's second argument taken for momentum, and the like."""
     small = batch_norm_recipe()
@@ -151,3 +158,333 @@ def test_what_an_answer_raises_fails_its_part_alone(tmp_path):
     line = path.read_text().splitlines().index("        raise NotImplementedError('TODO')") + 1
     assert f"NotImplementedError: TODO (line {line})" in results["loss"].message
     assert results["gradients"].status == "skipped"
+
+
+@pytest.fixture
+def numpy_only(monkeypatch):
+    """Every framework is plain NumPy, and its answer the plain one: fast, and always here."""
+    monkeypatch.setattr(frameworks, "load", lambda name: plain)
+    monkeypatch.setattr(frameworks, "installed", lambda: ["pytorch"])
+    monkeypatch.setattr(Question, "answer", lambda self, framework: self.reference_file)
+
+
+def mine(folder, more=""):
+    """01's plain answer with something more at its end."""
+    path = folder / "mine_pytorch.py"
+    path.write_text(REFERENCE.read_text(encoding="utf-8") + more, encoding="utf-8")
+    return path
+
+
+CHANGED = """
+import msgspec
+
+class Autoencoder(Autoencoder):
+    taken = 0
+
+    def __init__(self, recipe):
+        super().__init__(recipe)
+        self.arrays = [
+            (m, name) for n in (self.encoder, self.decoder) for m in n.modules for name in m.values
+        ]
+        self.begin()
+
+    def begin(self):
+        pass
+
+    def set(self, **changes):
+        self.optimizer.settings = msgspec.structs.replace(self.optimizer.settings, **changes)
+
+    def train_step(self, batch):
+        self.taken += 1
+        self.before(batch)
+        return self.result(super().train_step(batch))
+
+    def before(self, batch):
+        pass
+
+    def result(self, losses):
+        return losses
+"""
+
+PLANTED = {
+    "float32 inside the encoder": (
+        "    def begin(self):\n"
+        "        class Rounded(framework.Network):\n"
+        "            def __call__(self, x):\n"
+        "                return super().__call__(x.astype('float32').astype('float64'))\n"
+        "        self.encoder.__class__ = Rounded\n",
+        "forward",
+        "something in it is float32",
+    ),
+    "no losses": ("    def result(self, losses): pass\n", "loss", "a dict of losses, not NoneType"),
+    "a loss alone": (
+        "    def result(self, losses): return losses['loss']\n",
+        "loss",
+        "a dict of losses, not float64",
+    ),
+    "another loss": (
+        "    def result(self, losses): return {'mse': losses['loss']}\n",
+        "loss",
+        "train_step returns no 'loss'; it returns: mse",
+    ),
+    "a weight decay of 1e-10": (
+        "    def before(self, batch):\n"
+        "        for m, name in self.arrays:\n"
+        "            m.gradients[name] += 1e-10 * m.values[name]\n",
+        "gradients",
+        "the gradient of",
+    ),
+    "another first beta": (
+        "    def begin(self): self.set(betas=(0.5, 0.999))\n",
+        "gradients",
+        "optimizer: its first beta is 0.5, the recipe's 0.9",
+    ),
+    "a learning rate 1e-7 higher": (
+        "    def begin(self): self.set(lr=1e-3 * (1 + 1e-7))\n",
+        "10 steps",
+        "",
+    ),
+    "another learning rate after a while": (
+        "    def before(self, batch): self.set(lr=1e-3 if self.taken < 50 else 1.0001e-3)\n",
+        "100 steps",
+        "",
+    ),
+    "a count that no checkpoint holds": (
+        "    def before(self, batch): self.set(lr=1e-3 if self.taken <= 100 else 2e-3)\n",
+        "checkpoint",
+        "after a checkpoint it trains on differently",
+    ),
+    "a small part of a count that no checkpoint holds": (
+        "    def before(self, batch): self.set(lr=1e-3 * (1 + 1e-6 * (self.taken > 100)))\n",
+        "checkpoint",
+        "after a checkpoint it trains on differently",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PLANTED)
+def test_a_small_mistake_turns_its_part_red_first(case, numpy_only, tmp_path):
+    code, part, said = PLANTED[case]
+    results = check("ae", "pytorch", mine(tmp_path, CHANGED + code))
+    first = next(r for r in results if r.status == "failed")
+    assert (first.name, said in first.message) == (part, True), results
+
+
+def test_defaults_where_the_recipe_has_others_are_named(numpy_only, tmp_path):
+    """GANs take β₁ = 0.5; an answer that leaves the betas out has 0.9."""
+    question = replace(find("ae"), folder=tmp_path)
+    text = find("ae").recipe_file.read_text(encoding="utf-8")
+    question.recipe_file.write_text(text.replace("[0.9, 0.999]", "[0.5, 0.999]"), encoding="utf-8")
+    shutil.copy(REFERENCE, question.reference_file)
+    path = mine(tmp_path, CHANGED + "    def begin(self): self.set(betas=(0.9, 0.999))\n")
+    results = {r.name: r for r in check(question, "pytorch", path)}
+    assert results["gradients"].status == "failed"
+    assert results["gradients"].message == "optimizer: its first beta is 0.9, the recipe's 0.5"
+
+
+@pytest.fixture(scope="module")
+def judge():
+    """The recipe of 01's check, and what the judge makes of it."""
+    small = recipe.load_check(find("ae").recipe_file)
+    return small, trace.take(REFERENCE, plain, small)
+
+
+def scaled(name, by):
+    """A change of a trace: one number, or all arrays of a kind, larger by a tiny share."""
+
+    def change(got):
+        if name.startswith("loss"):
+            got.losses[int(name.split()[1]) - 1]["loss"] *= 1 + by
+        elif name == "output":
+            got.outputs["decoder"] = got.outputs["decoder"] * (1 + by)
+        else:
+            kind, step = name.split()
+            state = got.states[int(step)]
+            for key in state:
+                if key.endswith(".m") if kind == "moments" else not key.startswith("optimizer"):
+                    state[key] = state[key] * (1 + by)
+
+    return change
+
+
+NOTICED = {
+    "output": ("forward", 2e-12),
+    "loss 1": ("loss", 2e-12),
+    "moments 1": ("gradients", 2e-12),
+    "loss 9": ("10 steps", 2e-11),
+    "weights 10": ("10 steps", 2e-11),
+    "loss 11": ("100 steps", 2e-8),
+    "loss 100": ("100 steps", 2e-8),
+    "weights 100": ("100 steps", 2e-8),
+}
+
+
+@pytest.mark.parametrize("name", NOTICED)
+def test_each_part_is_as_strict_as_promised(name, judge):
+    """Twice the tolerance fails that part alone, a quarter of it passes."""
+    small, expected = judge
+    part, size = NOTICED[name]
+    for by, red in ((size, [part]), (size / 8, [])):
+        results = parts.compared(changed(expected, scaled(name, by)), expected, small)
+        assert [r.name for r in results if r.status == "failed"] == red
+
+
+def changed(given, change) -> Trace:
+    """A copy of a trace with a change in it."""
+    made = Trace(
+        outputs=dict(given.outputs),
+        losses=[dict(losses) for losses in given.losses],
+        states={step: dict(state) for step, state in given.states.items()},
+    )
+    change(made)
+    return made
+
+
+def test_too_few_losses_fail(judge):
+    small, expected = judge
+    for count, red in ((50, ["100 steps"]), (9, ["10 steps", "100 steps"])):
+        got = changed(expected, lambda t, n=count: t.losses.__delitem__(slice(n, None)))
+        results = parts.compared(got, expected, small)
+        assert [r.name for r in results if r.status == "failed"] == red
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_fails_wherever_it_stands(judge, bad):
+    small, expected = judge
+    key = "decoder.fc.weight"
+
+    def everywhere(t):
+        t.outputs["decoder"] = np.full_like(t.outputs["decoder"], bad)
+        for losses in t.losses:
+            losses["loss"] = bad
+        t.states[1][f"optimizer.{key}.m"] = np.full_like(t.states[1][key], bad)
+        t.states[10] = {k: a * bad for k, a in t.states[10].items()}
+
+    results = {r.name: r for r in parts.compared(changed(expected, everywhere), expected, small)}
+    red = [name for name, r in results.items() if r.status == "failed"]
+    assert red == ["forward", "loss", "gradients", "10 steps", "100 steps"]
+    assert "decoder gives numbers that are not finite" in results["forward"].message
+    one = np.array([1.0, bad])
+    assert parts.relative(one, np.ones(2)) == np.inf
+    assert parts.relative(np.ones(3), np.ones(2)) == np.inf
+    assert parts.relative(np.array([3.0, 4.0]), np.zeros(2)) == 5.0
+    assert parts.relative(np.array([3.0, 5.0]), np.array([3.0, 4.0])) == pytest.approx(0.2)
+
+
+def dropping_v(model, small, state):
+    """A `write` that forgets Adam's second moment."""
+    v = {k: a * 0 for k, a in state.items() if k.endswith(".v")}
+    plain.write(model, small, {**state, **v})
+
+
+@pytest.mark.parametrize("name", ["pytorch", "keras"])
+def test_an_adapter_that_drops_what_an_optimiser_remembers_is_found(name, numpy_only, monkeypatch):
+    """Whether it is the one that is checked or another on the way."""
+    adapters = {f: SimpleNamespace(**vars(plain)) for f in ("pytorch", "keras")}
+    monkeypatch.setattr(frameworks, "load", adapters.__getitem__)
+    monkeypatch.setattr(frameworks, "installed", lambda: list(adapters))
+    results = {r.name: r for r in check("ae", "pytorch")}
+    assert results["checkpoint"].status == "passed"
+    assert results["checkpoint"].message == "through pytorch, keras and back"
+    adapters[name].write = dropping_v
+    (red,) = (r for r in check("ae", "pytorch") if r.status == "failed")
+    assert red.name == "checkpoint"
+    assert red.message == "optimizer.encoder.fc.weight.v came back changed from pytorch, keras"
+
+
+def test_an_adapter_with_other_outputs_after_the_trip_is_found(numpy_only, monkeypatch):
+    adapters = {f: SimpleNamespace(**vars(plain)) for f in ("pytorch", "keras")}
+    adapters["keras"].evaluate = lambda network, x: network(x) * (1 + 2e-12)
+    monkeypatch.setattr(frameworks, "load", adapters.__getitem__)
+    monkeypatch.setattr(frameworks, "installed", lambda: list(adapters))
+    (red,) = (r for r in check("ae", "pytorch") if r.status == "failed")
+    assert (red.name, "outputs differ" in red.message) == ("checkpoint", True)
+
+
+def test_every_step_of_a_check_has_a_batch_of_its_own():
+    small = recipe.load_check(find("ae").recipe_file)
+    small = msgspec.structs.replace(small, draws={"z": recipe.Draw("normal", [3])})
+    first, second, again = (trace.batch(small, step) for step in (1, 2, 1))
+    for name in ("images", "labels", "z"):
+        assert np.array_equal(first[name], again[name])
+        assert not np.array_equal(first[name], second[name])
+    other = trace.batch(msgspec.structs.replace(small, seed=1), 1)
+    assert not np.isclose(first["images"], other["images"]).any()
+    assert first["images"].shape == (4, 3, 8, 12)
+    assert -1 <= first["images"].min() < -0.9 and 0.9 < first["images"].max() <= 1
+
+
+@pytest.fixture
+def judged_by(tmp_path, monkeypatch):
+    """Who would judge an answer to a question without a reference; nothing is run."""
+    question = replace(find("ae"), folder=tmp_path)
+    shutil.copy(find("ae").recipe_file, question.recipe_file)
+    monkeypatch.setattr(frameworks, "load", lambda name: name)
+
+    class Asked(Exception):
+        pass
+
+    def take(path, adapter, small):
+        raise Asked(path, adapter)
+
+    monkeypatch.setattr(trace, "take", take)
+
+    def call(framework, file, installed):
+        monkeypatch.setattr(frameworks, "installed", lambda: installed)
+        with pytest.raises(Asked) as asked:
+            check(question, framework, file)
+        path, adapter = asked.value.args
+        assert path == answer("ae", adapter)
+        return adapter
+
+    return call
+
+
+def test_without_a_reference_another_framework_judges(judged_by, tmp_path):
+    both = ["pytorch", "keras"]
+    assert judged_by("pytorch", None, both) == "keras"
+    assert judged_by("keras", None, both) == "pytorch"
+    file = tmp_path / "mine.py"
+    assert judged_by("pytorch", file, both) == "pytorch"  # ours judges somebody's
+    assert judged_by("pytorch", file, ["pytorch"]) == "pytorch"
+    for framework, installed in (("pytorch", ["pytorch"]), ("keras", [])):
+        with pytest.raises(UserError, match=f"ae in {framework} with: install a second framework"):
+            judged_by(framework, None, installed)
+
+
+def test_the_reference_judges_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(frameworks, "load", lambda name: pytest.fail("a framework judges"))
+    assert parts._judge(find("ae"), "pytorch", True) == (plain, REFERENCE)
+
+
+def test_the_command_shows_the_parts_and_fails_with_them(numpy_only, tmp_path, capsys):
+    planted, part, said = PLANTED["a count that no checkpoint holds"]
+    for more, code in (("", 0), (CHANGED + planted, 1)):
+        with pytest.raises(SystemExit) as left:
+            cli.main(["check", "ae", str(mine(tmp_path, more))])
+        head, *lines, count = capsys.readouterr().out.splitlines()
+        assert left.value.code == code
+        assert head == f"01 ae in PyTorch: {tmp_path / 'mine_pytorch.py'}"
+        marks = {line[4:16].strip(): (line[2], line) for line in lines}
+        assert list(marks) == list(parts.TOLERANCE)
+        assert marks["parameters"][0] == "✓" and marks["batch norm"][0] == "–"
+        if code:
+            assert marks[part][0] == "✗" and said in marks[part][1]
+            assert count == "  6 passed, 1 failed"
+        else:
+            assert count == "  7 passed, 0 failed"
+
+
+def test_a_command_for_all_frameworks_fails_with_any(monkeypatch):
+    """Each has a process of its own, and gets the seed."""
+    monkeypatch.setattr(frameworks, "installed", lambda: ["pytorch", "keras", "chainer"])
+    asked = []
+
+    def answered(words):
+        asked.append(words[3:])
+        return SimpleNamespace(returncode=int("keras" in words))
+
+    monkeypatch.setattr(subprocess, "run", answered)
+    assert command.run("ae", None, None, 5) == 1
+    names = ("pytorch", "keras", "chainer")
+    assert asked == [["check", "ae", "--framework", name, "--seed", "5"] for name in names]

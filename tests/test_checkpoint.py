@@ -2,6 +2,7 @@
 
 import errno
 import os
+from dataclasses import replace
 
 from knock import checkpoint, files, questions, recipe
 from knock.checkpoint import Checkpoint
@@ -9,6 +10,7 @@ from knock.errors import UserError
 
 import numpy as np
 import pytest
+import safetensors
 import safetensors.numpy
 
 
@@ -50,6 +52,26 @@ def test_a_flipped_bit_is_noticed(tmp_path, made):
     raw = bytearray(path.read_bytes())
     raw[-3] ^= 4
     path.write_bytes(raw)
+    with pytest.raises(UserError, match="damaged"):
+        checkpoint.load(path)
+
+
+SMUGGLED = {
+    "two arrays swapped": lambda s: {**s, "a": s["b"], "b": s["a"]},
+    "another name": lambda s: {"a": s["a"], "c": s["b"]},
+    "another shape": lambda s: {**s, "b": s["b"].reshape(3, 2)},
+    "another type": lambda s: {**s, "b": s["b"].view(np.int32)},
+}
+
+
+@pytest.mark.parametrize("case", SMUGGLED)
+def test_the_digest_is_of_names_shapes_and_types_too(tmp_path, made, case):
+    path = tmp_path / "c.safetensors"
+    state = {"a": np.ones((2, 3), np.float32), "b": np.full((2, 3), 2, np.float32)}
+    checkpoint.save(path, replace(made, state=state))
+    with safetensors.safe_open(path, framework="numpy") as file:
+        told = file.metadata()
+    path.write_bytes(safetensors.numpy.save(SMUGGLED[case](state), told))
     with pytest.raises(UserError, match="damaged"):
         checkpoint.load(path)
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 
 from knock import cli, frameworks, paths
 from tests.helpers import TINY, answer, knock, one_line, run
@@ -180,6 +181,17 @@ def test_compare_makes_one_sheet(tmp_path):
     assert done.stdout.splitlines()[-1] == "both/compare.png".replace("/", os.sep)
     assert {p.name for p in (tmp_path / "both").iterdir()} == {*chosen, "compare.png"}
     assert (tmp_path / "both" / "compare.png").stat().st_size > 20_000
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_ctrl_c_while_a_framework_is_imported_is_one_line(tmp_path):
+    (tmp_path / "slow.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)\n")
+    done = run("-c", "import knock; import slow; print('went on')", cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("", "knock: stopped\n")
+    assert done.returncode in (-signal.SIGINT, 130)
+    done = run("-c", "import knock; import slower", cwd=tmp_path)
+    assert "ModuleNotFoundError" in done.stderr  # any other error keeps its traceback
+    assert done.returncode == 1
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")

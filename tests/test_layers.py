@@ -7,6 +7,7 @@ from knock.errors import UserError
 from knock.layers import evaluate, place
 from knock.recipe import Layer, Network
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -111,6 +112,64 @@ def test_flattened_maps_are_marked_where_they_matter():
     assert found["outer.bias"].out_map == (2, 3, 4)
 
 
+BETWEEN = [
+    Layer("relu"),
+    Layer("leaky_relu", slope=0.2),
+    Layer("sigmoid"),
+    Layer("tanh"),
+    Layer("batch_norm", name="norm"),
+    Layer("layer_norm", name="norm"),
+]
+
+
+@pytest.mark.parametrize("layer", BETWEEN, ids=lambda layer: layer.layer)
+def test_flattened_maps_are_seen_through_what_keeps_their_order(layer):
+    """DCGAN's generator: linear, batch norm, ReLU, reshape. A map's vectors are reordered too."""
+    into = [Layer("linear", name="fc", out=2 * 3 * 4), layer, Layer("reshape", shape=[2, 3, 4])]
+    found = place("net", Network([5], into), {}).parameters
+    assert {p.name: p.out_map for p in found} == {p.name: (2, 3, 4) for p in found}
+    assert not any(p.in_map for p in found)
+    out_of = [Layer("flatten"), layer, Layer("linear", name="fc", out=7)]
+    found = {p.name: p for p in place("net", Network([2, 3, 4], out_of), {}).parameters}
+    assert found["fc.weight"].in_map == (2, 3, 4)
+    assert found["fc.weight"].out_map is None
+    assert found["fc.bias"].out_map is None
+
+
+@pytest.mark.parametrize("kind", ["batch_norm", "layer_norm"])
+def test_vectors_behind_a_flatten_are_a_flattened_map(kind):
+    """One number for each place of the map, in whose order a framework keeps its channels."""
+    chain = [Layer("flatten"), Layer(kind, name="norm"), Layer("linear", name="fc", out=7)]
+    found = place("net", Network([2, 3, 4], chain), {}).parameters
+    vectors = [p for p in found if p.name.startswith("norm.")]
+    assert {p.out_map for p in vectors} == {(2, 3, 4)}
+
+
+@pytest.mark.parametrize(
+    ("layer", "field"),
+    [
+        (Layer("linear", name="a", out=2, kernel=3), "kernel"),
+        (Layer("conv", kernel=3, out_pad=1, **CONV), "out_pad"),
+        (Layer("conv", kernel=3, slope=0.2, **CONV), "slope"),
+        (Layer("tconv", kernel=3, shape=[1], **CONV), "shape"),
+        (Layer("maxpool", kernel=2, stride=2), "stride"),
+        (Layer("maxpool", kernel=2, pad=1), "pad"),
+        (Layer("flatten", name="a"), "name"),
+        (Layer("reshape", shape=[384], out=3), "out"),
+        (Layer("relu", slope=0.2), "slope"),
+        (Layer("leaky_relu", slope=0.2, kernel=3), "kernel"),
+        (Layer("tanh", name="a"), "name"),
+        (Layer("batch_norm", name="a", bias=False), "bias"),
+        (Layer("layer_norm", name="a", out=4), "out"),
+    ],
+)
+def test_a_field_that_a_kind_does_not_take_is_refused(layer, field):
+    with pytest.raises(UserError) as caught:
+        place("net", Network([4, 8, 12], [layer]), {})
+    where = f"networks.net.layers[0] ({layer.layer})"
+    assert str(caught.value) == f"{where}: a {layer.layer} layer takes no {field}"
+
+
 @pytest.mark.parametrize(
     ("init", "variance"),
     [("glorot_uniform", 2 / (200 + 300)), ("he_uniform", 2 / 200), ("normal", 0.02**2)],
@@ -121,6 +180,36 @@ def test_first_weights_have_the_papers_variance(init, variance):
     assert abs(weight.var() / variance - 1) < 0.02
     assert abs(weight.mean()) < 0.01 * math.sqrt(variance) + 1e-3
     assert not bias.any()
+
+
+@pytest.mark.parametrize("kind", ["conv", "tconv"])
+@pytest.mark.parametrize(
+    ("init", "variance"),
+    [("glorot_uniform", 2 / ((24 + 40) * 3 * 3)), ("he_uniform", 2 / (24 * 3 * 3))],
+)
+def test_a_kernel_s_places_count_as_inputs_and_outputs(kind, init, variance):
+    """For tconv too: 24 channels come in, 40 go out, whatever the axes' order."""
+    layer = Layer(kind, name="a", kernel=3, out=40)
+    weight = place("net", Network([24, 8, 8], [layer], init), {}).parameters[0]
+    assert abs(layers._first_value(weight, 0, "a").var() / variance - 1) < 0.04
+
+
+def test_the_recipe_s_own_deviation_is_used():
+    network = Network([200], [Layer("linear", name="a", out=300)], "normal", 0.3)
+    weight = place("net", network, {}).parameters[0]
+    assert abs(layers._first_value(weight, 0, "a").std() / 0.3 - 1) < 0.01
+
+
+def test_networks_with_equal_layers_begin_differently():
+    """Two discriminators, say."""
+    one = Network([3, 8, 8], [Layer("conv", name="a", kernel=3, out=4)])
+    resolved = recipe.load(questions.find("ae").recipe_file)
+    twins = msgspec.structs.replace(resolved, networks={"one": one, "two": one})
+    first = layers.initial_weights(twins)
+    assert first["one.a.weight"].shape == first["two.a.weight"].shape
+    assert not np.isclose(first["one.a.weight"], first["two.a.weight"]).any()
+    other = layers.initial_weights(msgspec.structs.replace(twins, seed=1))
+    assert not np.isclose(first["one.a.weight"], other["one.a.weight"]).any()
 
 
 def test_every_array_is_drawn_from_a_stream_of_its_own():

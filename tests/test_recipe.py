@@ -88,6 +88,18 @@ def test_a_data_set_brings_its_own_constants():
     assert chosen.constants == {"code": 3}
 
 
+def test_a_whole_number_for_a_float_constant_becomes_a_float(tmp_path):
+    """The same run, whichever way it is said."""
+    path = changed(tmp_path, "[methods]", "weight = 0.5\n[methods]")
+    said = recipe.load(path, overrides={"constants": {"weight": 2}})
+    text = path.read_text(encoding="utf-8").replace("code = 128", "code = 128, weight = 2")
+    path.write_text(text, encoding="utf-8")
+    for found in (said, recipe.load(path, "cifar10")):
+        assert (found.constants["weight"], type(found.constants["weight"])) == (2.0, float)
+    with pytest.raises(UserError, match=r"constants\.code must be int, not 2\.0"):
+        recipe.load(path, overrides={"constants": {"code": 2.0}})
+
+
 def test_an_override_is_checked_like_the_file():
     with pytest.raises(UserError, match=r"optimizers.*<= 1"):
         recipe.load(AE, overrides={"optimizers": {"optimizer": {"lr": 2.0}}})

@@ -1,0 +1,215 @@
+"""Pictures of a run, and sheets of several: the right colours in the right places."""
+
+from knock import checkpoint, cli, compare, frameworks, log, pictures, questions, recipe, record
+from knock.questions import Question
+from tests.helpers import run_plain
+
+import numpy as np
+import PIL.Image
+import pytest
+
+AE = questions.find("ae")
+RED, BLUE, WHITE = [255, 0, 0], [0, 0, 255], [255, 255, 255]
+
+
+def opened(path):
+    """A PNG as another library than ours reads it."""
+    return np.array(PIL.Image.open(path))
+
+
+def test_a_picture_is_written_in_its_own_colours(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (2, 3, 3), np.uint8)
+    picture[0, 0] = RED
+    pictures.write_png(tmp_path / "a.png", picture)
+    assert np.array_equal(opened(tmp_path / "a.png"), picture)
+    pictures.write_png(tmp_path / "b.png", picture, enlarge=3)
+    assert np.array_equal(opened(tmp_path / "b.png"), picture.repeat(3, 0).repeat(3, 1))
+
+
+def test_a_grid_puts_every_picture_in_its_place():
+    grey = np.array([10, 20, 30], np.uint8)[:, None, None, None].repeat(2, 1).repeat(4, 2)
+    colour = np.random.default_rng(0).integers(0, 256, (1, 3, 5, 3), np.uint8)
+    wanted = np.full((2 + 2 + 2 + 2 + 3 + 2, 2 + 3 * (4 + 2), 3), 255, np.uint8)
+    for i, value in enumerate((10, 20, 30)):
+        wanted[2:4, 2 + 6 * i : 6 + 6 * i] = value
+    wanted[8:11, 2:7] = colour[0]
+    made = pictures.grid([grey, colour])
+    assert made.dtype == np.uint8
+    assert np.array_equal(made, wanted)
+
+
+def test_a_run_s_picture_has_its_colours_and_rows(tmp_path, monkeypatch):
+    """From files, red above blue, to the sample; -1 … 1 becomes 0 … 255, the rest is clipped."""
+    monkeypatch.chdir(tmp_path)
+    flag = np.array([RED] * 8 + [BLUE] * 8, np.uint8)[:, None].repeat(16, axis=1)
+    for part in ("train", "test"):
+        (tmp_path / "mine" / part).mkdir(parents=True)
+        for name in ("a.png", "b.png"):
+            PIL.Image.fromarray(flag).save(tmp_path / "mine" / part / name)
+
+    def sample(learner, model):
+        images = learner.examples["images"]
+        ramp = np.array([-5.0, 0.0, 0.2])[:, None, None]  # dark, half and a little more
+        learner.show(first=images, second=np.zeros_like(images) + ramp, third=-images)
+
+    def train(learner, model):
+        for batch in learner.batches():
+            learner.log(model.train_step(batch))
+            sample(learner, model)
+
+    words = ["--data", "mine", "--size", "16", "--batch-size", "2", "--steps", "1", "--out", "a"]
+    assert run_plain(*words, "--threads", "1", "--quiet", train=train, sample=sample) == 0
+    picture = opened(tmp_path / "a" / "samples" / "step_000001.png")
+    assert np.array_equal(picture, opened(tmp_path / "a" / "result.png"))
+    small = picture[::4, ::4]  # 16 pixels are enlarged to 64
+    assert np.array_equal(small.repeat(4, 0).repeat(4, 1), picture)
+    rows = [
+        flag,
+        np.full((16, 16, 3), [0, 128, 153], np.uint8),
+        np.array([[0, 255, 255]] * 8 + [[255, 255, 0]] * 8, np.uint8)[:, None].repeat(16, axis=1),
+    ]
+    assert np.array_equal(small, pictures.grid([np.stack([row] * 2) for row in rows]))
+    kept = record.read_pictures(tmp_path / "a" / "result.safetensors")
+    assert list(kept) == ["first", "second", "third"]
+    assert all(np.array_equal(kept[name][0], row) for name, row in zip(kept, rows, strict=True))
+
+
+def made_run(folder, weights, rows, losses, history):
+    """What a run of three steps leaves in `folder`, as far as a sheet needs it."""
+    folder.mkdir()
+    resolved = recipe.load(AE.recipe_file, "digits", seed=4)
+    state = {"optimizer.step": np.array(3), **weights}
+    checkpoint.save(
+        folder / checkpoint.FILE_NAME, checkpoint.Checkpoint(resolved, 3, state, folder.name, {})
+    )
+    last = {name: values[-1] for name, values in losses.items()}
+    history = [{"seconds": seconds} for seconds in history]
+    record.write_run(folder, {"step": 3, "losses": last, "data": None, "history": history})
+    record.write_pictures(folder / "result.safetensors", rows)
+    lines = [["step", *losses], *zip((1, 2, 3), *losses.values(), strict=True)]
+    text = "".join(",".join(map(str, line)) + "\n" for line in lines)
+    (folder / log.FILE_NAME).write_text(text)
+
+
+def row(value):
+    """Two pictures of 4×6, of their own each."""
+    return np.stack([np.full((4, 6, 1), value, np.uint8), np.full((4, 6, 1), value + 1, np.uint8)])
+
+
+def drawn(folder, chosen, monkeypatch):
+    """The figure of these runs' sheet, before it is written."""
+    figures = []
+    monkeypatch.setattr(pictures, "_save", lambda path, figure: figures.append((path, figure)))
+    assert compare.draw(AE, chosen, folder) == folder / "compare.png"
+    ((path, figure),) = figures
+    assert path == folder / "compare.png"
+    return figure
+
+
+def shown_rows(figure):
+    """[label, pixels], from the top."""
+    axes = sorted((a for a in figure.axes if a.images), key=lambda a: -a.get_position().y0)
+    found = []
+    for axis in axes:
+        box = axis.get_position()
+        beside = [t for t in figure.texts if box.y0 < t.get_position()[1] < box.y1]
+        (text,) = (t for t in beside if t is not figure._suptitle)
+        found.append((text.get_text(), np.asarray(axis.images[0].get_array())))
+    return found
+
+
+CURVES = {"keras": [0.5, 0.25, 0.125], "chainer": [0.5, 0.3, 0.2], "pytorch": [9.0, 8.0, 7.0]}
+
+
+@pytest.fixture
+def three_runs(tmp_path):
+    """Of which two are compared; the optimiser's memory differs too, which counts for nothing."""
+    changes = {"keras": (0.0, 0.0, 0.0), "chainer": (0.25, -0.5, 7.0), "pytorch": (9.0, 9.0, 9.0)}
+    for number, (name, (up, down, memory)) in enumerate(changes.items()):
+        weights = {
+            "encoder.fc.weight": np.array([[1.0, 1.0 + up, 1.0]], np.float32),
+            "encoder.fc.bias": np.zeros(1, np.float32),
+            "decoder.fc.weight": np.array([[2.0], [2.0 + down]], np.float32),
+            "decoder.fc.bias": np.full(2, 0.125 * bool(up), np.float32),
+            "optimizer.encoder.fc.weight.m": np.full((1, 3), memory, np.float32),
+        }
+        # What is given comes last here, and first on the sheet.
+        rows = {"reconstruction": row(100 + 10 * number), "input": row(10)}
+        made_run(tmp_path / name, weights, rows, {"loss": CURVES[name]}, (1.0, 0.5 + number))
+    return tmp_path
+
+
+def test_a_sheet_shows_each_framework_its_own_and_what_was_given_once(three_runs, monkeypatch):
+    figure = drawn(three_runs, ["keras", "chainer"], monkeypatch)
+    shown = shown_rows(figure)
+    assert [label for label, _ in shown] == ["input", "Keras", "Chainer"]
+    for (_, pixels), value in zip(shown, (10, 100, 110), strict=True):
+        assert np.array_equal(pixels, pictures.grid([row(value)]))
+    title = figure.get_suptitle()
+    assert all(word in title for word in ("01 ae", "digits", "3 steps of 64", "seed 4", "float32"))
+
+
+def test_a_sheet_draws_every_curve(three_runs, monkeypatch):
+    figure = drawn(three_runs, ["keras", "chainer"], monkeypatch)
+    (axis,) = (a for a in figure.axes if a.lines)
+    lines = {line.get_label(): [list(xs) for xs in line.get_data()] for line in axis.lines}
+    assert lines == {
+        "Keras": [[1, 2, 3], CURVES["keras"]],
+        "Chainer": [[1, 2, 3], CURVES["chainer"]],
+    }
+    assert (axis.get_xlabel(), axis.get_ylabel(), axis.get_yscale()) == ("step", "loss", "log")
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["Keras", "Chainer"]
+
+
+def test_a_sheet_s_table_holds_the_last_losses_and_the_largest_difference(three_runs, monkeypatch):
+    figure = drawn(three_runs, ["keras", "chainer"], monkeypatch)
+    ((table,),) = (a.tables for a in figure.axes if a.tables)
+    cells = {place: cell.get_text().get_text() for place, cell in table.get_celld().items()}
+    told = [[cells[line, column] for column in range(5)] for line in range(3)]
+    assert told == [
+        ["", "final loss", "seconds", "ms a step", "largest weight difference to Keras"],
+        ["Keras", "loss 0.125", "1.5", "500.0", "–"],
+        ["Chainer", "loss 0.2", "2.5", "833.3", "5.0e-01"],  # the larger of 0.25 and |−0.5|
+    ]
+    assert len(cells) == 15
+
+
+def test_several_made_rows_stand_framework_by_framework(tmp_path, monkeypatch):
+    """And several losses have an axis each, straight where one of them is not above 0."""
+    for number, name in enumerate(("pytorch", "keras")):
+        rows = {"input": row(1), "fake": row(20 + 2 * number), "back": row(40 + 2 * number)}
+        losses = {"g": [1.0, 2.0, 3.0], "d": [0.5, -0.5, 0.25 + number]}
+        weights = {"encoder.fc.weight": np.zeros(2)}
+        made_run(tmp_path / name, weights, rows, losses, (1.0,))
+    figure = drawn(tmp_path, ["pytorch", "keras"], monkeypatch)
+    shown = shown_rows(figure)
+    assert [label for label, _ in shown] == [
+        "input", "fake\nPyTorch", "fake\nKeras", "back\nPyTorch", "back\nKeras",
+    ]  # fmt: skip
+    for (_, pixels), value in zip(shown, (1, 20, 22, 40, 42), strict=True):
+        assert np.array_equal(pixels, pictures.grid([row(value)]))
+    axes = {a.get_ylabel(): a for a in figure.axes if a.lines}
+    assert {name: a.get_yscale() for name, a in axes.items()} == {"g": "log", "d": "linear"}
+    assert [list(line.get_ydata()) for line in axes["d"].lines] == [
+        [0.5, -0.5, 0.25],
+        [0.5, -0.5, 1.25],
+    ]
+    ((table,),) = (a.tables for a in figure.axes if a.tables)
+    assert table[2, 1].get_text().get_text() == "g 3, d 1.25"
+
+
+@pytest.mark.parametrize(("codes", "begun"), [((7, 0), 1), ((0, 7), 2), ((130, 0), 1)])
+def test_a_failing_run_ends_the_comparison_with_its_code(codes, begun, tmp_path, monkeypatch):
+    names = ["pytorch", "keras"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(frameworks.Framework, "missing", ())
+    monkeypatch.setattr(Question, "answer", lambda self, name: tmp_path / f"ae_{name}.py")
+    monkeypatch.setattr(compare, "draw", lambda *_: pytest.fail("it draws a sheet"))
+    for name, code in zip(names, codes, strict=True):
+        (tmp_path / f"ae_{name}.py").write_text(
+            f"import os, sys\nos.mkdir(sys.argv[sys.argv.index('--out') + 1])\nsys.exit({code})\n"
+        )
+    with pytest.raises(SystemExit) as left:
+        cli.main(["compare", "ae", "--frameworks", ",".join(names), "--out", "both"])
+    assert left.value.code == max(codes)
+    assert sorted(path.name for path in (tmp_path / "both").iterdir()) == sorted(names[:begun])
