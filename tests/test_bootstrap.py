@@ -278,7 +278,7 @@ def test_a_change_installs_again_where_it_matters(installed, name, old, new, exp
 
 @posix_only
 def test_a_killed_installation_is_finished_by_the_next_call(copy):
-    process = copy.start("list", FAKE_PIP_SECONDS="1")
+    process = copy.start("list", FAKE_PIP_SECONDS="4")
     copy.wait_until_pip_runs()
     process.kill()
     process.communicate(timeout=60)
@@ -405,7 +405,7 @@ def test_what_cannot_be_written_is_named_in_one_line_with_exit_2(copy):
 
 @posix_only
 def test_ctrl_c_says_so_and_exits_with_130(copy):
-    process = copy.start("list", FAKE_PIP_SECONDS="1")
+    process = copy.start("list", FAKE_PIP_SECONDS="4")
     copy.wait_until_pip_runs()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
