@@ -8,32 +8,27 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from knock.errors import UserError, tell
+from knock.errors import UserError
 from knock.options import OneLineParser
+from knock.stop import exit_with
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 a check or test failed, 2 bad input, 130 stopped."""
-    try:
+
+    def do() -> int:
         found, rest = _parser().parse_known_args(words)
         takes_more: bool = found.takes_more
         if rest and not takes_more:
             raise UserError(f"unknown option {rest[0]!r} (see knock {found.command} --help)")
         command: Callable[[argparse.Namespace, list[str]], int] = found.do
-        code = command(found, rest)
-    except UserError as error:
-        tell(error)
-        code = 2
-    except KeyboardInterrupt:
-        tell("stopped")
-        code = 130
+        return command(found, rest)
+
+    try:
+        exit_with(do)
     except BrokenPipeError:  # `knock list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except OSError as error:  # a path too long, say
-        tell(f"{error.strerror}: {error.filename}"[:400])
-        code = 2
-    raise SystemExit(code)
+        raise SystemExit(0) from None
 
 
 def _parser() -> OneLineParser:
@@ -74,6 +69,13 @@ def _parser() -> OneLineParser:
     one.add_argument("file", nargs="?", type=Path, help="your answer; without it, ours")
     one.add_argument("--framework", "-f", help="only this one; else read off FILE's name, or all")
     one.add_argument("--seed", type=int, default=0, help="other weights and batches")
+    one = add("explore", _explore, "a trained latent space as an HTML page: knock explore vae")
+    one.add_argument("question", help="vae, or its number")
+    one.add_argument(
+        "run", nargs="?", type=Path, help="a run's folder or a checkpoint; without it, the newest"
+    )
+    one.add_argument("--out", type=Path, metavar="FILE", help="the page (RUN/explore.html)")
+    one.add_argument("--data", type=Path, metavar="FOLDER", help="where the set's files are")
     one = add("data", _data, "where the data sets are; with a name, get that one and show some")
     one.add_argument("dataset", nargs="?", help="the set's name")
     one.add_argument("--data", type=Path, metavar="FOLDER", help="where its files are")
@@ -93,7 +95,7 @@ def _list(found: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _run(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock import frameworks, options
+    from knock import frameworks, look, options
     from knock.questions import find
 
     if found.question is None:
@@ -108,7 +110,10 @@ def _run(found: argparse.Namespace, rest: list[str]) -> int:
         found.framework = installed[0] if installed else question.answered_in[0]
     framework = frameworks.find(found.framework)
     program = f"knock run {question.name} --framework {framework.name}"
-    options.parse(question, program, rest)  # `--help` and mistakes need no framework
+    if question.opens:  # `--help` and mistakes need no framework
+        look.parse(question, program, framework.name, rest)
+    else:
+        options.parse(question, program, rest)
     if framework.missing:
         raise UserError(frameworks.missing_line(framework))
     command = [sys.executable, str(question.answer(framework.name)), *rest]
@@ -141,6 +146,14 @@ def _data(found: argparse.Namespace, rest: list[str]) -> int:
     from knock import samples
 
     return samples.run(found.dataset, found.data, found.out)
+
+
+def _explore(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock.explore import command
+
+    path = command.run(found.question, found.run, found.out, found.data)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; open it in a browser")
+    return 0
 
 
 def _doctor(found: argparse.Namespace, rest: list[str]) -> int:

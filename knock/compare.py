@@ -33,6 +33,8 @@ def compare(question: Question, chosen: Sequence[str], folder: Path, words: Sequ
     `words` are the options of a run; `--out` is not among them. Returns the sheet's path. Raises
     UserError for options that no run takes, and Stopped when a run does not end well.
     """
+    if question.opens:
+        raise UserError(f"question {question.label} trains nothing; compare {question.opens}")
     said = options.parse(question, f"knock compare {question.name}", words)
     if said.resume or said.test:
         raise UserError("compare trains anew; --resume and --test are options of knock run")

@@ -1,6 +1,7 @@
 """The options of a training run, the same for every answer and for `knock run`."""
 
 import argparse
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -59,10 +60,10 @@ def parser(question: Question, program: str) -> OneLineParser:
         f"data set {sets[0]}, preset {recipes.DEFAULT_PRESET}.",
     )
     what = made.add_argument_group("what is trained")
-    what.add_argument("--dataset", type=_word, metavar="NAME", help=f"one of: {', '.join(sets)}")
-    what.add_argument("--data", type=_folder, metavar="FOLDER", help="where the pictures are")
+    what.add_argument("--dataset", type=word, metavar="NAME", help=f"one of: {', '.join(sets)}")
+    what.add_argument("--data", type=folder, metavar="FOLDER", help="where the pictures are")
     what.add_argument("--size", type=_size, metavar="N|HxW", help="side of the pictures, pixels")
-    what.add_argument("--preset", type=_word, metavar="NAME", help=f"one of: {', '.join(presets)}")
+    what.add_argument("--preset", type=word, metavar="NAME", help=f"one of: {', '.join(presets)}")
     what.add_argument("--steps", type=_positive, metavar="N", help="training steps")
     what.add_argument(
         "--batch-size", type=_up_to(recipes.LARGEST_BATCH), metavar="N", help="pictures a step"
@@ -78,19 +79,16 @@ def parser(question: Question, program: str) -> OneLineParser:
             help=f"the recipe's constant {name!r} ({value})",
         )
     how = made.add_argument_group("how and where")
-    how.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add_how(how)
     how.add_argument("--dtype", choices=("float32", "float64"), help="float type (float32)")
-    how.add_argument(
-        "--threads", type=_up_to(_MOST_THREADS), metavar="N", help="CPU threads (all cores but one)"
-    )
     how.add_argument("--sample-every", type=_positive, metavar="N", help="steps between pictures")
     how.add_argument("--save-every", type=_positive, metavar="N", help="steps between checkpoints")
-    how.add_argument("--out", type=_folder, metavar="FOLDER", help="the run's folder (runs/…)")
+    how.add_argument("--out", type=folder, metavar="FOLDER", help="the run's folder (runs/…)")
     how.add_argument("--quiet", action="store_true", help="no progress bar")
     go_on = made.add_mutually_exclusive_group()
     go_on.add_argument(
         "--resume",
-        type=_word,
+        type=word,
         nargs="?",
         const=LAST,
         metavar="RUN",
@@ -98,7 +96,7 @@ def parser(question: Question, program: str) -> OneLineParser:
     )
     go_on.add_argument(
         "--test",
-        type=_word,
+        type=word,
         nargs="?",
         const=LAST,
         metavar="RUN",
@@ -160,14 +158,16 @@ def _up_to(most: int) -> Callable[[str], int]:
     return count
 
 
-def _word(word: str) -> str:
-    if not word:
+def word(text: str) -> str:
+    """An option's text. Refuses an empty one."""
+    if not text:
         raise argparse.ArgumentTypeError("must not be empty")
-    return word
+    return text
 
 
-def _folder(word: str) -> Path:
-    return Path(_word(word))
+def folder(text: str) -> Path:
+    """An option's path. Refuses an empty one, which would mean the folder one is in."""
+    return Path(word(text))
 
 
 def _seed(word: str) -> int:
@@ -194,3 +194,25 @@ def _size(word: str) -> tuple[int, int]:
             f"must be a side or height x width of at most {most} pixels, not {word!r}"
         )
     return sides[0], sides[-1]
+
+
+def add_how(group: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add the options that say on what to compute."""
+    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    threads = _up_to(_MOST_THREADS)
+    group.add_argument(
+        "--threads", type=threads, metavar="N", help="CPU threads (all cores but one)"
+    )
+
+
+def spare_cores() -> int:
+    """All cores but the one that draws batches and writes checkpoints.
+
+    A framework whose threads have to wait for a core loses more than that core is worth: PyTorch
+    was measured ten times slower with two threads on two cores, one of them busy.
+    """
+    if hasattr(os, "sched_getaffinity"):  # Linux: the cores that this process may use
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, cores - 1)

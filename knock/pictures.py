@@ -90,9 +90,10 @@ def sheet(
         figure.text(left - 0.01, bottom + band / total / 2, label, ha="right", va="center")
     names = _losses(curves)
     share = (right - left) / len(names)
+    wide = 1.0 if len(names) == 1 else 0.8  # the rest is for the next one's numbers
     bottom = (sizes[2] + 0.5) / total
     axes = [
-        figure.add_axes((left + i * share, bottom, share * 0.9, (curve_height - 0.65) / total))
+        figure.add_axes((left + i * share, bottom, share * wide, (curve_height - 0.75) / total))
         for i in range(len(names))
     ]
     _draw_curves(axes, curves)
@@ -103,6 +104,24 @@ def sheet(
     drawn.set_fontsize(9)
     drawn.auto_set_column_width(range(len(table[0])))
     drawn.scale(1.1, 1.25)
+    _save(path, figure)
+
+
+def scatter(path: Path, points: NDArray[Any], labels: NDArray[Any], classes: Sequence[str]) -> None:
+    """Draw points (N×z, z at least 1) in the plane of their first two numbers, a colour a class."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 6.4), layout="constrained")
+    axis = figure.subplots()
+    x, y = points[:, 0], points[:, min(1, points.shape[1] - 1)]
+    for number, name in enumerate(classes or ("all",)):
+        mine = labels == number if classes else slice(None)
+        axis.scatter(x[mine], y[mine], s=9, alpha=0.6, linewidths=0, color=f"C{number}", label=name)
+    axis.set_aspect("equal", adjustable="datalim")
+    axis.set_xlabel("first number of μ")
+    axis.set_ylabel("second number of μ")
+    axis.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", markerscale=2.5, frameon=False)
     _save(path, figure)
 
 
@@ -125,12 +144,12 @@ def _draw_curves(axes: Any, curves: Mapping[str, Mapping[str, Sequence[float]]])
         for (label, columns), width in zip(curves.items(), widths, strict=True):
             axis.plot(columns["step"], columns[name], label=label, linewidth=width)
         axis.set_xlabel("step")
-        axis.set_ylabel(name)
+        axis.set_title(name, fontsize=10)
         if all(min(columns[name]) > 0 for columns in curves.values()):
             axis.set_yscale("log")
         axis.grid(alpha=0.3)
-        if len(curves) > 1:
-            axis.legend(fontsize=9)
+    if len(curves) > 1:
+        axes[0].legend(fontsize=9)
 
 
 def _save(path: Path, figure: Any) -> None:

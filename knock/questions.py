@@ -16,6 +16,8 @@ class Question:
     name: str
     title: str
     folder: Path
+    opens: str | None = None
+    """The question whose checkpoints it opens, for one that trains nothing itself."""
 
     @property
     def label(self) -> str:
@@ -53,7 +55,7 @@ def all_questions() -> list[Question]:
             raise UserError(
                 f"{file}: number, name and title must be there, a whole number and texts"
             )
-        questions.append(Question(number, name, title, file.parent))
+        questions.append(Question(number, name, title, file.parent, head.get("opens")))
     return sorted(questions, key=lambda q: q.number)
 
 

@@ -123,6 +123,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     constants: dict[str, Constant] = {}
     draws: dict[str, Draw] = {}
     presets: dict[str, dict[str, Any]] = {}
+    opens: str | None = None
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -156,13 +157,23 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The TOML file as it stands, unchecked. Raises UserError where it cannot be read."""
+    """The TOML file, unchecked. Raises UserError where it cannot be read.
+
+    A question that `opens` another one's checkpoints has that one's networks, sizes and data, and
+    no optimiser: what its own file says lies over the other file.
+    """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        if "opens" in tree:
+            (other,) = path.parent.parent.glob(f"[0-9][0-9]_{tree['opens']}/{path.name}")
+            tree = {**read(other), "optimizers": {}, **tree}
+        return tree
+    except ValueError as error:
+        if not isinstance(error, tomllib.TOMLDecodeError | UnicodeDecodeError):
+            raise UserError(f"{path}: there is no question {tree['opens']!r} to open") from None
+        raise UserError(f"the recipe {path} is not valid TOML: {error}") from None
     except OSError as error:
         raise UserError(f"cannot read the recipe {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"the recipe {path} is not valid TOML: {error}") from None
 
 
 def load(

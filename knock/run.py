@@ -7,7 +7,6 @@ take the run again.
 
 import contextlib
 import math
-import os
 import signal
 import sys
 import time
@@ -20,15 +19,16 @@ from knock import checkpoint as checkpoints
 from knock import data, layers, pictures, record, start
 from knock.checkpoint import Checkpoint
 from knock.data.batches import Batches, prefetch, random_draws, to_pixels, to_unit
-from knock.errors import UserError, tell
+from knock.errors import UserError
 from knock.files import make_folder, only_writer
 from knock.frameworks.adapter import Adapter
 from knock.frameworks.binding import WrongNetwork
 from knock.log import LossLog
 from knock.log import read as read_losses
-from knock.options import Options, parse
+from knock.options import Options, parse, spare_cores
 from knock.questions import Question, find
 from knock.start import Start
+from knock.stop import STOPPED, exit_with
 
 import numpy as np
 from tqdm import tqdm
@@ -36,8 +36,7 @@ from tqdm import tqdm
 SHOWN = 8
 """How many test images a sample picture shows."""
 
-_BEFORE_TRAINING = -1  # the step whose draws the examples get: no training step has them
-_STOPPED = 130  # what a shell reports of a program that Ctrl-C ended
+_BEFORE_TRAINING = -1  # from here down, steps whose draws no training step has
 _LOG_EVERY = 0.2  # seconds; reading a loss from a device makes it wait, so not at every step
 
 
@@ -57,20 +56,14 @@ class Run:
         layers.networks(self.recipe)  # sizes that do not fit are refused before anything is made
         self.step = begun.step
         self.begun = begun
-        self._threads = options.threads or _spare_cores()
+        self._threads = options.threads or spare_cores()
         self._device = adapter.setup(options.device, self.recipe.dtype, self._threads)
         shape = self.recipe.image_shape
         train = data.load(self.recipe.dataset, shape, "train", begun.data_folder)
-        test = data.load(self.recipe.dataset, shape, "test", begun.data_folder)
+        self._test = test = data.load(self.recipe.dataset, shape, "test", begun.data_folder)
         self.source = Batches(train, self.recipe)
         places = [i * len(test.images) // SHOWN for i in range(min(SHOWN, len(test.images)))]
-        self.examples = adapter.to_device(
-            {
-                "images": to_unit(test.images[places], self.recipe.dtype),
-                "labels": test.labels[places],
-                **random_draws(self.recipe, _BEFORE_TRAINING, len(places)),
-            }
-        )
+        self.examples = adapter.to_device(self._test_batch(places, 0))
         self._stopped = False
         self._pending: list[tuple[int, Mapping[str, Any]]] = []
         self._flushed = 0.0
@@ -121,6 +114,34 @@ class Run:
             result = "test"
         pictures.write_png(self.begun.folder / f"{result}.png", picture, enlarge)
         record.write_pictures(self.begun.folder / f"{result}.safetensors", pixels)
+
+    def tell_test_losses(self, model: Any) -> None:
+        """Say where the test picture is and, for a model that has `loss_terms`, the test set's.
+
+        They are averages over all its pictures, with draws of their own.
+        """
+        print(f"{self.begun.folder / 'test.png'}: what step {self.step} makes of test images")
+        if not hasattr(model, "loss_terms"):
+            return
+        size, count = self.recipe.train.batch_size, len(self._test.images)
+        sums: dict[str, float] = {}
+        for first in range(0, count, size):
+            chosen = slice(first, min(first + size, count))
+            losses = model.loss_terms(self._adapter.to_device(self._test_batch(chosen, first)))
+            for name, value in losses.items():
+                share = (chosen.stop - first) / count
+                sums[name] = sums.get(name, 0.0) + share * float(self._adapter.to_numpy(value))
+        told = ", ".join(f"{name} {value:.5g}" for name, value in sums.items())
+        print(f"all {count} test images: {told}")
+
+    def _test_batch(self, chosen: Any, number: int) -> dict[str, Any]:
+        """Some test pictures with labels and draws, which no training step has."""
+        images = self._test.images[chosen]
+        return {
+            "images": to_unit(images, self.recipe.dtype),
+            "labels": self._test.labels[chosen],
+            **random_draws(self.recipe, _BEFORE_TRAINING - number, len(images)),
+        }
 
     def make(self, model_class: Callable[..., Any]) -> Any:
         """The model with its first weights, or with what the checkpoint holds."""
@@ -185,7 +206,7 @@ class Run:
         losses = ", ".join(f"{name} {value:.5g}" for name, value in self._last.items())
         if not done:
             print(f"stopped after step {self.step}; go on with: --resume {folder}")
-            return _STOPPED
+            return STOPPED
         print(f"{folder}: step {self.step}, {losses}, {self._seconds:.1f} s on {self._device}")
         return 0
 
@@ -269,19 +290,6 @@ class Run:
                 signal.signal(restored, handler)
 
 
-def _spare_cores() -> int:
-    """All cores but the one that draws batches and writes checkpoints.
-
-    A framework whose threads have to wait for a core loses more than that core is worth: PyTorch
-    was measured ten times slower with two threads on two cores, one of them busy.
-    """
-    if hasattr(os, "sched_getaffinity"):  # Linux: the cores that this process may use
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    return max(1, cores - 1)
-
-
 def main(
     name: str,
     adapter: Adapter,
@@ -293,26 +301,15 @@ def main(
 
     Exit code 0 when done, 2 for what the user can mend (one line says what), 130 when stopped.
     """
-    try:
+
+    def do() -> int:
         question = find(name)
         run = Run(question, adapter, parse(question, Path(sys.argv[0]).name, sys.argv[1:]))
         model = run.make(model_class)
         if run.options.test is None:
-            code = run.train(train, model)
-        else:
-            sample(run, model)
-            print(f"{run.begun.folder / 'test.png'}: what step {run.step} makes of test images")
-            code = 0
-    except UserError as error:
-        tell(error)
-        code = 2
-    except OSError as error:  # a path too long, say
-        tell(f"{error.strerror}: {error.filename}"[:400])
-        code = 2
-    except MemoryError:
-        tell("out of memory; try a smaller --batch-size or --size")
-        code = 2
-    except KeyboardInterrupt:
-        tell("stopped; --resume goes on from the last checkpoint")
-        code = _STOPPED
-    raise SystemExit(code)
+            return run.train(train, model)
+        sample(run, model)
+        run.tell_test_losses(model)
+        return 0
+
+    exit_with(do, "stopped; --resume goes on from the last checkpoint")

@@ -181,3 +181,21 @@ def free(folder: Path) -> Path:
         number += 1
         path = folder.with_name(f"{folder.name}-{number}")
     return path
+
+
+def newest_of(name: str) -> Path:
+    """The run of a question, in whatever framework, whose checkpoint was written last.
+
+    Raises UserError when there is none.
+    """
+    found = [path for path in RUNS.rglob(checkpoints.FILE_NAME) if _is_of(path.parent, name)]
+    if not found:
+        raise UserError(f"no run of {name} in {RUNS}/: train one first, with knock run {name}")
+    return max(found, key=lambda path: (path.stat().st_mtime_ns, path)).parent
+
+
+def _is_of(folder: Path, name: str) -> bool:
+    try:
+        return record.read_run(folder).get("question") == name
+    except UserError:  # another run's damaged record is no reason to stop here
+        return False

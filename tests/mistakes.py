@@ -17,6 +17,7 @@ class Mistake:
     changes: dict[str, tuple[str, str]] = field(hash=False)
 
 
+_ALL = ("pytorch", "tensorflow", "keras", "chainer")
 _IMAGES = 'images = batch["images"]'
 
 AE = [
@@ -213,6 +214,233 @@ CONVAE = [
             "tensorflow": ("return self.tconv2(h)", "return tf.nn.relu(self.tconv2(h))"),
             "keras": ("return self.tconv2(h)", "return ops.relu(self.tconv2(h))"),
             "chainer": ("return self.tconv2(h)", "return F.relu(self.tconv2(h))"),
+        },
+    ),
+]
+
+_DEVIATION = {
+    "pytorch": "torch.exp(log_variance / 2)",
+    "tensorflow": "tf.exp(log_variance / 2)",
+    "keras": "ops.exp(log_variance / 2)",
+    "chainer": "F.exp(log_variance / 2)",
+}
+_DRAW = 'reparameterize(mean, log_variance, batch["noise"])'
+_KL = "kl = kl_loss(mean, log_variance)"
+_TOTAL = "reconstruction + self.beta * kl"
+
+VAE = [
+    Mistake(
+        "the KL averaged over pixels",
+        "vae",
+        "loss",
+        "kl is averaged over the pixels instead of summed",
+        {f: (_KL, f'{_KL} / math.prod(batch["images"].shape[1:])') for f in _ALL},
+    ),
+    Mistake(
+        "the KL averaged over z",
+        "vae",
+        "loss",
+        "the KL term is averaged over z instead of summed",
+        {"pytorch": (_KL, f"{_KL} / mean.shape[1]")},
+    ),
+    Mistake(
+        "the KL's sign is turned",
+        "vae",
+        "loss",
+        "the KL term is subtracted",
+        {f: ("return -0.5 *", "return 0.5 *") for f in _ALL},
+    ),
+    Mistake(
+        "the KL is subtracted",
+        "vae",
+        "loss",
+        "the KL term is subtracted",
+        {f: (_TOTAL, _TOTAL.replace("+", "-")) for f in _ALL},
+    ),
+    Mistake(
+        "the KL's sign is turned in what is told, not in what is trained",
+        "vae",
+        "loss",
+        "kl has the wrong sign",
+        {"pytorch": ('"kl": kl,', '"kl": -kl,')},
+    ),
+    Mistake(
+        "beta is left out",
+        "vae",
+        "loss",
+        "β is left out",
+        {"pytorch": (_TOTAL, "reconstruction + kl")},
+    ),
+    Mistake(
+        "the logarithm of the variance read as the deviation",
+        "vae",
+        "loss",
+        "read as σ; it is log σ²",
+        {f: (old, "log_variance") for f, old in _DEVIATION.items()},
+    ),
+    Mistake(
+        "the logarithm of the variance read as the variance",
+        "vae",
+        "loss",
+        "read as σ²; it is log σ²",
+        {
+            "pytorch": (_DEVIATION["pytorch"], "torch.sqrt(log_variance)"),
+            "tensorflow": (_DEVIATION["tensorflow"], "tf.sqrt(log_variance)"),
+            "keras": (_DEVIATION["keras"], "ops.sqrt(log_variance)"),
+            "chainer": (_DEVIATION["chainer"], "F.sqrt(log_variance)"),
+        },
+    ),
+    Mistake(
+        "the logarithm of the variance read as the deviation in the KL",
+        "vae",
+        "loss",
+        "read as σ; it is log σ²",
+        {
+            "pytorch": ("log_variance.exp()", "log_variance.square()"),
+        },
+    ),
+    Mistake(
+        "the logarithm of the variance read as the variance in the KL",
+        "vae",
+        "loss",
+        "read as σ²; it is log σ²",
+        {
+            "pytorch": ("log_variance.exp()", "log_variance"),
+        },
+    ),
+    Mistake(
+        "the variance taken for the deviation",
+        "vae",
+        "loss",
+        "read as log σ; it is log σ²",
+        {f: (old, old.replace(" / 2", "")) for f, old in _DEVIATION.items()},
+    ),
+    Mistake(
+        "the noise is dropped",
+        "vae",
+        "loss",
+        "the noise is left out",
+        {f: (f"return mean + {old} * noise", "return mean") for f, old in _DEVIATION.items()},
+    ),
+    Mistake(
+        "one row of noise for all",
+        "vae",
+        "loss",
+        "the noise is the same for every picture: its first row",
+        {f: (f"{old} * noise", f"{old} * noise[:1]") for f, old in _DEVIATION.items()},
+    ),
+    Mistake(
+        "the mean is dropped",
+        "vae",
+        "loss",
+        "μ is left out",
+        {f: (f"mean + {old}", old) for f, old in _DEVIATION.items()},
+    ),
+    Mistake(
+        "the reconstruction averaged over pixels",
+        "vae",
+        "loss",
+        "reconstruction is averaged over the pixels instead of summed",
+        {
+            "pytorch": ('reduction="sum") / len(images)', 'reduction="mean")'),
+            "tensorflow": ("tf.reduce_sum(entropy) / len(images)", "tf.reduce_mean(entropy)"),
+            "keras": ("ops.sum(entropy) / len(images)", "ops.mean(entropy)"),
+            "chainer": (
+                "F.sum(F.softplus(logits) - target * logits) / len(images)",
+                "F.mean(F.softplus(logits) - target * logits)",
+            ),
+        },
+    ),
+    Mistake(
+        "the reconstruction summed over the batch",
+        "vae",
+        "loss",
+        "reconstruction is summed over the batch instead of averaged",
+        {
+            "pytorch": ('reduction="sum") / len(images)', 'reduction="sum")'),
+        },
+    ),
+    Mistake(
+        "the target left in [-1, 1]",
+        "vae",
+        "loss",
+        "the cross-entropy's target is left in [-1, 1]",
+        {f: ("target = (images + 1) / 2", "target = images") for f in _ALL},
+    ),
+    Mistake(
+        "the draw lets no gradient pass",
+        "vae",
+        "gradients",
+        "the gradient of encoder",
+        {
+            "pytorch": (_DRAW, f"{_DRAW}.detach()"),
+            "tensorflow": (_DRAW, f"tf.stop_gradient({_DRAW})"),
+            "keras": (_DRAW, f"ops.stop_gradient({_DRAW})"),
+            "chainer": (_DRAW, f"{_DRAW}.array"),
+        },
+    ),
+    Mistake(
+        "generated pictures left in [0, 1]",
+        "vae",
+        "forward",
+        "reconstruct: its range is [0, 1]",
+        {
+            "pytorch": (
+                "2 * torch.sigmoid(self.decoder(noise)) - 1",
+                "torch.sigmoid(self.decoder(noise))",
+            ),
+            "tensorflow": (
+                "2 * tf.sigmoid(self.decoder(noise)) - 1",
+                "tf.sigmoid(self.decoder(noise))",
+            ),
+            "keras": (
+                "2 * ops.sigmoid(self.decoder(noise)) - 1",
+                "ops.sigmoid(self.decoder(noise))",
+            ),
+            "chainer": ("2 * F.sigmoid(self.decoder(noise)) - 1", "F.sigmoid(self.decoder(noise))"),
+        },
+    ),
+    Mistake(
+        "the wrong half of the code",
+        "vae",
+        "forward",
+        "encode differs",
+        {"pytorch": ("[0]  # μ", "[1]  # μ")},
+    ),
+]
+
+LATENT = [
+    Mistake(
+        "the line's end is left out",
+        "vae_latent",
+        "forward",
+        "change",
+        {
+            "pytorch": ("torch.linspace(-2, 2, 10)", "torch.arange(-2, 2, 0.4)"),
+            "keras": ("ops.linspace(-2.0, 2.0, 10,", "ops.linspace(-2.0, 1.6, 10,"),
+            "chainer": ("self.xp.linspace(-2, 2, 10)", "self.xp.arange(-2, 2, 0.4)"),
+        },
+    ),
+    Mistake(
+        "the grid is upside down",
+        "vae_latent",
+        "forward",
+        "change2",
+        {
+            "pytorch": ("steps.flip(0)", "steps"),
+            "tensorflow": ("steps[::-1]", "steps"),
+            "keras": ("ops.flip(steps)", "steps"),
+            "chainer": ("steps[::-1]", "steps"),
+        },
+    ),
+    Mistake(
+        "the width of the cloud is shown for its middle",
+        "vae_latent",
+        "forward",
+        "show",
+        {
+            "pytorch": ("dim=1)[0]", "dim=1)[1]"),
+            **{f: ("axis=1)[0]", "axis=1)[1]") for f in ("tensorflow", "keras", "chainer")},
         },
     ),
 ]

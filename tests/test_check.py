@@ -5,21 +5,21 @@ import subprocess
 from dataclasses import replace
 from types import SimpleNamespace
 
-from knock import cli, frameworks, recipe
-from knock.check import check, command, parts, plain, trace
+from knock import answers, cli, frameworks, recipe
+from knock.check import check, command, parts, plain, trace, words
 from knock.check.trace import Trace
 from knock.errors import UserError
 from knock.questions import Question, all_questions, find
 from knock.recipe import Layer, Network
 from tests.helpers import REFERENCE, answer
-from tests.mistakes import AE, CONVAE
+from tests.mistakes import AE, CONVAE, LATENT, VAE
 
 import msgspec
 import numpy as np
 import pytest
 
 ANSWERS = [(q.name, f) for q in all_questions() for f in q.answered_in]
-MISTAKES = [(m, f) for m in (*AE, *CONVAE) for f in m.changes]
+MISTAKES = [(m, f) for m in (*AE, *CONVAE, *VAE, *LATENT) for f in m.changes]
 
 
 def skip_without(framework: str) -> None:
@@ -33,7 +33,11 @@ def test_our_answer_passes_every_part(question, framework):
     results = check(question, framework)
     assert [r.name for r in results] == list(parts.TOLERANCE)
     assert not [r for r in results if r.status == "failed"]
-    assert [r.name for r in results if r.status == "skipped"] in ([], ["batch norm"])
+    skipped = [r.name for r in results if r.status == "skipped"]
+    if find(question).opens:
+        assert skipped == ["loss", "gradients", "10 steps", "100 steps", "batch norm"]
+    else:
+        assert skipped in ([], ["batch norm"])
 
 
 @pytest.mark.parametrize(("question", "framework"), ANSWERS)
@@ -59,6 +63,42 @@ def test_a_planted_mistake_turns_its_part_red(mistake, framework, tmp_path):
     assert mistake.words in red.message
     before = list(results)[: list(results).index(mistake.part)]
     assert all(results[name].status != "failed" for name in before), "an earlier part is red"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [q for q in all_questions() if q.reference_file.is_file()],
+    ids=lambda question: question.name,
+)
+def test_the_mistakes_that_are_told_by_their_loss_can_be_told_apart(question):
+    """Each takes the place of functions that are there, and gives a loss that no other gives."""
+    path = question.reference_file
+    judge, small = answers.load(path), recipe.load_check(question.recipe_file)
+    own = getattr(judge, "MISTAKES", {})
+    assert not [name for replaced in own.values() for name in replaced if not hasattr(judge, name)]
+    losses = {"none": trace.first_loss(path, plain, small)}
+    for what, name, change in words.batch_mistakes(small):
+        losses[what] = trace.first_loss(path, plain, small, changed={name: change})
+    for what, replaced in own.items():
+        losses[what] = trace.first_loss(path, plain, small, replaced=replaced)
+    right = losses.pop("none")
+    possible = {what: terms for what, terms in losses.items() if terms and terms != right}
+    assert set(own) <= set(possible)
+    for what, terms in possible.items():
+        told = [other for other, its in possible.items() if words.explains(its, terms, right)]
+        assert told == [what]
+    assert not [what for what, its in possible.items() if words.explains(its, right, right)]
+
+
+def test_a_mistake_that_is_not_known_is_given_no_known_ones_name(tmp_path):
+    pytest.importorskip("torch")
+    source = answer("vae", "pytorch").read_text(encoding="utf-8")
+    path = tmp_path / "mine_pytorch.py"
+    path.write_text(source.replace("log_variance / 2", "log_variance / 3"), encoding="utf-8")
+    red = {r.name: r for r in check("vae", "pytorch", path)}["loss"]
+    assert red.status == "failed"
+    assert red.message.startswith("reconstruction is ")
+    assert red.message.endswith(" times as large); right: kl")
 
 
 def batch_norm_recipe() -> recipe.Recipe:

@@ -157,7 +157,7 @@ def test_a_sheet_draws_every_curve(three_runs, monkeypatch):
         "Keras": [[1, 2, 3], CURVES["keras"]],
         "Chainer": [[1, 2, 3], CURVES["chainer"]],
     }
-    assert (axis.get_xlabel(), axis.get_ylabel(), axis.get_yscale()) == ("step", "loss", "log")
+    assert (axis.get_xlabel(), axis.get_title(), axis.get_yscale()) == ("step", "loss", "log")
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["Keras", "Chainer"]
 
 
@@ -188,7 +188,7 @@ def test_several_made_rows_stand_framework_by_framework(tmp_path, monkeypatch):
     ]  # fmt: skip
     for (_, pixels), value in zip(shown, (1, 20, 22, 40, 42), strict=True):
         assert np.array_equal(pixels, pictures.grid([row(value)]))
-    axes = {a.get_ylabel(): a for a in figure.axes if a.lines}
+    axes = {a.get_title(): a for a in figure.axes if a.lines}
     assert {name: a.get_yscale() for name, a in axes.items()} == {"g": "log", "d": "linear"}
     assert [list(line.get_ydata()) for line in axes["d"].lines] == [
         [0.5, -0.5, 0.25],

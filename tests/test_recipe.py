@@ -4,7 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
-from knock import questions, recipe
+from knock import paths, questions, recipe
 from knock.errors import UserError
 
 import pytest
@@ -125,5 +125,22 @@ def test_every_recipe_resolves_for_every_set_and_preset(question, tmp_path):
         for preset in tree["presets"]:
             recipe.load(question.recipe_file, dataset, preset)
     recipe.load_check(question.recipe_file)
-    shutil.copy(question.recipe_file, tmp_path)  # and it does not depend on where it lies
-    recipe.load(tmp_path / "recipe.toml")
+    copy = shutil.copytree(paths.QUESTIONS, tmp_path / "questions")  # and it may lie anywhere
+    recipe.load(copy / question.folder.name / "recipe.toml")
+
+
+def test_a_question_that_opens_another_shares_all_but_its_training():
+    vae, look = (questions.find(name).recipe_file for name in ("vae", "vae_latent"))
+    there, here = recipe.load(vae, "mnist"), recipe.load(look, "mnist")
+    assert here.networks == there.networks
+    assert here.constants == there.constants
+    assert not here.optimizers
+    assert list(here.methods) == ["show", "change", "change2"]
+
+
+def test_what_is_opened_must_be_there(tmp_path):
+    folder = tmp_path / "05_x"
+    folder.mkdir()
+    (folder / "recipe.toml").write_text('number = 5\nname = "x"\nopens = "nothing"\n')
+    with pytest.raises(UserError, match="no question 'nothing' to open"):
+        recipe.load(folder / "recipe.toml")

@@ -1,11 +1,10 @@
 """The parts of a check, in the order in which a learner gets them right."""
 
-import math
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from knock import answers, checkpoint, frameworks, layers
 from knock import recipe as recipes
@@ -70,7 +69,7 @@ def check(
     got = trace.take(path, adapter, recipe)
     results = list(compared(got, expected, recipe))
     results = [
-        replace(r, message=_batch_mistake(got, judge_path, judge, recipe) or r.message)
+        replace(r, message=_mistake(got, expected, judge_path, judge, recipe) or r.message)
         if r.name == "loss" and r.status == "failed" and got.losses
         else r
         for r in results
@@ -80,14 +79,21 @@ def check(
     return results
 
 
-def _batch_mistake(got: Trace, judge_path: Path, judge: Adapter, recipe: Recipe) -> str | None:
-    """Which known mistake with the batch makes the judge's first loss what was got, if any."""
-    for what, change in words.BATCH_MISTAKES:
-        mistaken = trace.first_loss(judge_path, judge, recipe, change)
-        if mistaken and all(
-            math.isclose(got.losses[0].get(name, math.nan), value, rel_tol=1e-9)
-            for name, value in mistaken.items()
-        ):
+def _mistake(
+    got: Trace, expected: Trace, judge_path: Path, judge: Adapter, recipe: Recipe
+) -> str | None:
+    """Which known mistake, made by the judge, gives the first loss that was got, if any.
+
+    Those with the batch are every question's; a judge may name more of its own in `MISTAKES`.
+    """
+    own: dict[str, dict[str, Any]] = getattr(answers.load(judge_path), "MISTAKES", {})
+    tries = [
+        *((what, {name: change}, {}) for what, name, change in words.batch_mistakes(recipe)),
+        *((what, {}, replaced) for what, replaced in own.items()),
+    ]
+    for what, changed, replaced in tries:
+        mistaken = trace.first_loss(judge_path, judge, recipe, changed, replaced)
+        if words.explains(mistaken, got.losses[0], expected.losses[0]):
             return f"the loss is what comes out when {what}"
     return None
 
@@ -123,6 +129,11 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
             if value > TOLERANCE["forward"] and not message:
                 message = words.of_output(name, got.outputs[name], array)
     yield _part("forward", got, value, message)
+
+    if not recipe.optimizers and not got.errors:
+        for name in ("loss", "gradients", "10 steps", "100 steps", "batch norm"):
+            yield Result(name, "skipped", None, TOLERANCE[name], "nothing is trained here")
+        return
 
     value = _loss_difference(got, expected, 1)
     message = words.of_loss(got, expected, recipe) if value > TOLERANCE["loss"] else ""
@@ -209,14 +220,15 @@ def _state_difference(got: State, expected: State, keys: list[str]) -> float:
 
 
 def _checkpoint(question: Question, adapter: Adapter, recipe: Recipe, got: Trace) -> Result:
-    """After ten steps: into a file, into every installed framework's answer, and back."""
+    """Into a file, into every installed framework's answer, and back: after ten steps, if any."""
     name, tolerance = "checkpoint", TOLERANCE["checkpoint"]
     if got.errors:
         return _part(name, got, 0.0, "")
+    after = 10 if recipe.optimizers else 0
     worst, visited = 0.0, []
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / checkpoint.FILE_NAME
-        made = Checkpoint(recipe, 10, got.states[10], adapter.NAME, adapter.versions())
+        made = Checkpoint(recipe, after, got.states[after], adapter.NAME, adapter.versions())
         checkpoint.save(file, made)
         adapter.write(got.model, recipe, checkpoint.load(file).state)
         own = trace.outputs(got.model, adapter, recipe)
@@ -231,18 +243,22 @@ def _checkpoint(question: Question, adapter: Adapter, recipe: Recipe, got: Trace
             other.write(model, recipe, checkpoint.load(file).state)
             there = trace.outputs(model, other, recipe)
             worst = max([worst, *(relative(own[key], there[key]) for key in own)])
-            checkpoint.save(file, Checkpoint(recipe, 10, other.read(model, recipe), other_name, {}))
+            checkpoint.save(
+                file, Checkpoint(recipe, after, other.read(model, recipe), other_name, {})
+            )
             visited.append(other_name)
         adapter.setup("cpu", recipe.dtype, 1)
         adapter.write(got.model, recipe, checkpoint.load(file).state)
         back = adapter.read(got.model, recipe)
         drift = 0.0  # a run that goes on from a file is to take the very same steps
-        for step in (11, 12):
+        for step in (11, 12) if after else ():
             losses = got.model.train_step(adapter.to_device(trace.batch(recipe, step)))
             for loss, wanted in got.losses[step - 1].items():
                 value = float(adapter.to_numpy(losses[loss]))
                 drift = max(drift, abs(value - wanted) / (abs(wanted) or 1.0))
-    changed = [key for key, array in back.items() if not np.array_equal(array, got.states[10][key])]
+    changed = [
+        key for key, array in back.items() if not np.array_equal(array, got.states[after][key])
+    ]
     if changed:
         message = f"{changed[0]} came back changed from {', '.join(visited)}"
         return Result(name, "failed", float("inf"), tolerance, message)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from knock import answers, layers, noise
@@ -64,6 +65,8 @@ def take(path: Path, adapter: Adapter, recipe: Recipe) -> Trace:
         trace.states[0] = adapter.read(trace.model, recipe)
         part = "forward"
         trace.outputs = outputs(trace.model, adapter, recipe)
+        if not recipe.optimizers:
+            return trace  # it trains nothing
         part = "loss"
         for step in range(1, max(LOOKED_AT) + 1):
             losses = trace.model.train_step(adapter.to_device(batch(recipe, step)))
@@ -82,17 +85,29 @@ def take(path: Path, adapter: Adapter, recipe: Recipe) -> Trace:
 
 
 def first_loss(
-    path: Path, adapter: Adapter, recipe: Recipe, change: Callable[[Array], Array]
+    path: Path,
+    adapter: Adapter,
+    recipe: Recipe,
+    changed: Mapping[str, Callable[[Array], Array]] = MappingProxyType({}),
+    replaced: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, float]:
-    """The first step's losses of an answer whose images were changed; empty if it then fails."""
+    """The first step's losses of an answer on a changed batch, or with other functions.
+
+    `changed` has a change for some of the batch's entries, `replaced` what is put in the place of
+    some of the file's functions. Empty if the answer then fails.
+    """
     adapter.setup("cpu", recipe.dtype, 1)
-    model = answers.model_class(answers.load(path), recipe.class_name, path)(recipe)
+    module = answers.load(path)
+    vars(module).update(replaced)
+    model = answers.model_class(module, recipe.class_name, path)(recipe)
     adapter.build(model, recipe)
     adapter.write(model, recipe, dict(layers.initial_weights(recipe)))
     given = batch(recipe, 1)
-    given["images"] = np.ascontiguousarray(change(given["images"]))
+    for name, change in changed.items():
+        given[name] = np.ascontiguousarray(change(given[name]))
     try:
-        losses = model.train_step(adapter.to_device(given))
+        with np.errstate(all="ignore"):  # a mistake may well take the root of a negative number
+            losses = model.train_step(adapter.to_device(given))
     except Exception:  # pictures of another shape need not fit the networks
         return {}
     return {name: float(adapter.to_numpy(value)) for name, value in losses.items()}

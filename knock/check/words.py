@@ -5,7 +5,7 @@ reproduces the learner's numbers is told, otherwise the numbers themselves are.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from knock.check import trace
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Losses = dict[str, float]
 
 
 def _close(a: Any, b: Any) -> bool:
@@ -56,14 +57,38 @@ _MAPS: list[tuple[str, Callable[[Array], Array]]] = [
     ),
 ]
 
-BATCH_MISTAKES: list[tuple[str, Callable[[Array], Array]]] = [
+_IMAGES: list[tuple[str, Callable[[Array], Array]]] = [
     ("the channels are in reverse order (RGB taken for BGR)", lambda x: x[:, ::-1]),
     ("the images are brought to [0, 1]; the recipe's are in [-1, 1]", lambda x: (x + 1) / 2),
     ("the images are stretched as if they came in [0, 1]", lambda x: 2 * x - 1),
     ("height and width are swapped", lambda x: x.swapaxes(2, 3).reshape(x.shape)),
     ("the pictures are mirrored", lambda x: x[:, :, :, ::-1]),
 ]
-"""What may go wrong with a batch's images before the networks see them."""
+_DRAWS: list[tuple[str, Callable[[Array], Array]]] = [
+    ("is left out", np.zeros_like),
+    ("is the same for every picture: its first row", lambda x: np.broadcast_to(x[:1], x.shape)),
+]
+
+
+def batch_mistakes(recipe: Recipe) -> Iterator[tuple[str, str, Callable[[Array], Array]]]:
+    """What may go wrong with a batch before the networks see it: words, the entry, the change."""
+    for what, change in _IMAGES:
+        yield what, "images", change
+    for name in recipe.draws:
+        for what, change in _DRAWS:
+            yield f"the {name} {what}", name, change
+
+
+def explains(mistaken: Losses, got: Losses, expected: Losses) -> bool:
+    """Whether a mistake gives one of the wrong numbers that were got."""
+    wrong = {
+        n: value for n, value in mistaken.items() if n in got and not _same(value, expected[n])
+    }
+    return any(_same(got[name], value) for name, value in wrong.items())
+
+
+def _same(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=1e-9) or (math.isnan(a) and math.isnan(b))
 
 
 def of_output(name: str, got: Array, expected: Array) -> str:
@@ -97,32 +122,41 @@ def _shape(array: Array) -> str:
 def of_loss(got: Trace, expected: Trace, recipe: Recipe) -> str:
     """Why the first step's loss is not the expected one."""
     a, b = got.losses[0], expected.losses[0]
-    for name, value in b.items():
+    for name in b:
         if name not in a:
             return f"train_step returns no {name!r}; it returns: {', '.join(a) or 'nothing'}"
-        if not math.isclose(a[name], value, rel_tol=1e-12):
-            times = _factor(a[name] / value, recipe) if value else ""
-            return f"{name} is {a[name]:.8g}, expected {value:.8g}{times}"
-    return "the losses differ"
+    right = [name for name, value in b.items() if math.isclose(a[name], value, rel_tol=1e-12)]
+    wrong = [name for name in b if name not in right]
+    wrong.sort(key=lambda name: name == "loss")  # the whole is wrong whenever a term of it is
+    for name in wrong:
+        if what := _factor(a[name], b[name], recipe):
+            return f"{name} {what}: it is {a[name]:.8g}, expected {b[name]:.8g}"
+    if not wrong:
+        return "the losses differ"
+    name = wrong[0]
+    times = f" ({a[name] / b[name]:.4g} times as large)" if b[name] else ""
+    others = f"; right: {', '.join(right)}" if right else ""
+    return f"{name} is {a[name]:.8g}, expected {b[name]:.8g}{times}{others}"
 
 
-def _factor(ratio: float, recipe: Recipe) -> str:
+def _factor(got: float, expected: float, recipe: Recipe) -> str | None:
+    """What was done to a loss that is a telling number of times as large, if it is."""
     batch, pixels = recipe.train.batch_size, math.prod(recipe.image_shape)
     factors = {
-        1.0: "almost right: look at a constant, or the float type",
-        float(batch * pixels): "summed over everything instead of averaged",
-        float(pixels): "summed over the pixels instead of averaged",
-        float(batch): "summed over the batch instead of averaged",
-        1.0 / pixels: "averaged over the pixels instead of summed",
-        1.0 / batch: "averaged over the batch twice",
-        0.5: "halved",
-        2.0: "doubled",
-        -1.0: "with the wrong sign",
+        1.0: "is almost right, so look at a constant or the float type",
+        float(batch * pixels): "is summed over everything instead of averaged",
+        float(pixels): "is summed over the pixels instead of averaged",
+        float(batch): "is summed over the batch instead of averaged",
+        1.0 / pixels: "is averaged over the pixels instead of summed",
+        1.0 / batch: "is averaged over the batch twice",
+        0.5: "is halved",
+        2.0: "is doubled",
+        -1.0: "has the wrong sign",
     }
     for factor, what in factors.items():
-        if math.isclose(ratio, factor, rel_tol=1e-5):
-            return f": {what}"
-    return f" ({ratio:.4g} times as large)"
+        if math.isclose(got, factor * expected, rel_tol=1e-5):
+            return what
+    return None
 
 
 def of_optimizer(got: Trace, expected: Trace, recipe: Recipe) -> str | None:

@@ -1,0 +1,30 @@
+"""Question 04 in plain NumPy. `knock check` compares with it."""
+
+from knock.check import plain as framework
+
+import numpy as np
+
+
+class LatentSpace:
+    def __init__(self, recipe):
+        networks = framework.networks(recipe)
+        self.encoder = networks["encoder"]
+        self.decoder = networks["decoder"]
+        self.z = recipe.constants["z"]
+
+    def show(self, images):
+        return np.split(self.encoder(images), 2, axis=1)[0]
+
+    def change(self):
+        steps = np.linspace(-2, 2, 10)
+        return self.decode(steps, steps)
+
+    def change2(self):
+        steps = np.linspace(-4, 4, 30)
+        across, up = np.meshgrid(steps, steps[::-1])
+        return self.decode(across.ravel(), up.ravel())
+
+    def decode(self, first, second):
+        codes = np.zeros((len(first), max(self.z, 2)))
+        codes[:, 0], codes[:, 1] = first, second
+        return np.tanh(self.decoder(codes[:, : self.z]) / 2)  # = 2 · sigmoid − 1
