@@ -32,6 +32,7 @@ def keep(folder: Path) -> list[Path]:
             "preset": told["recipe"]["preset"],
             "seed": told["recipe"]["seed"],
             "dtype": told["recipe"]["dtype"],
+            "constants": told["recipe"]["constants"],
             "steps": told["step"],
             "minutes": round(seconds / 60, 2),
             "losses": told["losses"],

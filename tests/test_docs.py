@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from knock import cli, frameworks, layers, options, paths, recipe
+from knock import cli, frameworks, layers, look, options, paths, recipe
 from knock.check.parts import TOLERANCE
 from knock.data import places
 from knock.questions import Question, all_questions
 from tests import data_fixtures as made
+from tests.mistakes import AE, CONVAE, VAE
 
 import pytest
 
@@ -170,6 +171,10 @@ def plan(line: str) -> Plan:
             return Plan(("knock", "test", "--version"), "these are the tests")
         case ["knock", "doctor", "--devices"]:
             return Plan(("knock", "doctor", "--devices"), "asks PyTorch only")
+        case ["knock", "run", "vae_latent", *words]:
+            return Plan(("knock", "run", "vae_latent", *words), "trains nothing")
+        case ["knock", "explore", *words]:
+            return Plan(("knock", "explore", *words))
         case ["knock", "run" | "compare" as command, *words]:
             return Plan(("knock", command, *shortened(words)), "few steps, on the CPU")
         case ["python", script, *words] if (ROOT / script).parent == paths.ANSWERS:
@@ -350,7 +355,10 @@ def test_every_excerpt_of_python_is_python(page):
 
 
 def known_options() -> set[str]:
-    parsers = [cli._parser(), *(options.parser(q, "knock run") for q in QUESTIONS)]
+    parsers = [
+        cli._parser(),
+        *((look if q.opens else options).parser(q, "knock run") for q in QUESTIONS),
+    ]
     subparsers = next(iter(parsers[0]._subparsers._group_actions)).choices
     parsers += subparsers.values()
     return {text for parser in parsers for a in parser._actions for text in a.option_strings}
@@ -403,7 +411,7 @@ def values(tree: object) -> list[object]:
     return [tree]
 
 
-@pytest.mark.parametrize("question", QUESTIONS, ids=name)
+@pytest.mark.parametrize("question", [q for q in QUESTIONS if not q.opens], ids=name)
 def test_the_table_of_the_recipe_is_the_recipes(question):
     rows = table(section(question.folder / "README.md", "The recipe"))
     assert len(rows) >= 5
@@ -439,10 +447,14 @@ def test_what_a_check_is_said_to_say_it_can_say(page):
     for text in blocks(page, "text"):
         for part, message in re.findall(r"^  ✗ (.{12}) .{8}  .{7}  (.*)$", text, re.MULTILINE):
             assert part.strip() in TOLERANCE
-            assert message in sentences
+            proven = [m for m in (*AE, *CONVAE, *VAE) if m.part == part.strip()]
+            assert message in sentences or any(m.words in message for m in proven)
 
 
 # Completeness
+
+PICTURES = {"vae_latent": ["show", "change", "change2"]}
+"""What a page shows where it is not one picture for each framework."""
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=name)
@@ -456,7 +468,8 @@ def test_a_question_has_its_pages(question):
     told = set(links(page))
     for framework in question.answered_in:
         assert f"../../answers/{question.answer(framework).name}" in told
-        assert f"../../answers_image/{question.name}_{framework}.png" in told
+    for picture in PICTURES.get(question.name, question.answered_in):
+        assert f"../../answers_image/{question.name}_{picture}.png" in told
     assert f"../../assets/{question.name}.png" in told
     assert {"recipe.toml", "hints.md", "reference.py"} <= told
     assert f"questions/{question.folder.name}/README.md" in links(README)
