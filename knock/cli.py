@@ -2,6 +2,7 @@
 that `--help`, `list` and `doctor` answer at once."""
 
 import argparse
+import importlib.util
 import os
 import subprocess
 import sys
@@ -168,6 +169,8 @@ def _test(found: argparse.Namespace, rest: list[str]) -> int:
     from knock import paths
 
     paths.require_repository()
+    if not (importlib.util.find_spec("pytest") and importlib.util.find_spec("xdist")):
+        raise UserError('the tests need pytest and pytest-xdist: pip install -e ".[test]"')
     # A file to a worker: what a file's tests share is made once.
     command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "loadfile", *rest]
     return subprocess.run(command, cwd=paths.ROOT).returncode

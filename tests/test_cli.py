@@ -1,5 +1,6 @@
 """The command line: quick answers, and one clear line for whatever cannot be meant."""
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -54,6 +55,27 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(tmp_path):
     assert done.returncode == 0, done.stderr
     assert 'missing torch: pip install -e ".[pytorch]"' in done.stdout
     assert 'missing keras: pip install -e ".[keras]"' in done.stdout
+
+
+def test_a_folder_with_a_frameworks_name_is_no_framework(tmp_path):
+    (tmp_path / "sonnet").mkdir()
+    program = (
+        "import sys; sys.path.insert(0, '.')\n"
+        "from knock.frameworks import Framework\n"
+        "print(Framework('sonnet', 'Sonnet', ('sonnet',)).missing)\n"
+    )
+    assert run("-c", program, cwd=tmp_path).stdout.strip() == "('sonnet',)"
+
+
+def test_without_pytest_the_command_that_gets_it_is_named(tmp_path, monkeypatch, capsys):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda n, *a: None if n == "xdist" else find(n, *a)
+    )
+    with pytest.raises(SystemExit) as left:
+        cli.main(["test"])
+    assert left.value.code == 2
+    assert 'pip install -e ".[test]"' in capsys.readouterr().err
 
 
 def test_a_missing_framework_names_the_command_that_installs_it(tmp_path):

@@ -32,7 +32,7 @@ def _all(question: Question, seed: int) -> int:
     codes = []
     for name in names:
         words = ["check", question.name, "--framework", name, "--seed", str(seed)]
-        codes.append(subprocess.run([sys.executable, "-m", "knock", *words]).returncode)
+        codes.append(subprocess.run([sys.executable, "-P", "-m", "knock", *words]).returncode)
     return max(codes)
 
 

@@ -24,7 +24,7 @@ class Framework:
     @property
     def missing(self) -> tuple[str, ...]:
         """Those of its packages that are not installed; none of them is imported."""
-        return tuple(p for p in self.packages if importlib.util.find_spec(p) is None)
+        return tuple(p for p in self.packages if not _is_there(p))
 
     @property
     def how_to_install(self) -> str:
@@ -35,6 +35,12 @@ class Framework:
                 'pip install --no-build-isolation -e ".[chainer]"'
             )
         return f'pip install -e ".[{self.name}]"'
+
+
+def _is_there(package: str) -> bool:
+    """Whether a package is installed; a folder of that name in the way (a run's) is none."""
+    spec = importlib.util.find_spec(package)
+    return spec is not None and spec.origin is not None
 
 
 FRAMEWORKS = {
