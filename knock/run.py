@@ -81,10 +81,14 @@ class Run:
         Ends early, at a step's end, when the user asks the run to stop.
         """
         steps = self.recipe.train.steps
-        with contextlib.closing(prefetch(self.source.batch, self.step, steps)) as source:
+
+        def make(step: int) -> dict[str, Any]:
+            return self._adapter.to_device(self.source.batch(step))
+
+        with contextlib.closing(prefetch(make, self.step, steps)) as source:
             for batch in source:
                 self.step += 1
-                yield self._adapter.to_device(batch)
+                yield batch
                 self._bar.update()
                 if self._stopped or self.step == steps:
                     break
