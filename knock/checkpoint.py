@@ -84,6 +84,19 @@ def load(path: Path) -> Checkpoint:
     return checkpoint
 
 
+def load_of(question: str, path: Path) -> tuple[Checkpoint, Path]:
+    """A checkpoint that must be of one question, and the folder of the run that it lies in.
+
+    Raises UserError when it cannot be read, or is of another question.
+    """
+    found = load(path)
+    if found.recipe.question != question:
+        raise UserError(
+            f"{path} is a checkpoint of question {found.recipe.question}, not of {question}"
+        )
+    return found, path if path.is_dir() else path.parent
+
+
 def require_fit(checkpoint: Checkpoint, recipe: Recipe, path: Path) -> None:
     """Hold a checkpoint's arrays against a recipe. Raises UserError naming the first that is off.
 

@@ -14,7 +14,6 @@ from knock import checkpoint as checkpoints
 from knock import data, pictures, record
 from knock import recipe as recipes
 from knock.data.batches import to_pixels, to_unit
-from knock.errors import UserError
 from knock.files import make_folder
 from knock.frameworks.adapter import Adapter
 from knock.options import OneLineParser, add_how, folder, spare_cores
@@ -74,13 +73,8 @@ class Look:
     """
 
     def __init__(self, question: Question, adapter: Adapter, options: Options) -> None:
-        found = checkpoints.load(options.checkpoint)
+        found, home = checkpoints.load_of(str(question.opens), options.checkpoint)
         trained = found.recipe
-        if trained.question != question.opens:
-            raise UserError(
-                f"{options.checkpoint} is a checkpoint of question {trained.question}, "
-                f"not of {question.opens}"
-            )
         self.recipe = recipes.load(
             question.recipe_file,
             trained.dataset,
@@ -89,9 +83,7 @@ class Look:
             trained.seed,
             trained.dtype,
         )
-        home = options.checkpoint
-        known = record.read_run(home if home.is_dir() else home.parent)
-        folder = options.data or (Path(known["data"]) if known.get("data") else None)
+        folder = options.data or record.data_folder(record.read_run(home))
         adapter.setup(options.device, self.recipe.dtype, options.threads)
         self._state = {k: v for k, v in found.state.items() if k.split(".")[0] in trained.networks}
         checkpoints.require_fit(
@@ -102,9 +94,8 @@ class Look:
         self._test = data.load(self.recipe.dataset, self.recipe.image_shape, "test", folder)
         self._adapter = adapter
         self._out = options.out
-        self.images = adapter.to_device({"images": to_unit(self._test.images, self.recipe.dtype)})[
-            "images"
-        ]
+        images = to_unit(self._test.images, self.recipe.dtype)
+        self.images = adapter.to_device({"images": images})["images"]
 
     def make(self, model_class: Callable[..., Any]) -> Any:
         """The model with the checkpoint's weights."""

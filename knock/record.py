@@ -78,6 +78,11 @@ def read_run(folder: Path) -> dict[str, Any]:
     return dict(found)
 
 
+def data_folder(run: Mapping[str, Any]) -> Path | None:
+    """Where a run's data were, if that was said; `run` is what `read_run` gave."""
+    return Path(run["data"]) if run.get("data") else None
+
+
 def write_pictures(path: Path, rows: Mapping[str, NDArray[np.uint8]]) -> None:
     """Keep rows of pictures (each N×H×W×C) as numbers, for sheets that compare runs."""
     rows = {name: np.ascontiguousarray(row) for name, row in rows.items()}

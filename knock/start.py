@@ -68,13 +68,7 @@ def _new(question: Question, framework: str, options: Options) -> Start:
 
 
 def _from_checkpoint(question: Question, options: Options, source: Path) -> Start:
-    found = checkpoints.load(source)
-    old = found.recipe
-    home = source if source.is_dir() else source.parent
-    if old.question != question.name:
-        raise UserError(
-            f"{source} is a checkpoint of question {old.question}, not of {question.name}"
-        )
+    found, home = checkpoints.load_of(question.name, source)
     known, losses = record.read_run(home), {}
     if found.step and (home / log.FILE_NAME).exists():
         losses = log.read(home)
@@ -82,7 +76,7 @@ def _from_checkpoint(question: Question, options: Options, source: Path) -> Star
             raise UserError(
                 f"{home / log.FILE_NAME} has other losses than {home / record.FILE_NAME}"
             )
-    folder = options.data or (Path(known["data"]) if known.get("data") else None)
+    folder = options.data or record.data_folder(known)
     recipe = _same_recipe(question, options, found, source)
     checkpoints.require_fit(found, recipe, source)
     if found.step > recipe.train.steps and options.test is None:

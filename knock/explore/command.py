@@ -32,14 +32,8 @@ def run(
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--out must name an HTML file, as in page.html, not {out}")
     source = source or newest_of(question.name)
-    found = checkpoints.load(source)
-    if found.recipe.question != question.name:
-        raise UserError(
-            f"{source} is a checkpoint of question {found.recipe.question}, not of {question.name}"
-        )
-    home = source if source.is_dir() else source.parent
-    known = record.read_run(home).get("data")
-    folder = folder or (Path(known) if known else None)
+    found, home = checkpoints.load_of(question.name, source)
+    folder = folder or record.data_folder(record.read_run(home))
     pictures = data.load(found.recipe.dataset, found.recipe.image_shape, "test", folder)
     path = out or home / FILE_NAME
     write_atomically(path, page.make(found, pictures))
