@@ -91,7 +91,12 @@ def place(name: str, network: Network, sizes: Mapping[str, object]) -> Placed:
     shape = start
     placed: list[PlacedLayer] = []
     seen: set[str] = set()
+    kept: dict[str | None, Shape] = {}
+    sides = [sizes[key] for key in ("height", "width") if key in sizes]
+    side = min((value for value in sides if isinstance(value, int)), default=1)
     for index, layer in enumerate(network.layers):
+        if not layer.min_side <= side <= layer.max_side:
+            continue
         where = f"networks.{name}.layers[{index}] ({layer.layer})"
         if layer.layer not in _KINDS:
             raise UserError(f"{where}: unknown layer; choose from: {', '.join(_KINDS)}")
@@ -100,6 +105,10 @@ def place(name: str, network: Network, sizes: Mapping[str, object]) -> Placed:
         seen.add(layer.name or "")
         _refuse_needless(layer, where)
         output, parameters = _KINDS[layer.layer](layer, shape, sizes, network, where)
+        if layer.layer == "keep":
+            kept[layer.of] = shape
+        elif layer.layer == "concat":
+            output = _beside(shape, kept.get(layer.of), layer, where)
         placed.append(PlacedLayer(layer, shape, output, parameters))
         shape = output
     return Placed(name, start, tuple(_with_maps(placed)))
@@ -188,8 +197,11 @@ _TAKES = {
     "maxpool": {"kernel"},
     "reshape": {"shape"},
     "leaky_relu": {"slope"},
-    "batch_norm": {"name"},
+    "batch_norm": {"name", "running"},
     "layer_norm": {"name"},
+    "dropout": {"of"},
+    "keep": {"of"},
+    "concat": {"of"},
 }
 """The fields that each kind of layer takes; a kind that is not here takes none."""
 
@@ -198,7 +210,7 @@ def _refuse_needless(layer: Layer, where: str) -> None:
     usual = Layer(layer.layer)
     for field in layer.__struct_fields__:
         said = getattr(layer, field) != getattr(usual, field)
-        if said and field not in {"layer", *_TAKES.get(layer.layer, ())}:
+        if said and field not in {"layer", "min_side", "max_side", *_TAKES.get(layer.layer, ())}:
             raise UserError(f"{where}: a {layer.layer} layer takes no {field}")
 
 
@@ -307,6 +319,25 @@ def _leaky_relu(
     return shape, ()
 
 
+def _of(
+    layer: Layer, shape: Shape, sizes: Mapping[str, object], network: Network, where: str
+) -> Made:
+    """Dropout with the mask that a draw brings; a map kept for later, or laid behind this one."""
+    _need(layer, where, "of")
+    return shape, ()
+
+
+def _beside(shape: Shape, kept: Shape | None, layer: Layer, where: str) -> Shape:
+    if kept is None:
+        raise UserError(f"{where}: no layer before it keeps {layer.of!r}")
+    if kept[1:] != shape[1:]:
+        raise UserError(
+            f"{where}: {layer.of} is {kept}, which does not fit beside {shape}; "
+            "choose another --size"
+        )
+    return shape[0] + kept[0], *shape[1:]
+
+
 def _layer_norm(
     layer: Layer, shape: Shape, sizes: Mapping[str, object], network: Network, where: str
 ) -> Made:
@@ -323,6 +354,8 @@ def _batch_norm(
 ) -> Made:
     channels = (shape[0],)
     output, learned = _layer_norm(layer, shape, sizes, network, where)
+    if not layer.running:
+        return output, learned
     return output, (
         *learned,
         Parameter(f"{layer.name}.running_mean", channels, "vector", trainable=False),
@@ -343,6 +376,9 @@ _KINDS: dict[str, Callable[[Layer, Shape, Mapping[str, object], Network, str], M
     "tanh": _same,
     "batch_norm": _batch_norm,
     "layer_norm": _layer_norm,
+    "dropout": _of,
+    "keep": _of,
+    "concat": _of,
 }
 """What each kind of layer does to a shape, and the parameters that it brings."""
 

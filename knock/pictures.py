@@ -10,14 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
+ACROSS = 10
+"""How many pictures stand side by side in a grid."""
 _GAP = 2  # pixels between the pictures of a grid
 _WHITE = 255
 
 
 def grid(rows: Sequence[Pixels]) -> Pixels:
-    """Rows of pictures (each N×H×W×C, C 1 or 3) as one H'×W'×3 picture on white."""
+    """Rows of pictures (each N×H×W×C, C 1 or 3) as one H'×W'×3 picture on white.
+
+    A row of more than ten goes on in the next line.
+    """
     lines = []
-    for row in rows:
+    for row in (whole[i : i + ACROSS] for whole in rows for i in range(0, len(whole), ACROSS)):
         count, height, width, _ = row.shape
         line = np.full((height + 2 * _GAP, count * (width + _GAP) + _GAP, 3), _WHITE, np.uint8)
         for i, picture in enumerate(row):

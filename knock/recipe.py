@@ -29,7 +29,10 @@ DEFAULT_PRESET = "quick"
 
 
 class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One layer of a network; `knock.layers` says which fields each kind of layer takes."""
+    """One layer of a network; `knock.layers` says which fields each kind of layer takes.
+
+    It is there only for pictures whose shorter side lies between `min_side` and `max_side`.
+    """
 
     layer: str
     name: str | None = None
@@ -39,6 +42,10 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     pad: Annotated[int, msgspec.Meta(ge=0)] = 0
     out_pad: Annotated[int, msgspec.Meta(ge=0)] = 0
     slope: float | None = None
+    running: bool = True
+    of: str | None = None
+    min_side: Positive = 1
+    max_side: Annotated[int, msgspec.Meta(ge=1)] = LARGEST_SIDE
     bias: bool = True
     shape: list[Size] | None = None
 
@@ -70,6 +77,7 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps: Positive
     sample_every: Positive = 200
     save_every: Positive = 200
+    shown: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
 
 
 class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,12 +98,19 @@ class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A random array that arrives in every batch, one row of `shape` a picture."""
+    """A random array that arrives in every batch, one row of `shape` a picture.
 
-    distribution: Literal["uniform", "normal"]
+    A dropout's numbers are 0 with probability `rate`, and 1 / (1 − rate) otherwise. A draw is made
+    only for pictures whose shorter side lies between `min_side` and `max_side`.
+    """
+
+    distribution: Literal["uniform", "normal", "dropout"]
     shape: list[Size] = []
     low: float = 0.0
     high: float = 1.0
+    rate: Decay = 0.5
+    min_side: Positive = 1
+    max_side: Annotated[int, msgspec.Meta(ge=1)] = LARGEST_SIDE
 
 
 class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,6 +119,7 @@ class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     image: tuple[Positive, Side, Side]
     batch_size: Positive
     constants: dict[str, Constant] = {}
+    networks: dict[str, dict[str, Constant]] = {}
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,6 +140,8 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     draws: dict[str, Draw] = {}
     presets: dict[str, dict[str, Any]] = {}
     opens: str | None = None
+    pairs: Literal["AtoB", "BtoA"] | None = None
+    scores: list[Literal["classes", "overlap"]] = []
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -131,6 +149,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Two runs with equal recipes, on the same data, are the same run. `methods` are what a model can
     be asked besides taking a step, each with the names of the batch's entries that it is given.
+    `pairs` says which picture of a pair is the input, `scores` what a test measures.
     """
 
     question: str
@@ -146,6 +165,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimizers: dict[str, Optimizer]
     draws: dict[str, Draw]
     train: Train
+    pairs: Literal["AtoB", "BtoA"] | None = None
+    scores: list[Literal["classes", "overlap"]] = []
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
 
@@ -219,6 +240,7 @@ def load_check(path: Path, dtype: str = "float64", seed: int = 0) -> Recipe:
     changes = {
         "constants": file.check.constants,
         "train": {"batch_size": file.check.batch_size},
+        "networks": file.check.networks,
     }
     file = _convert(_merge(tree, changes, path, ""), path)
     return _resolve(file, file.check.image, "check", "check", seed, dtype)
@@ -319,8 +341,10 @@ def _resolve(
         constants=file.constants,
         networks=file.networks,
         optimizers=file.optimizers,
-        draws=file.draws,
+        draws={n: d for n, d in file.draws.items() if d.min_side <= min(image[1:]) <= d.max_side},
         train=file.train,
+        pairs=file.pairs,
+        scores=file.scores,
         seed=seed,
         dtype=dtype,  # type: ignore[arg-type]  # compared with the two values above
     )

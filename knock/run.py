@@ -33,9 +33,6 @@ from knock.stop import STOPPED, exit_with
 import numpy as np
 from tqdm import tqdm
 
-SHOWN = 8
-"""How many test images a sample picture shows."""
-
 _BEFORE_TRAINING = -1  # from here down, steps whose draws no training step has
 _LOG_EVERY = 0.2  # seconds; reading a loss from a device makes it wait, so not at every step
 
@@ -62,8 +59,9 @@ class Run:
         train = data.load(self.recipe.dataset, shape, "train", begun.data_folder)
         self._test = test = data.load(self.recipe.dataset, shape, "test", begun.data_folder)
         self.source = Batches(train, self.recipe)
-        places = [i * len(test.images) // SHOWN for i in range(min(SHOWN, len(test.images)))]
-        self.examples = adapter.to_device(self._test_batch(places, 0))
+        shown = min(self.recipe.train.shown, len(test.images))
+        self._places = [i * len(test.images) // shown for i in range(shown)]
+        self.examples = adapter.to_device(self._test_batch(self._places, 0))
         self._stopped = False
         self._pending: list[tuple[int, Mapping[str, Any]]] = []
         self._flushed = 0.0
@@ -104,7 +102,7 @@ class Run:
     def show(self, **rows: Any) -> None:
         """Draw a picture with a row for each argument (images N×C×H×W or the framework's layout).
 
-        Values lie in [-1, 1]; what lies outside is clipped.
+        Values lie in [-1, 1]; what lies outside is clipped. Many pictures are wrapped.
         """
         pixels = {name: to_pixels(self._adapter.to_numpy(row)) for name, row in rows.items()}
         picture = pictures.grid(list(pixels.values()))
@@ -118,6 +116,13 @@ class Run:
             result = "test"
         pictures.write_png(self.begun.folder / f"{result}.png", picture, enlarge)
         record.write_pictures(self.begun.folder / f"{result}.safetensors", pixels)
+
+    def classes(self) -> Iterator[tuple[str, Any]]:
+        """Each class of the data set: its name, and the labels that ask for it, one an example."""
+        count = len(self._places)
+        for number, name in enumerate(self._test.classes):
+            labels = np.full(count, number, np.int64)
+            yield name, self._adapter.to_device({"labels": labels})["labels"]
 
     def tell_test_losses(self, model: Any) -> None:
         """Say where the test picture is and, for a model that has `loss_terms`, the test set's.

@@ -83,7 +83,7 @@ def test_a_size_that_is_none_is_refused(size, said):
         ([Layer("conv", kernel=9, **CONV)], "does not fit into 8×12"),
         ([Layer("maxpool", kernel=5)], "must divide by 5"),
         ([Layer("reshape", shape=[3, 8, 12])], "the counts differ"),
-        ([Layer("dropout")], "unknown layer"),
+        ([Layer("pixelshuffle")], "unknown layer"),
         ([Layer("conv", kernel=1, **CONV), Layer("conv", kernel=1, **CONV)], "'a' is taken"),
     ],
 )

@@ -34,6 +34,7 @@ class Module:
         self.layer = placed.layer
         self.output_shape = placed.output
         self.values = {p.name.split(".")[-1]: np.zeros(p.shape, _dtype) for p in placed.parameters}
+        self.training = True
         self.clear()
 
     def clear(self) -> None:
@@ -168,6 +169,78 @@ class ReLU(Module):
         return d * (self.x > 0)
 
 
+class LeakyReLU(Module):
+    """x where positive, slope·x elsewhere."""
+
+    def __call__(self, x: Array) -> Array:
+        self.slope = np.where(x > 0, 1.0, self.layer.slope or 0.0)
+        return x * self.slope
+
+    def backward(self, d: Array) -> Array:
+        return d * self.slope
+
+
+class Tanh(Module):
+    """tanh x."""
+
+    def __call__(self, x: Array) -> Array:
+        self.y: Array = np.tanh(x)
+        return self.y
+
+    def backward(self, d: Array) -> Array:
+        dx: Array = d * (1 - self.y**2)
+        return dx
+
+
+class Sigmoid(Module):
+    """1 / (1 + e⁻ˣ)."""
+
+    def __call__(self, x: Array) -> Array:
+        self.y: Array = 1 / (1 + np.exp(-x))
+        return self.y
+
+    def backward(self, d: Array) -> Array:
+        dx: Array = d * self.y * (1 - self.y)
+        return dx
+
+
+class BatchNorm(Module):
+    """γ (x − μ) / √(σ² + 1e-5) + β, channel by channel (Ioffe & Szegedy 2015, algorithm 1).
+
+    In training, and wherever nothing else is kept, μ and σ² are the batch's; the running ones take
+    a tenth of them, the variance as n / (n − 1) of it. Outside training the running ones serve.
+    """
+
+    def __call__(self, x: Array) -> Array:
+        self.axes = (0, *range(2, x.ndim))
+        running = self.values.get("running_mean")
+        if running is not None and not self.training:
+            mean, variance = running, self.values["running_var"]
+        else:
+            mean, variance = x.mean(self.axes), x.var(self.axes)
+        if running is not None and self.training:
+            n = x.size // x.shape[1]
+            running += 0.1 * (mean - running)
+            kept = self.values["running_var"]
+            kept += 0.1 * (variance * n / (n - 1) - kept)
+        self.scale = 1 / np.sqrt(variance + 1e-5)
+        self.normal: Array = (x - self._wide(mean)) * self._wide(self.scale)
+        return self.normal * self._wide(self.values["weight"]) + self._wide(self.values["bias"])
+
+    def backward(self, d: Array) -> Array:
+        """∂loss/∂x through the batch's own μ and σ²."""
+        self.gradients["weight"] += (d * self.normal).sum(self.axes)
+        self.gradients["bias"] += d.sum(self.axes)
+        d = d * self._wide(self.values["weight"])
+        mean = self._wide(d.mean(self.axes))
+        along = self._wide((d * self.normal).mean(self.axes))
+        dx: Array = (d - mean - self.normal * along) * self._wide(self.scale)
+        return dx
+
+    def _wide(self, channels: Array) -> Array:
+        return channels.reshape(-1, *[1] * (len(self.axes) - 1))
+
+
 class Reshape(Module):
     """The same numbers in another shape, C, H, W order."""
 
@@ -187,27 +260,66 @@ _MODULES: dict[str, Callable[[PlacedLayer], Module]] = {
     "relu": ReLU,
     "flatten": Reshape,
     "reshape": Reshape,
+    "leaky_relu": LeakyReLU,
+    "tanh": Tanh,
+    "sigmoid": Sigmoid,
+    "batch_norm": BatchNorm,
 }
 
 
+_BETWEEN = ("keep", "concat", "dropout")
+"""Layers without numbers of their own, which the network itself sees to."""
+
+
 class Network:
-    """A recipe's network: its layers one after the other."""
+    """A recipe's network: its layers one after the other.
+
+    Call it with its input and the mask of each of its dropouts, in their order.
+    """
 
     def __init__(self, placed: Placed) -> None:
         for one in placed.layers:
-            if one.layer.layer not in _MODULES:
+            if one.layer.layer not in {*_MODULES, *_BETWEEN}:
                 raise UserError(f"networks.{placed.name}: no NumPy layer for {one.layer.layer!r}")
-        self.modules = [_MODULES[one.layer.layer](one) for one in placed.layers]
+        self.layers = [
+            (one.layer, _MODULES.get(one.layer.layer, Module)(one)) for one in placed.layers
+        ]
+        self.modules = [module for _, module in self.layers]
 
-    def __call__(self, x: Array) -> Array:
-        for module in self.modules:
-            x = module(x)
+    def __call__(self, x: Array, *masks: Array) -> Array:
+        self.kept: dict[str | None, Array] = {}
+        self.masks, waiting = [], iter(masks)
+        for layer, module in self.layers:
+            if layer.layer == "keep":
+                self.kept[layer.of] = x
+            elif layer.layer == "concat":
+                x = np.concatenate([x, self.kept[layer.of]], axis=1)
+            elif layer.layer == "dropout":
+                self.masks.append(next(waiting))
+                x = x * self.masks[-1]
+            else:
+                x = module(x)
         return x
 
     def backward(self, d: Array) -> Array:
-        for module in reversed(self.modules):
-            d = module.backward(d)
+        owed: dict[str | None, Array] = {}
+        masks = list(self.masks)
+        for layer, module in reversed(self.layers):
+            if layer.layer == "keep":
+                d = d + owed[layer.of]
+            elif layer.layer == "concat":
+                own = d.shape[1] - self.kept[layer.of].shape[1]
+                d, owed[layer.of] = d[:, :own], d[:, own:]
+            elif layer.layer == "dropout":
+                d = d * masks.pop()
+            else:
+                d = module.backward(d)
         return d
+
+    def clear(self) -> None:
+        """Set every gradient to zero."""
+        for module in self.modules:
+            module.clear()
 
 
 def networks(recipe: Recipe) -> dict[str, Network]:
@@ -234,6 +346,8 @@ class Adam:
         (beta1, beta2), lr = self.settings.betas, self.settings.lr
         for module in (m for network in self.trained for m in network.modules):
             for name, value in module.values.items():
+                if name.startswith("running_"):
+                    continue
                 g, slots = module.gradients[name], self.slots(value)
                 slots["m"][...] = beta1 * slots["m"] + (1 - beta1) * g
                 slots["v"][...] = beta2 * slots["v"] + (1 - beta2) * g**2
@@ -269,8 +383,14 @@ def build(model: Any, recipe: Recipe) -> None:
     """Nothing to do: the networks' arrays are there from the start."""
 
 
-def evaluate(network: Any, x: Any) -> Any:
-    return network(x)
+def evaluate(network: Any, x: Any, *masks: Any) -> Any:
+    for module in network.modules:
+        module.training = False
+    try:
+        return network(x, *masks)
+    finally:
+        for module in network.modules:
+            module.training = True
 
 
 def _variables(network: Network) -> list[Found]:

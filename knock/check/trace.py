@@ -40,12 +40,16 @@ def batch(recipe: Recipe, step: int) -> dict[str, Array]:
     """A batch of pure noise in [-1, 1] with everything that the recipe draws."""
     shape = (recipe.train.batch_size, *recipe.image_shape)
     images = noise.uniform(recipe.seed, step, "check/images", shape, -1.0, 1.0)
-    labels = np.arange(step, step + shape[0]) % 10
-    return {
+    labels = np.arange(step, step + shape[0]) % int(recipe.constants.get("classes", 10))
+    made = {
         "images": images.astype(recipe.dtype),
         "labels": labels.astype(np.int64),
         **random_draws(recipe, step),
     }
+    if recipe.pairs:
+        targets = noise.uniform(recipe.seed, step, "check/targets", shape, -1.0, 1.0)
+        made["targets"] = targets.astype(recipe.dtype)
+    return made
 
 
 def take(path: Path, adapter: Adapter, recipe: Recipe) -> Trace:
@@ -116,12 +120,13 @@ def first_loss(
 def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
     """Every network's output on noise of its input's shape, then every method's on a batch."""
     found = {}
+    given = adapter.to_device(batch(recipe, 0))
     for name, placed in layers.networks(recipe).items():
         shape = (recipe.train.batch_size, *placed.input)
         drawn = noise.uniform(recipe.seed, 0, f"check/{name}", shape, -1.0, 1.0)
         tensor = adapter.to_device({"x": drawn.astype(recipe.dtype)})["x"]
-        found[name] = adapter.to_numpy(adapter.evaluate(getattr(model, name), tensor))
-    given = adapter.to_device(batch(recipe, 0))
+        masks = [given[str(one.layer.of)] for one in placed.layers if one.layer.layer == "dropout"]
+        found[name] = adapter.to_numpy(adapter.evaluate(getattr(model, name), tensor, *masks))
     for name, arguments in recipe.methods.items():
         found[name] = adapter.to_numpy(getattr(model, name)(*(given[a] for a in arguments)))
     return found

@@ -88,6 +88,9 @@ def random_draws(recipe: Recipe, step: int, count: int | None = None) -> Batch:
         shape, key = (recipe.train.batch_size if count is None else count, *sizes), f"draw/{name}"
         if draw.distribution == "normal":
             values = noise.normal(recipe.seed, step, key, shape)
+        elif draw.distribution == "dropout":
+            kept = noise.uniform(recipe.seed, step, key, shape) >= draw.rate
+            values = kept / (1.0 - draw.rate)
         else:
             values = noise.uniform(recipe.seed, step, key, shape, draw.low, draw.high)
         drawn[name] = values.astype(recipe.dtype)

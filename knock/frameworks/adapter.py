@@ -47,8 +47,11 @@ class Adapter(Protocol):
     def build(self, model: Any, recipe: Recipe) -> None:
         """Make the weights that a framework would only make at the first call."""
 
-    def evaluate(self, network: Any, x: Any) -> Any:
-        """What a network makes of `x` outside training; changes nothing in it."""
+    def evaluate(self, network: Any, x: Any, *masks: Any) -> Any:
+        """What a network makes of `x`, and of its dropouts' masks, outside training.
+
+        Changes nothing in it.
+        """
 
     def read(self, model: Any, recipe: Recipe) -> State:
         """The model's whole state, copied. Before the first step the optimisers' part is zeros.

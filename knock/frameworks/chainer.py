@@ -117,9 +117,9 @@ def build(model: Any, recipe: Recipe) -> None:
                 network(images)
 
 
-def evaluate(network: Any, x: Any) -> Any:
+def evaluate(network: Any, x: Any, *masks: Any) -> Any:
     with chainer.no_backprop_mode(), chainer.using_config("train", False):
-        return network(x)
+        return network(x, *masks)
 
 
 def _variables(network: Any) -> list[Found]:

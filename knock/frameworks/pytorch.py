@@ -64,10 +64,10 @@ def build(model: Any, recipe: Recipe) -> None:
 
 
 @torch.no_grad()
-def evaluate(network: Any, x: Any) -> Any:
+def evaluate(network: Any, x: Any, *masks: Any) -> Any:
     network.eval()
     try:
-        return network(x)
+        return network(x, *masks)
     finally:
         network.train()
 

@@ -64,8 +64,8 @@ def build(model: Any, recipe: Recipe) -> None:
         states.build(getattr(model, name), [one.variable for one in trained(settings, bound)])
 
 
-def evaluate(network: Any, x: Any) -> Any:
-    return states.evaluate(network, x)
+def evaluate(network: Any, x: Any, *masks: Any) -> Any:
+    return states.evaluate(network, x, *masks)
 
 
 def read(model: Any, recipe: Recipe) -> State:

@@ -60,11 +60,11 @@ def write(bound: dict[str, Bound], model: Any, recipe: Recipe, state: State) -> 
                     _assign(kept, state[f"{name}.{one.key}.{slot}"] / scale, one.parameter)
 
 
-def evaluate(network: Any, x: Any) -> Any:
+def evaluate(network: Any, x: Any, *masks: Any) -> Any:
     """A network's output outside training; only some take `training`."""
     call = network.call if hasattr(network, "call") else network.__call__  # Keras, tf.Module
     takes = "training" in inspect.signature(call).parameters
-    return network(x, training=False) if takes else network(x)
+    return network(x, *masks, training=False) if takes else network(x, *masks)
 
 
 def build(optimizer: Any, variables: list[Any]) -> None:
