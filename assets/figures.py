@@ -127,9 +127,9 @@ def weights(recipe, state):
     return {key: np.ascontiguousarray(state[key], np.float32) for key in keys}
 
 
-def main(file: str, draw: Callable[[], Figure], keep: Callable[[Path], None]) -> None:
+def main(file: str, draw: Callable[[], Figure], keep: Callable[[Path], None] | None = None) -> None:
     """Draw `NAME.png` beside `draw_NAME.py`, from the run in the folder that was given, if any."""
-    if len(sys.argv) > 1:
+    if keep and len(sys.argv) > 1:
         keep(Path(sys.argv[1]))
     path = picture_of(Path(file))
     save(draw(), path)

@@ -10,11 +10,15 @@ from knock import checkpoint, frameworks, log, options, pictures, record
 from knock.errors import UserError
 from knock.files import make_folder
 from knock.frameworks import FRAMEWORKS
+from knock.pictures import Pixels
 from knock.questions import Question
 
 import numpy as np
 
 SHEET = "compare.png"
+_ACROSS = 8  # pictures side by side, so that labels and table can be read
+_ROWS = 3
+"""Of more rows than these, as where there is one a class, a framework shows one picture each."""
 _GIVEN = ("input", "target")
 """Rows of pictures that an answer was given; the others it made, and there is one a framework."""
 
@@ -66,6 +70,7 @@ def draw(question: Question, chosen: Sequence[str], folder: Path) -> Path:
     shown = {n: record.read_pictures(folder / n / "result.safetensors") for n in chosen}
     found = {name: checkpoint.load(folder / name) for name in chosen}
     first = chosen[0]
+    shown = {name: _readable(rows) for name, rows in shown.items()}
     rows = {row: pixels for row, pixels in shown[first].items() if row in _GIVEN}
     made = [row for row in shown[first] if row not in _GIVEN]
     for row in made:
@@ -109,6 +114,14 @@ def draw(question: Question, chosen: Sequence[str], folder: Path) -> Path:
     for line in table:
         print("  ".join(f"{cell:<22}" for cell in line).rstrip())
     return path
+
+
+def _readable(rows: dict[str, Pixels]) -> dict[str, Pixels]:
+    """As many pictures of each row as fit on a sheet; of many rows, one picture each."""
+    made = [pixels for row, pixels in rows.items() if row not in _GIVEN]
+    if len(made) > _ROWS:
+        return {"": np.stack([pixels[i % len(pixels)] for i, pixels in enumerate(made)])}
+    return {row: pixels[:_ACROSS] for row, pixels in rows.items()}
 
 
 def choose(question: Question, wanted: str | None) -> list[str]:

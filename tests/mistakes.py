@@ -444,3 +444,150 @@ LATENT = [
         },
     ),
 ]
+
+_FAKE = 'fake = 2 * self.generator(batch["noise"]) - 1'
+_D_LOSS = "called_real(real_logits) + called_fake(fake_logits)"
+_REAL = 'real = batch["images"]'
+
+GAN = [
+    Mistake(
+        "all labels are zero",
+        "gan",
+        "loss",
+        "all labels are 0",
+        {
+            "pytorch": ("torch.ones_like(logits)", "torch.zeros_like(logits)"),
+            "tensorflow": ("ones = tf.ones_like(", "ones = tf.zeros_like("),
+            "keras": ("ones = ops.ones_like(", "ones = ops.zeros_like("),
+            "chainer": ("F.mean(F.softplus(-logits))", "F.mean(F.softplus(logits))"),
+        },
+    ),
+    Mistake(
+        "real and fake are swapped",
+        "gan",
+        "loss",
+        "real and fake are swapped",
+        dict.fromkeys(_ALL, (_D_LOSS, "called_fake(real_logits) + called_real(fake_logits)")),
+    ),
+    Mistake(
+        "the generator wants to be caught",
+        "gan",
+        "loss",
+        "the generator is trained to be called fake",
+        dict.fromkeys(_ALL, ("generator_loss = called_real(", "generator_loss = called_fake(")),
+    ),
+    Mistake(
+        "the made pictures have another range",
+        "gan",
+        "loss",
+        "the made pictures are left in [0, 1]",
+        dict.fromkeys(_ALL, (_FAKE, 'fake = self.generator(batch["noise"])')),
+    ),
+    Mistake(
+        "the discriminator's loss is averaged",
+        "gan",
+        "loss",
+        "discriminator is halved",
+        dict.fromkeys(_ALL, (_D_LOSS, f"({_D_LOSS}) / 2")),
+    ),
+    Mistake(
+        "RGB is taken for BGR",
+        "gan",
+        "loss",
+        "RGB taken for BGR",
+        {
+            "pytorch": (_REAL, _REAL + ".flip(1)"),
+            "tensorflow": (_REAL, _REAL + "[..., ::-1]"),
+            "keras": (_REAL, _REAL + "[..., ::-1]"),
+            "chainer": (_REAL, _REAL + "[:, ::-1]"),
+        },
+    ),
+    Mistake(
+        "the discriminator is never updated",
+        "gan",
+        "loss",
+        "the discriminator is not updated before the generator's loss is taken",
+        {
+            "pytorch": ("        self.d_optimizer.step()\n", ""),
+            "tensorflow": (
+                "self.d_optimizer.apply(tape.gradient(discriminator_loss, weights))",
+                "pass",
+            ),
+            "keras": ("                self.d_optimizer.apply(gradients, weights)\n", ""),
+            "chainer": ("        self.d_optimizer.update()\n", ""),
+        },
+    ),
+    Mistake(
+        "the generator is never updated",
+        "gan",
+        "gradients",
+        "generator gets no gradient: its weights are not given to the optimiser",
+        {
+            "pytorch": ("        self.g_optimizer.step()\n", ""),
+            "tensorflow": (
+                "self.g_optimizer.apply(generator_tape.gradient(generator_loss, weights))",
+                "pass",
+            ),
+            "keras": ("        self.g_optimizer.apply(gradients, weights)\n", ""),
+            "chainer": ("        self.g_optimizer.update()\n", ""),
+        },
+    ),
+    Mistake(
+        "the made pictures are not detached",
+        "gan",
+        "loss",
+        "Trying to backward through the graph a second time",
+        {"pytorch": ("fake.detach()", "fake")},
+    ),
+    Mistake(
+        "the discriminator's gradients are not cleared",
+        "gan",
+        "10 steps",
+        "clear them before each step",
+        {"pytorch": ("        self.d_optimizer.zero_grad()\n", "")},
+    ),
+    Mistake(
+        "the discriminator's gradients are not cleared",
+        "gan",
+        "loss",
+        "generator is nan",  # Chainer fills a new gradient with NaN
+        {"chainer": ("        self.discriminator.cleargrads()\n", "")},
+    ),
+    Mistake(
+        "the generator's sigmoid is missing",
+        "gan",
+        "forward",
+        "generator: the sigmoid at its end is missing",
+        {
+            "pytorch": ("torch.sigmoid(self.pixels(h))", "self.pixels(h)"),
+            "tensorflow": ("tf.sigmoid(self.pixels(h))", "self.pixels(h)"),
+            "keras": ("ops.sigmoid(self.pixels(h))", "self.pixels(h)"),
+            "chainer": ("F.sigmoid(self.pixels(h))", "self.pixels(h)"),
+        },
+    ),
+    Mistake(
+        "another slope",
+        "gan",
+        "forward",
+        "generator differs, given the right weights",
+        dict.fromkeys(_ALL, ("0.2)  # 128", "0.01)  # 128")),
+    ),
+    Mistake(
+        "height and width are swapped",
+        "gan",
+        "forward",
+        "height and width are swapped",
+        {
+            "pytorch": (
+                "flat.unflatten(1, self.image_shape)",
+                "flat.unflatten(1, (self.image_shape[0], *self.image_shape[:0:-1]))",
+            ),
+            "tensorflow": ("[-1, height, width, channels]", "[-1, width, height, channels]"),
+            "keras": ("[height, width, channels]", "[width, height, channels]"),
+            "chainer": (
+                "(-1, *self.image_shape)",
+                "(-1, self.image_shape[0], *self.image_shape[:0:-1])",
+            ),
+        },
+    ),
+]
