@@ -96,11 +96,14 @@ def write_cifar_archive(path: Path, folder: Path) -> Path:
 
 
 def image_set(
-    images: np.ndarray, masks: np.ndarray | None = None, border: str = "reflect"
+    images: np.ndarray,
+    masks: np.ndarray | None = None,
+    border: str = "reflect",
+    targets: np.ndarray | None = None,
 ) -> ImageSet:
     """Arrays as a set; picture i has the label i."""
     labels = np.arange(len(images), dtype=np.int64)
-    return ImageSet(images, labels, (), masks, "test", "train", border)
+    return ImageSet(images, labels, (), masks, "test", "train", border, targets)
 
 
 def recipe(
@@ -110,6 +113,7 @@ def recipe(
     augment: Augment | None = None,
     draws: dict[str, Draw] | None = None,
     dtype: str = "float32",
+    pairs: str | None = None,
 ) -> Recipe:
     """A recipe of which only what the data read is filled in."""
     return Recipe(
@@ -128,4 +132,5 @@ def recipe(
         train=Train(batch_size=batch_size, steps=10),
         seed=seed,
         dtype=dtype,
+        pairs=pairs,
     )

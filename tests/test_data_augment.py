@@ -21,17 +21,20 @@ def blocks(count: int = 16, side: int = 32) -> np.ndarray:
 def test_nothing_on_gives_the_very_arrays_back():
     masks = blocks()
     images = masks[..., None]
-    new_images, new_masks = augment.apply(images, masks, Augment(), "reflect", 0, 0)
-    assert new_images is images and new_masks is masks
+    new_images, new_masks, new_targets = augment.apply(
+        images, masks, Augment(), "reflect", 0, 0, images
+    )
+    assert new_images is images and new_masks is masks and new_targets is images
 
 
 def test_the_input_is_left_alone():
     masks = blocks()
     images = masks[..., None] * 100
-    before = images.copy(), masks.copy()
-    augment.apply(images, masks, ALL, "reflect", 0, 0)
-    np.testing.assert_array_equal(images, before[0])
-    np.testing.assert_array_equal(masks, before[1])
+    targets = 255 - images
+    before = images.copy(), masks.copy(), targets.copy()
+    augment.apply(images, masks, ALL, "reflect", 0, 0, targets)
+    for now, then in zip((images, masks, targets), before, strict=True):
+        np.testing.assert_array_equal(now, then)
 
 
 @pytest.mark.parametrize("border", ["reflect", "constant"])
@@ -39,9 +42,9 @@ def test_masks_keep_their_ids_and_move_with_their_pictures(border):
     masks = blocks()
     images = np.repeat(masks[..., None] * 100, 3, axis=-1)
     for step in range(10):
-        new_images, new_masks = augment.apply(images, masks, ALL, border, 7, step)
+        new_images, new_masks, _ = augment.apply(images, masks, ALL, border, 7, step)
         # a mean of 0 and 2 would be a 1: ids that have no mean among them show it
-        _, far_apart = augment.apply(images, masks * 100, ALL, border, 7, step)
+        _, far_apart, _ = augment.apply(images, masks * 100, ALL, border, 7, step)
         np.testing.assert_array_equal(far_apart, new_masks * 100)
         assert not np.array_equal(new_masks, masks)
         # away from the edges between areas, picture and mask say the same
@@ -54,23 +57,31 @@ def test_masks_keep_their_ids_and_move_with_their_pictures(border):
 def test_pictures_are_interpolated():
     masks = blocks()
     images = masks[..., None] * 100
-    new_images, _ = augment.apply(images, None, Augment(rotate=30.0), "reflect", 0, 0)
+    new_images, *_ = augment.apply(images, None, Augment(rotate=30.0), "reflect", 0, 0)
     assert len(np.unique(new_images)) > 10
+
+
+@pytest.mark.parametrize("border", ["reflect", "constant"])
+def test_targets_move_with_their_pictures_and_are_interpolated_too(border):
+    images = made.RNG.integers(0, 256, (8, 16, 20, 3)).astype(np.uint8)
+    new_images, _, new_targets = augment.apply(images, None, ALL, border, 3, 5, images.copy())
+    np.testing.assert_array_equal(new_targets, new_images)
+    assert not np.array_equal(new_targets, images)
 
 
 def test_a_seed_and_a_step_say_everything():
     images = made.RNG.integers(0, 256, (8, 16, 16, 3)).astype(np.uint8)
-    first, _ = augment.apply(images, None, ALL, "reflect", 3, 5)
-    again, _ = augment.apply(images, None, ALL, "reflect", 3, 5)
+    first, *_ = augment.apply(images, None, ALL, "reflect", 3, 5)
+    again, *_ = augment.apply(images, None, ALL, "reflect", 3, 5)
     np.testing.assert_array_equal(first, again)
     for seed, step in ((3, 6), (4, 5)):
-        other, _ = augment.apply(images, None, ALL, "reflect", seed, step)
+        other, *_ = augment.apply(images, None, ALL, "reflect", seed, step)
         assert not np.array_equal(first, other)
 
 
 def test_a_flip_is_exact_and_hits_about_half():
     images = made.RNG.integers(0, 256, (400, 7, 10, 1)).astype(np.uint8)
-    found, _ = augment.apply(images, None, Augment(flip=True), "reflect", 0, 0)
+    found, *_ = augment.apply(images, None, Augment(flip=True), "reflect", 0, 0)
     mirrored = (found == images[:, :, ::-1]).all(axis=(1, 2, 3))
     same = (found == images).all(axis=(1, 2, 3))
     assert (mirrored ^ same).all()  # left and right only, pixel for pixel
@@ -104,16 +115,16 @@ def test_turns_and_shifts_stay_in_their_ranges_and_fill_them():
 
 def test_photographs_mirror_at_the_edge_and_figures_meet_black():
     images = np.full((50, 16, 16, 1), 200, np.uint8)
-    reflected, _ = augment.apply(images, None, ALL, "reflect", 0, 0)
+    reflected, *_ = augment.apply(images, None, ALL, "reflect", 0, 0)
     assert (reflected == 200).all()
-    black, _ = augment.apply(images, None, ALL, "constant", 0, 0)
+    black, *_ = augment.apply(images, None, ALL, "constant", 0, 0)
     assert black.min() == 0 and black.max() == 200
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_shapes_that_are_not_square_keep_their_axes(channels):
     images = made.RNG.integers(0, 256, (3, 12, 20, channels)).astype(np.uint8)
-    found, masks = augment.apply(images, images[..., 0], ALL, "constant", 0, 0)
+    found, masks, _ = augment.apply(images, images[..., 0], ALL, "constant", 0, 0)
     assert found.shape == images.shape and masks.shape == (3, 12, 20)
     assert found.any(axis=(1, 2, 3)).all() and masks.any(axis=(1, 2)).all()
 
@@ -122,7 +133,7 @@ def test_a_picture_is_changed_as_its_matrix_says():
     images = np.zeros((30, 31, 41, 1), np.uint8)
     images[:, 10, 30] = 255
     how = Augment(flip=True, rotate=20.0, shift=0.1)
-    found, _ = augment.apply(images, None, how, "constant", 1, 2)
+    found, *_ = augment.apply(images, None, how, "constant", 1, 2)
     matrices = augment.matrices(how, 30, 31, 41, 1, 2)
     for picture, matrix in zip(found[..., 0].astype(float), matrices, strict=True):
         y, x = np.mgrid[:31, :41]

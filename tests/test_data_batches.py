@@ -78,9 +78,13 @@ def test_draws_arrive_in_their_shape_range_and_dtype(dtype):
     np.testing.assert_array_equal(second["noise"], expected)
 
 
+@pytest.mark.parametrize("name", ["images", "labels", "masks", "targets"])
+def test_a_draw_named_as_the_data_are_is_refused(name):
+    with pytest.raises(UserError, match=f"draws.{name}: the name is taken"):
+        batches(draws={name: Draw("normal")})
+
+
 def test_draws_that_cannot_be_made_are_refused_at_once():
-    with pytest.raises(UserError, match="draws.images: the name is taken"):
-        batches(draws={"images": Draw("normal")})
     with pytest.raises(UserError, match="draws.z.shape"):
         batches(draws={"z": Draw("normal", ["missing"])})
 

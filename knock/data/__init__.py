@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from knock.data import cifar10, digits, folder, idx, newts
-from knock.data.batches import Batches, prefetch, to_pixels, to_unit
+from knock.data import cifar10, digits, folder, folder_pairs, idx, newts
+from knock.data.batches import Batches, prefetch, to_pixels, to_unit, unit_pair
 from knock.data.imageset import ImageSet, Shape, Split
 from knock.errors import UserError
 
@@ -27,6 +27,7 @@ __all__ = [
     "status",
     "to_pixels",
     "to_unit",
+    "unit_pair",
 ]
 
 
@@ -36,12 +37,16 @@ class _Load(Protocol):
 
 @dataclass(frozen=True)
 class _Source:
-    """How one set is read, where it lies (None: nowhere yet), and how it is got."""
+    """How one set is read, where it lies (None: nowhere yet), and how it is got.
+
+    `load_pairs` reads it as pairs of pictures, where it has them.
+    """
 
     load: _Load
     where: Callable[[], Path | None]
     how_to_get: str
     download: Callable[[], Path] | None = None
+    load_pairs: _Load | None = None
 
 
 _DOWNLOADS = "knock data {name} downloads it; or put its files in {by_hand}"
@@ -58,7 +63,12 @@ def _idx_source(name: str) -> _Source:
 
 
 _SOURCES: dict[str, _Source] = {
-    "newts": _Source(newts.load, newts.where, "it comes with the repository, in Dataset"),
+    "newts": _Source(
+        newts.load,
+        newts.where,
+        "it comes with the repository, in Dataset",
+        load_pairs=newts.load_pairs,
+    ),
     "digits": _Source(digits.load, digits.where, "pip install scikit-learn"),
     "mnist": _idx_source("mnist"),
     "fashion_mnist": _idx_source("fashion_mnist"),
@@ -68,7 +78,12 @@ _SOURCES: dict[str, _Source] = {
         _DOWNLOADS.format(name="cifar10", by_hand="$KNOCK_DATA/cifar10"),
         cifar10.download,
     ),
-    "folder": _Source(folder.load, lambda: None, "your own pictures: --data FOLDER"),
+    "folder": _Source(
+        folder.load,
+        lambda: None,
+        "your own pictures: --data FOLDER",
+        load_pairs=folder_pairs.load,
+    ),
 }
 
 SETS = tuple(_SOURCES)
@@ -85,13 +100,18 @@ class SetStatus:
 
 
 def load(
-    name: str, image_shape: Shape, split: Split = "train", folder: Path | None = None
+    name: str,
+    image_shape: Shape,
+    split: Split = "train",
+    folder: Path | None = None,
+    pairs: bool = False,
 ) -> ImageSet:
     """Read one of `SETS` into memory, every picture already `image_shape` = (C, H, W).
 
     Without `folder` the set is looked for in `$KNOCK_DATA`, then in the cache folder, and mnist,
-    fashion_mnist and cifar10 are downloaded where they are in neither. Raises UserError for an
-    unknown name, a missing set, and any file that cannot be used, naming it.
+    fashion_mnist and cifar10 are downloaded where they are in neither. With `pairs` every picture
+    has a second one: in `targets`, or to be painted from its mask. Raises UserError for an unknown
+    name, a missing set, a set without pairs, and any file that cannot be used, naming it.
     """
     source = _source(name)
     channels, height, width = image_shape
@@ -101,7 +121,11 @@ def load(
         )
     if split not in ("train", "test"):
         raise UserError(f"no split {split!r}; choose from: train, test")
-    return source.load((channels, height, width), split, folder)
+    read = source.load_pairs if pairs else source.load
+    if read is None:
+        paired = ", ".join(name for name, source in _SOURCES.items() if source.load_pairs)
+        raise UserError(f"{name} has no pairs; choose from: {paired}")
+    return read((channels, height, width), split, folder)
 
 
 def status() -> list[SetStatus]:

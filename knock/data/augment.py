@@ -9,41 +9,41 @@ from numpy.typing import NDArray
 
 
 def apply(
-    images: Pixels, masks: Pixels | None, how: Augment, border: Border, seed: int, step: int
-) -> tuple[Pixels, Pixels | None]:
-    """Change the pictures of one batch (uint8 N×H×W×C) and their masks (uint8 N×H×W) alike.
+    images: Pixels,
+    masks: Pixels | None,
+    how: Augment,
+    border: Border,
+    seed: int,
+    step: int,
+    targets: Pixels | None = None,
+) -> tuple[Pixels, Pixels | None, Pixels | None]:
+    """Change the images and targets (uint8 N×H×W×C) and masks (uint8 N×H×W) of one batch alike.
 
     Pictures are interpolated; masks are not, so that no class id arises that was not there. Beyond
     the edge a picture shows its mirror image or black, as `border` says, and its mask the same.
     With nothing to change the arrays themselves come back.
     """
     if how == Augment():
-        return images, masks
+        return images, masks, targets
     import cv2
 
     count, height, width, _ = images.shape
+    moves = matrices(how, count, height, width, seed, step)
     beyond = cv2.BORDER_REFLECT_101 if border == "reflect" else cv2.BORDER_CONSTANT
-    new_images = np.empty_like(images)
-    new_masks = None if masks is None else np.empty_like(masks)
-    for index, matrix in enumerate(matrices(how, count, height, width, seed, step)):
-        cv2.warpAffine(
-            images[index],
-            matrix,
-            (width, height),
-            dst=new_images[index],
-            flags=cv2.INTER_LINEAR,
-            borderMode=beyond,
-        )
-        if masks is not None and new_masks is not None:
+
+    def moved(old: Pixels, interpolation: int) -> Pixels:
+        new = np.empty_like(old)
+        for one, matrix, place in zip(old, moves, new, strict=True):
             cv2.warpAffine(
-                masks[index],
-                matrix,
-                (width, height),
-                dst=new_masks[index],
-                flags=cv2.INTER_NEAREST,
-                borderMode=beyond,
+                one, matrix, (width, height), dst=place, flags=interpolation, borderMode=beyond
             )
-    return new_images, new_masks
+        return new
+
+    return (
+        moved(images, cv2.INTER_LINEAR),
+        None if masks is None else moved(masks, cv2.INTER_NEAREST),
+        None if targets is None else moved(targets, cv2.INTER_LINEAR),
+    )
 
 
 def matrices(

@@ -1,7 +1,7 @@
 """What a training step gets: pictures, labels, masks, and the recipe's random draws."""
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 Batch = dict[str, NDArray[Any]]
 Made = TypeVar("Made")
 
-_OWN = ("images", "labels", "masks")
+_OWN = ("images", "labels", "masks", "targets")
 
 
 class Batches:
@@ -34,6 +34,8 @@ class Batches:
         """Raises UserError where the recipe's draws cannot be made."""
         if pictures.image_shape != recipe.image_shape:
             raise ValueError(f"{pictures.image_shape} pictures for a {recipe.image_shape} recipe")
+        if recipe.pairs and pictures.targets is None and pictures.masks is None:
+            raise ValueError(f"{pictures.name} has no pairs for a recipe of pairs")
         self.pictures = pictures
         self.recipe = recipe
         self._size = recipe.train.batch_size
@@ -43,19 +45,27 @@ class Batches:
     def batch(self, step: int) -> Batch:
         """The batch of `step` (0, 1, …).
 
-        images: N×C×H×W in the recipe's dtype, −1 … 1. labels: int64 N. masks: uint8 N×H×W, if the
-        set has them. Then every draw of the recipe under its name: N×shape, in the recipe's dtype.
+        images: N×C×H×W in the recipe's dtype, −1 … 1; where the recipe has pairs the input of each,
+        and targets, in the same form, what is wanted for it. labels: int64 N. masks: uint8 N×H×W,
+        if the set has them. Then every draw of the recipe under its name: N×shape, in its dtype.
         """
         recipe, pictures = self.recipe, self.pictures
         chosen = self._chosen(step)
-        masks = None if pictures.masks is None else pictures.masks[chosen]
-        images, masks = augment.apply(
-            pictures.images[chosen], masks, recipe.augment, pictures.border, recipe.seed, step
+        images, masks, targets = augment.apply(
+            pictures.images[chosen],
+            None if pictures.masks is None else pictures.masks[chosen],
+            recipe.augment,
+            pictures.border,
+            recipe.seed,
+            step,
+            pictures.targets[chosen] if recipe.pairs and pictures.targets is not None else None,
         )
-        batch: Batch = {
-            "images": to_unit(images, recipe.dtype),
-            "labels": pictures.labels[chosen],
-        }
+        batch: Batch = {}
+        if recipe.pairs:
+            batch["images"], batch["targets"] = _directed(images, masks, targets, recipe)
+        else:
+            batch["images"] = to_unit(images, recipe.dtype)
+        batch["labels"] = pictures.labels[chosen]
         if masks is not None:
             batch["masks"] = masks
         return {**batch, **random_draws(recipe, step)}
@@ -95,6 +105,42 @@ def random_draws(recipe: Recipe, step: int, count: int | None = None) -> Batch:
             values = noise.uniform(recipe.seed, step, key, shape, draw.low, draw.high)
         drawn[name] = values.astype(recipe.dtype)
     return drawn
+
+
+def unit_pair(
+    pictures: ImageSet, chosen: Sequence[int] | slice | NDArray[np.int64], recipe: Recipe
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The inputs and the wanted pictures at the `chosen` places of a set, not augmented.
+
+    Both N×C×H×W in the recipe's dtype, −1 … 1, as `Batches` pairs them. Raises ValueError where
+    the recipe or the set has no pairs.
+    """
+    return _directed(
+        pictures.images[chosen],
+        None if pictures.masks is None else pictures.masks[chosen],
+        None if pictures.targets is None else pictures.targets[chosen],
+        recipe,
+    )
+
+
+def painted(masks: Pixels, channels: int) -> Pixels:
+    """Masks (uint8 N×H×W) as pictures (uint8 N×H×W×`channels`): any class white on black."""
+    return np.repeat(np.where(masks > 0, 255, 0).astype(np.uint8)[..., None], channels, axis=-1)
+
+
+def _directed(
+    images: Pixels, masks: Pixels | None, targets: Pixels | None, recipe: Recipe
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Input and wanted picture: A is `images`; B is `targets`, or the painted masks."""
+    if recipe.pairs is None:
+        raise ValueError("the recipe has no pairs")
+    if targets is None:
+        if masks is None:
+            raise ValueError("a set without targets and masks has no pairs")
+        # painted after augmentation, which mixes pictures but not ids: no grey arises
+        targets = painted(masks, images.shape[-1])
+    a, b = to_unit(images, recipe.dtype), to_unit(targets, recipe.dtype)
+    return (a, b) if recipe.pairs == "AtoB" else (b, a)
 
 
 def to_unit(images: Pixels, dtype: str = "float32") -> NDArray[Any]:

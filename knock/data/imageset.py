@@ -24,6 +24,8 @@ class ImageSet:
     masks: uint8 N×H×W class ids, 0 background, i + 1 for `classes[i]`; None where there are none.
     border: what a shifted or turned picture shows beyond its edge: its mirror image for
         photographs, black for figures drawn on black.
+    targets: uint8 N×H×W×C, as `images` in all: the second picture of each pair; None where there
+        are none.
     """
 
     images: Pixels
@@ -33,6 +35,7 @@ class ImageSet:
     name: str
     split: Split
     border: Border = "reflect"
+    targets: Pixels | None = None
 
     def __len__(self) -> int:
         return len(self.images)

@@ -67,6 +67,17 @@ def load(image_shape: Shape, split: Split, folder: Path | None = None) -> ImageS
     )
 
 
+def load_pairs(image_shape: Shape, split: Split, folder: Path | None = None) -> ImageSet:
+    """As `load`. Raises UserError also where there are no masks: each is its picture's second."""
+    found = load(image_shape, split, folder)
+    if found.masks is None:
+        raise UserError(
+            f"the newts in {where(folder)} have no masks, so they are no pairs; put them in "
+            f"{split}/seg_images"
+        )
+    return found
+
+
 def where(folder: Path | None = None) -> Path | None:
     """The folder with the newts' layout: the given one, else `$KNOCK_DATA`'s, else the shipped."""
     own = places.candidates("newts", folder)

@@ -1,0 +1,116 @@
+"""The reader's own pairs: pictures side by side in one file, or in the folders A and B.
+
+    FOLDER/*.jpg         A is the left half of every picture, B its right half
+    FOLDER/A/7.jpg       A and B are files of one name, whatever it ends in
+    FOLDER/B/7.png
+
+Either may be divided further as `folder` does: by train and test, and by classes below those.
+Train and test may also lie in A and in B.
+"""
+
+from pathlib import Path
+
+from knock.data import folder as folders
+from knock.data import images, resize
+from knock.data.folder import Found
+from knock.data.imageset import ImageSet, Pixels, Shape, Split
+from knock.errors import UserError
+
+import numpy as np
+
+Files = tuple[Path, ...]
+"""The file that holds both pictures of a pair, or one file for each."""
+
+
+def load(image_shape: Shape, split: Split, folder: Path | None) -> ImageSet:
+    """Read `folder`: A is in the set's `images`, B in its `targets`.
+
+    Two pictures side by side may have any form, which is then cropped as any picture's; so one
+    that is no pair is only noticed where its width is odd, or not more than its height. Raises
+    UserError for it, for a picture without its partner, for partners that differ in size, and
+    wherever `folder.load` does.
+    """
+    folder = folders.given(folder)
+    a, b = folder / "A", folder / "B"
+    if all((place / part).is_dir() for place in (a, b) for part in ("train", "test")):
+        parts: dict[Split, Found[Files]] = {
+            "train": _matched(a / "train", b / "train"),
+            "test": _matched(a / "test", b / "test"),
+        }
+    else:
+        parts = folders.in_parts(folder, _find)
+    classes, labels = folders.sorted_in_classes(parts, split)
+    channels, height, width = image_shape
+
+    def pair(files: Files) -> list[Pixels]:
+        return [resize.photograph(one, height, width) for one in _read(files, channels)]
+
+    read = images.in_parallel(pair, [files for files, _ in parts[split]])
+    first, second = zip(*read, strict=True)
+    return ImageSet(
+        images=np.stack(first),
+        labels=labels,
+        classes=classes,
+        masks=None,
+        name="folder",
+        split=split,
+        targets=np.stack(second),
+    )
+
+
+def _find(folder: Path) -> Found[Files]:
+    a, b = folder / "A", folder / "B"
+    if a.is_dir() and b.is_dir():
+        return _matched(a, b)
+    if a.is_dir() or b.is_dir():
+        here, missing = (a, b) if a.is_dir() else (b, a)
+        raise UserError(f"there is {here}, but no folder {missing}: a pair has a picture in each")
+    return [((path,), name) for path, name in folders.find(folder)]
+
+
+def _matched(a: Path, b: Path) -> Found[Files]:
+    """The pictures of two folders by their classes and names without endings, in the order of A."""
+    in_a, in_b = _by_name(a), _by_name(b)
+    for here, there, other in ((in_a, in_b, b), (in_b, in_a, a)):
+        for (name, stem), path in here.items():
+            if (name, stem) not in there:
+                raise UserError(
+                    f"the picture {path} has no partner {other / name / stem}"
+                    f"{{{','.join(images.EXTENSIONS)}}}; put it there or take {path} away"
+                )
+    return [((path, in_b[key]), key[0]) for key, path in in_a.items()]
+
+
+def _by_name(folder: Path) -> dict[tuple[str, str], Path]:
+    """The pictures of `folder` by (class, name without ending)."""
+    found: dict[tuple[str, str], Path] = {}
+    for path, name in folders.find(folder):
+        if (other := found.setdefault((name, path.stem), path)) is not path:
+            raise UserError(
+                f"{other} and {path} differ only in their endings; take one away, or it is not "
+                "clear which makes the pair"
+            )
+    return found
+
+
+def _read(files: Files, channels: int) -> tuple[Pixels, Pixels]:
+    """Both pictures of a pair: uint8, of one H×W×`channels`."""
+    if len(files) == 1:
+        return _halves(images.read(files[0], channels), files[0])
+    a, b = (images.read(path, channels) for path in files)
+    if a.shape != b.shape:
+        raise UserError(
+            f"{files[0]} is {a.shape[1]}×{a.shape[0]}, but its partner {files[1]} is "
+            f"{b.shape[1]}×{b.shape[0]}; they must be of one size"
+        )
+    return a, b
+
+
+def _halves(image: Pixels, path: Path) -> tuple[Pixels, Pixels]:
+    height, width, _ = image.shape
+    if width % 2 or width <= height:
+        raise UserError(
+            f"{path} ({width}×{height}) is not two pictures of one size side by side: its width "
+            "must be even, and more than its height; or put the pictures in folders A and B"
+        )
+    return image[:, : width // 2], image[:, width // 2 :]
