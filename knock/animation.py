@@ -1,0 +1,82 @@
+"""How the sample pictures of a run changed while it trained: an animation, and a strip of rows."""
+
+import io
+import math
+import re
+from pathlib import Path
+
+from knock.data import images
+from knock.data.imageset import Pixels
+from knock.files import write_atomically
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+GIF = "samples.gif"
+STRIP = "strip.png"
+
+_FRAMES = 50
+_BANDS = 8
+_EACH, _LAST = 200, 2000  # milliseconds
+_TEXT = 14  # pixels; less where a band is lower
+_MARGIN = 6  # pixels on either side of a step's number
+
+
+def animate(folder: Path, until: int) -> None:
+    """Write `samples.gif` into a run's folder: its sample pictures up to step `until`, for ever.
+
+    At most 50 of them, evenly chosen, the first and the last among them; the last stays longest.
+    Those of another size than the newest are left out, and nothing is written of fewer than two.
+    Raises UserError when a picture cannot be read, or the file not written.
+    """
+    frames = [Image.fromarray(pixels) for pixels in _samples(folder, until, _FRAMES).values()]
+    if len(frames) < 2:
+        return
+    first, *rest = frames
+    times = [_EACH] * len(rest) + [_LAST]
+    buffer = io.BytesIO()
+    first.save(buffer, "GIF", save_all=True, append_images=rest, duration=times, loop=0)
+    write_atomically(folder / GIF, buffer.getvalue())
+
+
+def strip(folder: Path, box: tuple[int, int], until: int) -> None:
+    """Write `strip.png` into a run's folder: the rows box[0]:box[1] of its sample pictures.
+
+    At most 8 pictures up to step `until`, chosen as `animate` does, one band below the other, its
+    step's number to the left. The rows, counted in pixels, must lie within the pictures. The same
+    pictures give the same bytes. Raises UserError when one cannot be read, or the file not written.
+    """
+    bands = {step: p[slice(*box)] for step, p in _samples(folder, until, _BANDS).items()}
+    if len(bands) < 2:
+        return
+    rows = np.concatenate(list(bands.values()))
+    height = len(rows) // len(bands)
+    font = ImageFont.load_default(min(_TEXT, height))
+    left = 2 * _MARGIN + max(math.ceil(font.getlength(str(step))) for step in bands)
+    made = Image.new("RGB", (left + rows.shape[1], len(rows)), "white")
+    made.paste(Image.fromarray(rows), (left, 0))
+    draw = ImageDraw.Draw(made)
+    for number, step in enumerate(bands):
+        middle = (left - _MARGIN, (number + 0.5) * height)
+        draw.text(middle, str(step), "black", font, anchor="rm")
+    buffer = io.BytesIO()
+    made.save(buffer, "PNG")
+    write_atomically(folder / STRIP, buffer.getvalue())
+
+
+def _samples(folder: Path, until: int, most: int) -> dict[int, Pixels]:
+    """Sample pictures (H×W×3, all of one size) by step, in order: at most `most` of them."""
+    found = {_step(path): path for path in (folder / "samples").glob("step_*.png")}
+    steps = sorted(step for step in found if 0 <= step <= until)
+    if not steps:
+        return {}
+    shape = images.read(found[steps[-1]], 3).shape
+    steps = [step for step in steps if images.read(found[step], 3).shape == shape]
+    places = np.linspace(0, len(steps) - 1, min(most, len(steps))).round().astype(int)
+    return {steps[place]: images.read(found[steps[place]], 3) for place in places}
+
+
+def _step(path: Path) -> int:
+    """The step of `step_000250.png`; -1 for a file that no run wrote."""
+    named = re.fullmatch(r"step_([0-9]{6,})\.png", path.name)
+    return int(named[1]) if named else -1

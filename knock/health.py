@@ -1,0 +1,75 @@
+"""What to worry about while a GAN trains: a discriminator that wins, pictures all alike."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+WON = 0.02
+"""A discriminator's loss below this: it is sure of nearly every picture.
+
+One that cannot tell has ln 2 = 0.69 (the mean over real and fake) or 1.39 (their sum); 0.02 is
+e^−0.02 = 98 % certainty (the mean) or 99 % (the sum), for all pictures of a step.
+"""
+
+# A few such steps in a row are common in a run that learns: 3 in 5000 of question 05 on digits.
+LONG = 200
+"""How many logged steps in a row the loss must have been below `WON`."""
+
+ALIKE = 1.0
+"""Grey levels of 255 within which pictures are the same to the eye.
+
+Of those of question 05 one at least is 3 away from the mean after 30 steps of training, and every
+one 20 and more once they are digits: a run that goes well is never near it.
+"""
+
+
+class Health:
+    """Watches one run. It warns once of each trouble, and again only if it was over meanwhile."""
+
+    def __init__(self) -> None:
+        self._won = 0  # how many logged steps in a row
+        self._won_since = 0
+        self._alike: set[str] = set()
+
+    def losses(self, step: int, losses: Mapping[str, float]) -> str | None:
+        """A line when the discriminator has won for `LONG` logged steps, at the last of them.
+
+        `losses` are those of `step`; "discriminator" is the cross-entropy (natural logarithm) on
+        real and on fake pictures, their mean or their sum. Without that key nothing is said.
+        """
+        if "discriminator" not in losses:
+            return None
+        if not losses["discriminator"] < WON:
+            self._won = 0
+            return None
+        if self._won == 0:
+            self._won_since = step
+        self._won += 1
+        if self._won != LONG:
+            return None
+        return (
+            f"the discriminator wins since step {self._won_since} (its loss has been below {WON} "
+            f"for {LONG} steps): the generator learns little; try a smaller --lr or another --seed"
+        )
+
+    def pictures(self, step: int, name: str, pixels: NDArray[np.uint8]) -> str | None:
+        """A line when pictures made from different noise are all the same (mode collapse).
+
+        pixels: uint8 N×H×W×C. They are the same when each is nearer than `ALIKE` to the mean of
+        them all, in mean absolute difference. `name` tells one row of pictures from another; a
+        single picture says nothing.
+        """
+        if len(pixels) < 2:
+            return None
+        away = np.abs(pixels - pixels.mean(axis=0)).mean(axis=(1, 2, 3))
+        if away.max() >= ALIKE:
+            self._alike.discard(name)
+            return None
+        if name in self._alike:
+            return None
+        self._alike.add(name)
+        return (
+            f"at step {step} the {len(pixels)} pictures of {name!r} are all but the same, whatever "
+            "their noise (mode collapse); try another --seed or a smaller --lr"
+        )

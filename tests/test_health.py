@@ -1,0 +1,98 @@
+"""A warning comes when a GAN run goes wrong, once, and never while it goes well."""
+
+from knock.health import ALIKE, LONG, WON, Health
+
+import numpy as np
+import pytest
+
+RNG = np.random.default_rng(0)
+VARIED = RNG.integers(0, 256, (4, 6, 5, 3)).astype(np.uint8)
+SAME = np.repeat(VARIED[:1], 4, axis=0)
+
+
+def warned(health, losses, first=1):
+    """The steps at which there was a warning, and the warnings."""
+    lines = {s: health.losses(s, {"discriminator": v}) for s, v in enumerate(losses, first)}
+    return {step: line for step, line in lines.items() if line is not None}
+
+
+def test_a_discriminator_that_wins_is_told_once_at_the_last_of_the_steps():
+    lines = warned(Health(), [1.4] * 10 + [WON / 2] * (3 * LONG))
+    assert list(lines) == [10 + LONG]
+    (line,) = lines.values()
+    assert "since step 11 " in line and f"below {WON} for {LONG} steps" in line
+    assert "\n" not in line
+
+
+def test_it_is_told_again_only_after_the_loss_recovered():
+    health = Health()
+    assert len(warned(health, [0.0] * 2 * LONG)) == 1
+    lines = warned(health, [WON] + [0.0] * LONG, 1000)
+    assert list(lines) == [1000 + LONG]
+    assert "since step 1001 " in lines[1000 + LONG]
+
+
+def test_one_step_at_the_threshold_begins_the_count_anew():
+    nearly = [0.0] * (LONG - 1)
+    assert not warned(Health(), [*nearly, WON, *nearly])
+
+
+@pytest.mark.parametrize("value", [0.69, 1.39, float("nan")])
+def test_a_discriminator_that_does_not_win_is_not_told(value):
+    assert not warned(Health(), [value] * 2 * LONG)
+
+
+def test_only_a_discriminator_is_watched():
+    health = Health()
+    for step in range(2 * LONG):
+        assert health.losses(step, {"loss": 0.0, "generator": 0.0}) is None
+
+
+def test_equal_pictures_are_told_once():
+    health = Health()
+    line = health.pictures(250, "sample", SAME)
+    assert "step 250" in line and "'sample'" in line and "4 pictures" in line and "try " in line
+    assert "\n" not in line
+    assert health.pictures(500, "sample", SAME) is None
+
+
+def test_equal_pictures_are_told_again_after_varied_ones():
+    health = Health()
+    assert health.pictures(1, "sample", SAME)
+    assert health.pictures(2, "sample", VARIED) is None
+    assert "step 3" in health.pictures(3, "sample", SAME)
+
+
+def test_each_row_is_told_for_itself():
+    health = Health()
+    assert health.pictures(1, "sample", SAME)
+    assert health.pictures(1, "interpolation", VARIED) is None
+    assert health.pictures(2, "interpolation", SAME)
+    assert health.pictures(3, "sample", SAME) is None
+    assert health.pictures(3, "interpolation", SAME) is None
+
+
+def test_pictures_that_are_but_a_little_apart_count_as_equal():
+    pixels = np.full((2, 8, 8, 1), 100, np.uint8)
+    pixels[1] += 1  # each half a grey level from the mean
+    assert Health().pictures(1, "sample", pixels)
+    pixels[1] += 1  # now one
+    assert ALIKE == 1.0
+    assert Health().pictures(1, "sample", pixels) is None
+
+
+def test_one_picture_that_differs_is_enough():
+    pixels = np.full((20, 8, 8, 1), 100, np.uint8)
+    pixels[5] += 2
+    assert Health().pictures(1, "sample", pixels) is None
+
+
+def test_one_pixel_that_differs_is_not_enough():
+    pixels = np.zeros((2, 8, 8, 1), np.uint8)
+    pixels[0, 3, 3] = 100
+    assert Health().pictures(1, "sample", pixels)
+
+
+def test_a_single_picture_says_nothing():
+    assert Health().pictures(1, "sample", SAME[:1]) is None
+    assert Health().pictures(1, "sample", SAME[:0]) is None

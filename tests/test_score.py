@@ -1,0 +1,137 @@
+"""The scores are what they say, on pictures where they can be counted by hand, and on real ones."""
+
+from dataclasses import replace
+
+from knock import data, score
+from knock.data.imageset import ImageSet
+from knock.errors import UserError
+from knock.score import Classifier, asked_for, overlap
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Training pictures, test pictures, and a classifier of digits."""
+    train, test = (data.load("digits", (1, 32, 32), split) for split in ("train", "test"))
+    return train, test, Classifier.fit(train)
+
+
+def test_digits_are_told_apart(digits):
+    _, test, classifier = digits
+    found = classifier.predict(test.images)
+    assert found.dtype == np.int64 and found.shape == (len(test),)
+    assert classifier.accuracy(test) == (found == test.labels).mean()
+    assert classifier.accuracy(test) > 0.95
+
+
+def test_newts_are_told_apart():
+    train, test = (data.load("newts", (3, 64, 64), split) for split in ("train", "test"))
+    assert Classifier.fit(train).accuracy(test) > 0.85
+
+
+def test_the_same_pictures_give_the_same_classifier(digits, monkeypatch):
+    monkeypatch.setattr(score, "_MOST", 200)  # of a large set the same part is learnt, too
+    train, test, _ = digits
+    once, again = (Classifier.fit(train).predict(test.images) for _ in range(2))
+    np.testing.assert_array_equal(once, again)
+
+
+def test_asked_for_is_the_share_of_the_right_pictures(digits):
+    _, test, classifier = digits
+    right = classifier.predict(test.images) == test.labels
+    pixels, labels = test.images[right][:8], test.labels[right][:8].copy()
+    assert asked_for(classifier, pixels, labels) == 1.0
+    labels[:2] = (labels[:2] + 1) % 10
+    assert asked_for(classifier, pixels, labels) == 0.75
+
+
+def figures(border):
+    """A bar at the left is class 0, one in the middle class 1; there is none at the right."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 100, (60, 8, 6, 1)).astype(np.uint8)
+    labels = np.arange(60) % 2
+    images[labels == 0, :, 0] = 255
+    images[labels == 1, :, 2] = 255
+    return ImageSet(images, labels, ("left", "middle"), None, "bars", "train", border)
+
+
+def test_photographs_are_learnt_mirrored_too():
+    photographs = figures("reflect")
+    mirrored = replace(photographs, images=photographs.images[:, :, ::-1])
+    assert Classifier.fit(photographs).accuracy(mirrored) == 1.0
+
+
+def test_figures_are_not_mirrored():
+    figure, mirrored = figures("constant"), figures("constant").images[::2, :, ::-1]
+    figure.images[1::2] = mirrored  # class 1 is class 0 mirrored
+    assert Classifier.fit(figure).accuracy(figure) == 1.0
+
+
+def test_of_a_large_set_a_part_of_every_class_is_learnt(monkeypatch):
+    monkeypatch.setattr(score, "_MOST", 20)
+    bars = figures("constant")
+    order = np.argsort(bars.labels)  # a part that were the beginning would be one class
+    classifier = Classifier.fit(replace(bars, images=bars.images[order], labels=bars.labels[order]))
+    assert classifier.accuracy(bars) == 1.0
+    vectors = classifier._model[-1]
+    assert vectors.shape_fit_[0] == 20
+
+
+def test_a_set_of_few_pictures_will_do():
+    bars = figures("constant")
+    classifier = Classifier.fit(replace(bars, images=bars.images[:4], labels=bars.labels[:4]))
+    assert classifier.accuracy(bars) > 0.9
+
+
+def test_a_set_without_classes_is_refused():
+    bars = figures("constant")
+    with pytest.raises(UserError, match="bars has no two classes"):
+        Classifier.fit(replace(bars, labels=np.zeros(60, np.int64), classes=()))
+
+
+def test_pictures_of_another_size_are_refused(digits):
+    with pytest.raises(ValueError):
+        digits[2].predict(np.zeros((1, 28, 28, 1), np.uint8))
+
+
+def on_black(*boxes):
+    """A white box (top, bottom, left, right) in each 10×12 picture; None leaves it black."""
+    made = np.zeros((len(boxes), 10, 12, 1), np.uint8)
+    for picture, box in zip(made, boxes, strict=True):
+        if box:
+            picture[box[0] : box[1], box[2] : box[3]] = 255
+    return made
+
+
+def test_overlap_is_intersection_over_union():
+    target = on_black((0, 4, 0, 4))
+    assert overlap(target, target) == 1.0
+    assert overlap(on_black((0, 4, 2, 6)), target) == 8 / 24
+    assert overlap(on_black((0, 2, 0, 2)), target) == 4 / 16
+    assert overlap(target, on_black((0, 2, 0, 2))) == 4 / 16
+    assert overlap(on_black((6, 8, 0, 4)), target) == 0.0
+
+
+def test_overlap_is_the_mean_over_pictures_not_over_pixels():
+    made, target = on_black((0, 10, 0, 12), (0, 1, 0, 1)), on_black((0, 10, 0, 12), (5, 6, 0, 1))
+    assert overlap(made, target) == 0.5
+
+
+def test_two_pictures_without_foreground_lie_on_each_other():
+    assert overlap(on_black(None), on_black(None)) == 1.0
+    assert overlap(on_black(None), on_black((0, 1, 0, 1))) == 0.0
+    assert overlap(on_black((0, 1, 0, 1)), on_black(None)) == 0.0
+
+
+def test_foreground_is_where_the_mean_of_the_channels_is_128():
+    target = on_black((0, 10, 0, 12))
+    enough = np.broadcast_to(np.array([255, 129, 0], np.uint8), (1, 10, 12, 3))  # 128
+    assert overlap(enough, target) == 1.0
+    assert overlap(np.broadcast_to(np.array([255, 128, 0], np.uint8), (1, 10, 12, 3)), target) == 0
+
+
+def test_different_numbers_of_pictures_have_no_overlap():
+    with pytest.raises(ValueError):
+        overlap(on_black(None), on_black(None, None))
