@@ -1,8 +1,8 @@
 """What a script calls: from a command line to a folder with everything a training run produced.
 
 A run's folder holds `losses.csv` and `losses.png`, `samples/` with a picture every so often,
-`result.png` (the last of them), `checkpoint.safetensors`, and `run.json`: all that is needed to
-take the run again.
+`result.png` (the last of them), `samples.gif` (all of them), `checkpoint.safetensors`, and
+`run.json`: all that is needed to take the run again.
 """
 
 import contextlib
@@ -15,14 +15,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from knock import animation, data, layers, pictures, record, start
 from knock import checkpoint as checkpoints
-from knock import data, layers, pictures, record, start
 from knock.checkpoint import Checkpoint
 from knock.data.batches import Batches, prefetch, random_draws, to_pixels, to_unit
 from knock.errors import UserError
 from knock.files import make_folder, only_writer
 from knock.frameworks.adapter import Adapter
 from knock.frameworks.binding import WrongNetwork
+from knock.health import Health
 from knock.log import LossLog
 from knock.log import read as read_losses
 from knock.options import Options, parse, spare_cores
@@ -111,6 +112,8 @@ class Run:
             make_folder(self.begun.folder / "samples")
             path = self.begun.folder / "samples" / f"step_{self.step:06d}.png"
             pictures.write_png(path, picture, enlarge)
+            if "sample" in pixels:
+                self._warn(self._health.pictures(self.step, "sample", pixels["sample"]))
             result = "result"
         else:
             result = "test"
@@ -181,6 +184,7 @@ class Run:
     def _train_alone(self, train: Callable[["Run", Any], None], model: Any) -> int:
         folder = self.begun.folder
         self._losses = LossLog(folder, self.step, self.begun.losses)
+        self._health = Health()
         self._last = self._losses.last
         self._began, self._first_step = time.monotonic(), self.step
         self._saver = ThreadPoolExecutor(1, "checkpoint")
@@ -208,7 +212,12 @@ class Run:
             {self._adapter.NAME: read_losses(folder)},
             f"{self._question.label}, {self.recipe.dataset}, {self._adapter.NAME}",
         )
+        animation.animate(folder, self.step)
         return self._say_goodbye()
+
+    def _warn(self, line: str | None) -> None:
+        if line:
+            self._bar.write(f"warning: {line}", sys.stderr)
 
     def _say_goodbye(self) -> int:
         folder, done = self.begun.folder, self.step >= self.recipe.train.steps
@@ -233,6 +242,7 @@ class Run:
                     f"{bad[0]} is {self._last[bad[0]]} at step {step}: the training fails; the "
                     f"last good checkpoint is kept in {self.begun.folder}; try a smaller --lr"
                 )
+            self._warn(self._health.losses(step, self._last))
         self._pending.clear()
         self._losses.flush()
         self._bar.set_postfix({n: f"{v:.4g}" for n, v in self._last.items()}, refresh=False)

@@ -51,6 +51,7 @@ def test_a_run_leaves_everything_in_its_folder(finished, framework):
         "result.png",
         "result.safetensors",
         "run.json",
+        "samples.gif",
         "samples/step_000004.png",
         "samples/step_000006.png",
     }
