@@ -9,7 +9,7 @@ import numpy as np
 
 _MOST = 10_000  # pictures to learn from; the time grows with their square
 _COMPONENTS = 80  # of each picture
-_COST = 5.0  # of a picture on the wrong side; from 1 to 30 all sets do nearly as well
+_COST = 5.0  # of a picture on the wrong side; from 5 to 30 all sets do nearly as well
 _FOREGROUND = 128  # grey levels
 
 
@@ -38,10 +38,10 @@ class Classifier:
         images, labels = train.images[chosen], train.labels[chosen]
         if len(np.unique(labels)) < 2:
             raise UserError(f"{train.name} has no two classes to tell apart; choose another set")
-        if train.border == "reflect":  # a photograph; a mirrored figure would be another one
-            images = np.concatenate(
-                [images, images[:, :, ::-1]]
-            )  # newts, cross-validated: 0.77 → 0.84
+        # A mirrored figure would be another one, a mirrored photograph is not: of the newts,
+        # cross-validated, 84 % are told instead of 77 %.
+        if train.border == "reflect":
+            images = np.concatenate([images, images[:, :, ::-1]])
             labels = np.concatenate([labels, labels])
         flat = _flat(images)
         components = PCA(min(_COMPONENTS, *flat.shape), svd_solver="randomized", random_state=0)
