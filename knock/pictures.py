@@ -11,30 +11,35 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 ACROSS = 10
-"""How many pictures stand side by side in a grid."""
+"""How many pictures stand side by side in a sheet of samples."""
 _GAP = 2  # pixels between the pictures of a grid
 _WHITE = 255
 
 
-def grid(rows: Sequence[Pixels]) -> Pixels:
+def grid(rows: Sequence[Pixels], across: int | None = None) -> Pixels:
     """Rows of pictures (each N×H×W×C, C 1 or 3) as one H'×W'×3 picture on white.
 
-    A row of more than ten goes on in the next line.
+    A row of more than `across` pictures goes on in the next line; without it no row is broken.
     """
     lines = []
-    for row in (whole[i : i + ACROSS] for whole in rows for i in range(0, len(whole), ACROSS)):
-        count, height, width, _ = row.shape
-        line = np.full((height + 2 * _GAP, count * (width + _GAP) + _GAP, 3), _WHITE, np.uint8)
-        for i, picture in enumerate(row):
-            left = _GAP + i * (width + _GAP)
-            line[_GAP : _GAP + height, left : left + width] = picture  # grey fills all three
-        lines.append(line)
+    for whole in rows:
+        width = across or len(whole)
+        lines += [_line(whole[i : i + width]) for i in range(0, len(whole), width)]
     widest = max(line.shape[1] for line in lines)
     padded = [
         np.pad(line, ((0, 0), (0, widest - line.shape[1]), (0, 0)), constant_values=_WHITE)
         for line in lines
     ]
     return np.concatenate(padded)
+
+
+def _line(row: Pixels) -> Pixels:
+    count, height, width, _ = row.shape
+    line = np.full((height + 2 * _GAP, count * (width + _GAP) + _GAP, 3), _WHITE, np.uint8)
+    for i, picture in enumerate(row):
+        left = _GAP + i * (width + _GAP)
+        line[_GAP : _GAP + height, left : left + width] = picture  # grey fills all three
+    return line
 
 
 def write_png(path: Path, picture: Pixels, enlarge: int = 1) -> None:

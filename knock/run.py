@@ -106,7 +106,7 @@ class Run:
         Values lie in [-1, 1]; what lies outside is clipped. Many pictures are wrapped.
         """
         pixels = {name: to_pixels(self._adapter.to_numpy(row)) for name, row in rows.items()}
-        picture = pictures.grid(list(pixels.values()))
+        picture = pictures.grid(list(pixels.values()), pictures.ACROSS)
         enlarge = pictures.enlargement(self.recipe.image_shape[1])
         if self.options.test is None:
             make_folder(self.begun.folder / "samples")

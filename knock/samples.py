@@ -35,6 +35,8 @@ def run(name: str | None, folder: Path | None, out: Path | None) -> int:
         rows.append(found.images[places[:_COLUMNS]])
     path = out or free(Path(f"{name}.png"))
     enlarge = pictures.enlargement(shape[1])
-    pictures.write_png(path, pictures.grid([row for row in rows if len(row)]), enlarge)
+    pictures.write_png(
+        path, pictures.grid([row for row in rows if len(row)], pictures.ACROSS), enlarge
+    )
     print(path)
     return 0
