@@ -15,6 +15,7 @@ from knock import noise
 from knock.errors import UserError
 from knock.recipe import Layer, Network, Recipe, Size
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -92,10 +93,9 @@ def place(name: str, network: Network, sizes: Mapping[str, object]) -> Placed:
     placed: list[PlacedLayer] = []
     seen: set[str] = set()
     kept: dict[str | None, Shape] = {}
-    sides = [sizes[key] for key in ("height", "width") if key in sizes]
-    side = min((value for value in sides if isinstance(value, int)), default=1)
+    side, dropouts = sizes.get("side"), 0
     for index, layer in enumerate(network.layers):
-        if not layer.min_side <= side <= layer.max_side:
+        if isinstance(side, int) and not layer.min_side <= side <= layer.max_side:
             continue
         where = f"networks.{name}.layers[{index}] ({layer.layer})"
         if layer.layer not in _KINDS:
@@ -107,6 +107,9 @@ def place(name: str, network: Network, sizes: Mapping[str, object]) -> Placed:
         output, parameters = _KINDS[layer.layer](layer, shape, sizes, network, where)
         if layer.layer == "keep":
             kept[layer.of] = shape
+        elif layer.layer == "dropout":
+            dropouts += 1
+            layer = msgspec.structs.replace(layer, of=f"{layer.of}{dropouts}")
         elif layer.layer == "concat":
             output = _beside(shape, kept.get(layer.of), layer, where)
         placed.append(PlacedLayer(layer, shape, output, parameters))
@@ -150,7 +153,7 @@ _OPERATORS: dict[type, Callable[[int, int], int]] = {
 
 
 def evaluate(size: Size, sizes: Mapping[str, object], where: str) -> int:
-    """The value of a size: a whole number, or + − * / of whole numbers and names.
+    """The value of a size: a whole number, or + − * / and min(…, …) of whole numbers and names.
 
     Division must leave no remainder. Raises UserError naming `where`.
     """
@@ -185,6 +188,8 @@ def _value(node: ast.expr, sizes: Mapping[str, object], where: str) -> int:
                     "choose another --size"
                 )
             return top // bottom
+        case ast.Call(func=ast.Name(id="min"), args=[_, *_] as args, keywords=[]):
+            return min(_value(one, sizes, where) for one in args)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return _OPERATORS[type(op)](_value(left, sizes, where), _value(right, sizes, where))
     raise UserError(f"{where}: {ast.unparse(node)!r} is not a size")
@@ -322,7 +327,7 @@ def _leaky_relu(
 def _of(
     layer: Layer, shape: Shape, sizes: Mapping[str, object], network: Network, where: str
 ) -> Made:
-    """Dropout with the mask that a draw brings; a map kept for later, or laid behind this one."""
+    """Dropout with a mask from outside; a map kept for later, or laid behind this one."""
     _need(layer, where, "of")
     return shape, ()
 

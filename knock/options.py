@@ -78,6 +78,12 @@ def parser(question: Question, program: str) -> OneLineParser:
             metavar="N",
             help=f"the recipe's constant {name!r} ({value})",
         )
+    if "pairs" in tree:
+        what.add_argument(
+            "--direction",
+            choices=("AtoB", "BtoA"),
+            help=f"which picture of a pair is the input ({tree['pairs']})",
+        )
     how = made.add_argument_group("how and where")
     add_how(how)
     how.add_argument("--dtype", choices=("float32", "float64"), help="float type (float32)")
@@ -117,6 +123,8 @@ def parse(question: Question, program: str, words: Sequence[str]) -> Options:
     prefix = "constant_"
     constants = {k.removeprefix(prefix): v for k, v in vars(found).items() if k.startswith(prefix)}
     changes: dict[str, Any] = {"train": _said(train), "constants": _said(constants)}
+    if getattr(found, "direction", None):
+        changes["pairs"] = found.direction
     if found.lr is not None:
         optimizers = recipes.read(question.recipe_file).get("optimizers", {})
         changes["optimizers"] = {name: {"lr": found.lr} for name in optimizers}

@@ -31,7 +31,9 @@ DEFAULT_PRESET = "quick"
 class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One layer of a network; `knock.layers` says which fields each kind of layer takes.
 
-    It is there only for pictures whose shorter side lies between `min_side` and `max_side`.
+    It is there only for pictures whose shorter side lies between `min_side` and `max_side`. `of` is
+    what a `concat` lays behind its input, the name under which a `keep` kept it; for a network's
+    n-th dropout, the draw called `of` and n is its mask.
     """
 
     layer: str
@@ -100,8 +102,7 @@ class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A random array that arrives in every batch, one row of `shape` a picture.
 
-    A dropout's numbers are 0 with probability `rate`, and 1 / (1 − rate) otherwise. A draw is made
-    only for pictures whose shorter side lies between `min_side` and `max_side`.
+    A dropout's numbers are 0 with probability `rate`, and 1 / (1 − rate) otherwise.
     """
 
     distribution: Literal["uniform", "normal", "dropout"]
@@ -109,8 +110,6 @@ class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     low: float = 0.0
     high: float = 1.0
     rate: Decay = 0.5
-    min_side: Positive = 1
-    max_side: Annotated[int, msgspec.Meta(ge=1)] = LARGEST_SIDE
 
 
 class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -172,9 +171,10 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def sizes(self) -> dict[str, Constant]:
-        """The names that a size expression may use."""
+        """The names that a size expression may use; `side` is the shorter of height and width."""
         channels, height, width = self.image_shape
-        return {**self.constants, "channels": channels, "height": height, "width": width}
+        own = {"channels": channels, "height": height, "width": width, "side": min(height, width)}
+        return {**self.constants, **own}
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -341,7 +341,7 @@ def _resolve(
         constants=file.constants,
         networks=file.networks,
         optimizers=file.optimizers,
-        draws={n: d for n, d in file.draws.items() if d.min_side <= min(image[1:]) <= d.max_side},
+        draws=file.draws,
         train=file.train,
         pairs=file.pairs,
         scores=file.scores,

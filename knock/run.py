@@ -18,7 +18,8 @@ from typing import Any
 from knock import animation, data, layers, pictures, record, start
 from knock import checkpoint as checkpoints
 from knock.checkpoint import Checkpoint
-from knock.data.batches import Batches, prefetch, random_draws, to_pixels, to_unit
+from knock.data.batches import Batches, prefetch, random_draws, to_pixels, to_unit, unit_pair
+from knock.data.imageset import ImageSet, Split
 from knock.errors import UserError
 from knock.files import make_folder, only_writer
 from knock.frameworks.adapter import Adapter
@@ -56,10 +57,9 @@ class Run:
         self.begun = begun
         self._threads = options.threads or spare_cores()
         self._device = adapter.setup(options.device, self.recipe.dtype, self._threads)
-        shape = self.recipe.image_shape
-        train = data.load(self.recipe.dataset, shape, "train", begun.data_folder)
-        self._test = test = data.load(self.recipe.dataset, shape, "test", begun.data_folder)
-        self.source = Batches(train, self.recipe)
+        self._train_set, self._test = self._load("train"), self._load("test")
+        self.source = Batches(self._train_set, self.recipe)
+        test = self._test
         shown = min(self.recipe.train.shown, len(test.images))
         self._places = [i * len(test.images) // shown for i in range(shown)]
         self.examples = adapter.to_device(self._test_batch(self._places, 0))
@@ -67,6 +67,10 @@ class Run:
         self._pending: list[tuple[int, Mapping[str, Any]]] = []
         self._flushed = 0.0
         self._last: dict[str, float] = {}
+
+    def _load(self, split: Split) -> ImageSet:
+        recipe, folder = self.recipe, self.begun.data_folder
+        return data.load(recipe.dataset, recipe.image_shape, split, folder, bool(recipe.pairs))
 
     @property
     def sample_due(self) -> bool:
@@ -148,12 +152,13 @@ class Run:
 
     def _test_batch(self, chosen: Any, number: int) -> dict[str, Any]:
         """Some test pictures with labels and draws, which no training step has."""
-        images = self._test.images[chosen]
-        return {
-            "images": to_unit(images, self.recipe.dtype),
-            "labels": self._test.labels[chosen],
-            **random_draws(self.recipe, _BEFORE_TRAINING - number, len(images)),
-        }
+        batch = {"labels": self._test.labels[chosen]}
+        if self.recipe.pairs:
+            batch["images"], batch["targets"] = unit_pair(self._test, chosen, self.recipe)
+        else:
+            batch["images"] = to_unit(self._test.images[chosen], self.recipe.dtype)
+        count = len(batch["images"])
+        return {**batch, **random_draws(self.recipe, _BEFORE_TRAINING - number, count)}
 
     def make(self, model_class: Callable[..., Any]) -> Any:
         """The model with its first weights, or with what the checkpoint holds."""

@@ -99,6 +99,7 @@ def _same_recipe(question: Question, options: Options, found: Checkpoint, source
         "train": msgspec.to_builtins(old.train),
         "optimizers": {name: {"lr": o.lr} for name, o in old.optimizers.items()},
         "image": old.image_shape,
+        "pairs": old.pairs,
     }
     said = _changes(question, options, old.dataset)
     for table, values in said.items():
@@ -119,6 +120,7 @@ def _same_recipe(question: Question, options: Options, found: Checkpoint, source
         title=old.title,
         class_name=old.class_name,
         methods=old.methods,
+        scores=old.scores,
         train=msgspec.structs.replace(
             new.train,
             steps=old.train.steps,

@@ -3,7 +3,7 @@
 A change is (old text, new text) for each framework in which the mistake can be made.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -588,6 +588,90 @@ GAN = [
                 "(-1, *self.image_shape)",
                 "(-1, self.image_shape[0], *self.image_shape[:0:-1])",
             ),
+        },
+    ),
+]
+
+_MADE = 'self.generator(batch["noise"])'
+_SHARED = ("all labels", "real and fake", "the generator wants", "the discriminator's loss")
+_SHARED += ("the discriminator is never", "the generator is never", "the made pictures are not")
+_SHARED += ("the discriminator's gradients", "RGB")
+
+DCGAN = [
+    *(replace(m, question="dcgan") for m in GAN if m.name.startswith(_SHARED)),
+    Mistake(
+        "the fake batch is made in evaluation mode",
+        "dcgan",
+        "loss",
+        "the fake batch is made in evaluation mode",
+        {
+            "pytorch": (f"fake = {_MADE}", f"fake = self.generator.eval(){_MADE[14:]}"),
+            "tensorflow": (_MADE, _MADE[:-1] + ", training=False)"),
+            "keras": (_MADE, _MADE[:-1] + ", training=False)"),
+            "chainer": (
+                f"        fake = {_MADE}",
+                f'        with chainer.using_config("train", False):\n            fake = {_MADE}',
+            ),
+        },
+    ),
+    Mistake(
+        "the momentum of batch normalisation is given as its ε",
+        "dcgan",
+        "forward",
+        "generator differs, given the right weights",
+        {
+            "pytorch": ("nn.BatchNorm2d(4 * width)", "nn.BatchNorm2d(4 * width, 0.1)"),
+            "keras": (
+                "self.bn1 = framework.BatchNorm()",
+                "self.bn1 = framework.BatchNorm(0.9, 0.1)",
+            ),
+            "chainer": ("eps=1e-5", "eps=0.1"),
+        },
+    ),
+    Mistake(
+        "the old share of batch normalisation is taken for the new",
+        "dcgan",
+        "batch norm",
+        "look at the momentum (new share 0.1)",
+        {
+            "pytorch": ("nn.BatchNorm2d(4 * width)", "nn.BatchNorm2d(4 * width, momentum=0.9)"),
+            "keras": ("self.bn1 = framework.BatchNorm()", "self.bn1 = framework.BatchNorm(0.1)"),
+            "chainer": ("decay=0.9", "decay=0.1"),
+        },
+    ),
+    Mistake(
+        "the generator's tanh is missing",
+        "dcgan",
+        "forward",
+        "generator: the tanh at its end is missing",
+        {
+            "pytorch": ("torch.tanh(self.pixels(h))", "self.pixels(h)"),
+            "tensorflow": ("tf.tanh(self.pixels(h))", "self.pixels(h)"),
+            "keras": ("ops.tanh(self.pixels(h))", "self.pixels(h)"),
+            "chainer": ("F.tanh(self.pixels(h))", "self.pixels(h)"),
+        },
+    ),
+    Mistake(
+        "pictures are made in training mode",
+        "dcgan",
+        "forward",
+        "generate differs",
+        {
+            "pytorch": ("        self.generator.eval()", "        pass"),
+            "tensorflow": ("self.generator(noise, training=False)", "self.generator(noise)"),
+            "keras": ("self.generator(noise, training=False)", "self.generator(noise)"),
+            "chainer": (', chainer.using_config("train", False):', ":"),
+        },
+    ),
+    Mistake(
+        "height and width are swapped in the small map",
+        "dcgan",
+        "forward",
+        "generator gives 4×2×32×16, expected 4×2×16×32",
+        {
+            "pytorch": ("(2 * width, h // 16, w // 16)", "(2 * width, w // 16, h // 16)"),
+            "tensorflow": ("[-1, h // 16, w // 16,", "[-1, w // 16, h // 16,"),
+            "keras": ("Reshape([h // 16, w // 16,", "Reshape([w // 16, h // 16,"),
         },
     ),
 ]

@@ -91,11 +91,17 @@ def _mistake(
         *((what, {name: change}, {}) for what, name, change in words.batch_mistakes(recipe)),
         *((what, {}, replaced) for what, replaced in own.items()),
     ]
-    for what, changed, replaced in tries:
-        mistaken = trace.first_loss(judge_path, judge, recipe, changed, replaced)
-        if words.explains(mistaken, got.losses[0], expected.losses[0]):
-            return f"the loss is what comes out when {what}"
-    return None
+    told = [
+        what
+        for what, changed, replaced in tries
+        if words.explains(
+            trace.first_loss(judge_path, judge, recipe, changed, replaced),
+            got.losses[0],
+            expected.losses[0],
+        )
+    ]
+    # Behind a batch normalisation, two mistakes with the noise give one and the same loss.
+    return f"the loss is what comes out when {', or when '.join(told)}" if told else None
 
 
 def _judge(question: Question, framework: str, ours: bool) -> tuple[Adapter, Path]:

@@ -25,11 +25,15 @@ from knock.frameworks.binding import (  # noqa: E402
     bind,
     trained,
 )
-from knock.frameworks.chainer_layers import LayerNormalization, bce_with_logits  # noqa: E402
+from knock.frameworks.chainer_layers import (  # noqa: E402
+    BatchStatistics,
+    LayerNormalization,
+    bce_with_logits,
+)
 from knock.frameworks.chainer_optimizers import Adam, MomentumSGD  # noqa: E402
 from knock.recipe import Recipe  # noqa: E402
 
-__all__ = ["Adam", "LayerNormalization", "MomentumSGD", "bce_with_logits"]
+__all__ = ["Adam", "BatchStatistics", "LayerNormalization", "MomentumSGD", "bce_with_logits"]
 
 NAME = "chainer"
 _NAMES = {

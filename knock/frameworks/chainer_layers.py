@@ -33,6 +33,24 @@ class LayerNormalization(chainer.Link):
         return F.reshape(rows, x.shape)
 
 
+class BatchStatistics(chainer.Link):
+    """Batch normalisation that keeps no running statistics: the batch's own, in training or not.
+
+    Ioffe & Szegedy 2015, algorithm 1, ε = 1e-5. N×C×H×W → the same. Chainer's own link keeps them.
+    """
+
+    def __init__(self, channels: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        with self.init_scope():
+            self.gamma = chainer.Parameter(1, (channels,))
+            self.beta = chainer.Parameter(0, (channels,))
+
+    def forward(self, x: Any) -> Any:
+        """N×C×H×W → N×C×H×W."""
+        return F.batch_normalization(x, self.gamma, self.beta, eps=self.eps)
+
+
 def bce_with_logits(logits: Any, target: float) -> Any:
     """Mean cross-entropy of logits x, whose targets t are all `target`: a number from 0 to 1.
 

@@ -65,8 +65,9 @@ def build(model: Any, recipe: Recipe) -> None:
         network = getattr(model, name, None)
         if network is None:
             continue  # `bind` says so
-        zeros = np.zeros((1, *placed.input), recipe.dtype)
-        network(tf.constant(channels_last(zeros)))
+        masked = [one.input for one in placed.layers if one.layer.layer == "dropout"]
+        zeros = [np.zeros((1, *shape), recipe.dtype) for shape in (placed.input, *masked)]
+        network(*(tf.constant(channels_last(one)) for one in zeros))
     bound = _bound(model, recipe)
     for name, settings in recipe.optimizers.items():
         states.build(getattr(model, name), [one.variable for one in trained(settings, bound)])

@@ -82,15 +82,32 @@ class BatchNorm(keras.layers.BatchNormalization):
     """Batch normalisation over all axes but the last (Ioffe & Szegedy 2015, algorithm 1).
 
     As PyTorch's: ε = 1e-5, and in training the running statistics take one tenth of the batch's,
-    the variance unbiased, n / (n − 1). Keras keeps the biased one.
+    the variance unbiased, n / (n − 1). Keras keeps the biased one. With `running` off there are
+    none, and the batch's own serve outside training, too.
     """
 
-    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **options: Any):
+    def __init__(
+        self, momentum: float = 0.9, epsilon: float = 1e-5, running: bool = True, **options: Any
+    ):
         super().__init__(momentum=momentum, epsilon=epsilon, **options)
+        self.running = running
+
+    def build(self, input_shape: Any) -> None:
+        """Make the scale and the shift, and the running statistics if there are to be any."""
+        if self.running:
+            super().build(input_shape)
+            return
+        channels = (input_shape[-1],)
+        self.gamma = self.add_weight(shape=channels, initializer="ones", name="gamma")
+        self.beta = self.add_weight(shape=channels, initializer="zeros", name="beta")
+
+    def get_config(self) -> dict[str, Any]:
+        """Keras' record of the layer."""
+        return super().get_config() | {"running": self.running}
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The normalised input."""
-        if not training:
+        if self.running and not training:
             centred = inputs - self.moving_mean
             return _normal(centred, self.moving_variance, self.epsilon, self.gamma, self.beta)
         axes = list(range(len(inputs.shape) - 1))
@@ -98,11 +115,12 @@ class BatchNorm(keras.layers.BatchNormalization):
         mean = ops.mean(inputs, axes)
         centred = inputs - mean
         variance = ops.mean(ops.square(centred), axes)
-        n = ops.cast(ops.size(inputs) // inputs.shape[-1], inputs.dtype)
-        unbiased = variance * (n / (n - 1))
-        new = 1.0 - self.momentum  # Keras counts the old share
-        self.moving_mean.assign_add(new * (mean - self.moving_mean))
-        self.moving_variance.assign_add(new * (unbiased - self.moving_variance))
+        if self.running:
+            n = ops.cast(ops.size(inputs) // inputs.shape[-1], inputs.dtype)
+            unbiased = variance * (n / (n - 1))
+            new = 1.0 - self.momentum  # Keras counts the old share
+            self.moving_mean.assign_add(new * (mean - self.moving_mean))
+            self.moving_variance.assign_add(new * (unbiased - self.moving_variance))
         return _normal(centred, variance, self.epsilon, self.gamma, self.beta)
 
 

@@ -97,27 +97,31 @@ class BatchNorm(tf.Module):
     """Batch normalisation over all axes but the last (Ioffe & Szegedy 2015, algorithm 1).
 
     ε = 1e-5; in training the running statistics take one tenth of the batch's, the variance
-    unbiased, n / (n − 1), as PyTorch's do.
+    unbiased, n / (n − 1), as PyTorch's do. With `running` off there are none, and the batch's own
+    serve outside training, too.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, running: bool = True) -> None:
         super().__init__()
         self.weight = _ones(channels)
         self.bias = _zeros(channels)
-        self.running_mean = _zeros(channels, trainable=False)
-        self.running_var = _ones(channels, trainable=False)
+        self.running = running
+        if running:
+            self.running_mean = _zeros(channels, trainable=False)
+            self.running_var = _ones(channels, trainable=False)
 
-    def __call__(self, x: Any, training: bool) -> Any:
-        if not training:
+    def __call__(self, x: Any, training: bool = True) -> Any:
+        if self.running and not training:
             return _normal(x - self.running_mean, self.running_var, self)
         axes = list(range(len(x.shape) - 1))
         # Not tf.nn.moments: it stops the gradient through the mean, and so gets second ones wrong.
         mean = tf.reduce_mean(x, axes)
         centred = x - mean
         variance = tf.reduce_mean(tf.square(centred), axes)
-        n = tf.cast(tf.size(x) // x.shape[-1], x.dtype)
-        self.running_mean.assign_add(0.1 * (mean - self.running_mean))
-        self.running_var.assign_add(0.1 * (variance * (n / (n - 1)) - self.running_var))
+        if self.running:
+            n = tf.cast(tf.size(x) // x.shape[-1], x.dtype)
+            self.running_mean.assign_add(0.1 * (mean - self.running_mean))
+            self.running_var.assign_add(0.1 * (variance * (n / (n - 1)) - self.running_var))
         return _normal(centred, variance, self)
 
 

@@ -1,0 +1,139 @@
+"""Question 06: deep convolutional GAN — Chainer.
+
+The same game with convolutions: strides instead of pooling, batch normalisation in both networks,
+and small first weights, so that it trains at all (Radford et al. 2015, "Unsupervised representation
+learning with deep convolutional generative adversarial networks", arXiv 1511.06434).
+"""
+
+from knock.frameworks import chainer as framework
+from knock.run import main
+
+import chainer
+import chainer.functions as F
+import chainer.links as L
+
+
+class Generator(chainer.Chain):
+    def __init__(self, image_shape, z, width):
+        super().__init__()
+        channels, h, w = image_shape
+        self.small = (-1, 2 * width, h // 16, w // 16)
+        self.sides = [(h // n, w // n) for n in (8, 4, 2, 1)]
+        with self.init_scope():
+            self.fc = L.Linear(z, 2 * width * (h // 16) * (w // 16), nobias=True)
+            self.bn0 = batch_norm(2 * width * (h // 16) * (w // 16))
+            self.tconv1 = up(2 * width, 4 * width, self.sides[0], nobias=True)
+            self.bn1 = batch_norm(4 * width)
+            self.tconv2 = up(4 * width, 2 * width, self.sides[1], nobias=True)
+            self.bn2 = batch_norm(2 * width)
+            self.tconv3 = up(2 * width, width, self.sides[2], nobias=True)
+            self.bn3 = batch_norm(width)
+            self.pixels = up(width, channels, self.sides[3])
+
+    def forward(self, noise):  # z
+        h = F.relu(self.bn0(self.fc(noise)))  # 256·H/16·W/16
+        h = F.reshape(h, self.small)  # 256×H/16×W/16
+        h = F.relu(self.bn1(self.tconv1(h)))  # 512×H/8×W/8
+        h = F.relu(self.bn2(self.tconv2(h)))  # 256×H/4×W/4
+        h = F.relu(self.bn3(self.tconv3(h)))  # 128×H/2×W/2
+        return F.tanh(self.pixels(h))  # C×H×W in [-1, 1]
+
+
+def batch_norm(channels):
+    """Chainer's ε is 2e-5 and its decay counts the old share; neither is anybody else's."""
+    return L.BatchNormalization(channels, decay=0.9, eps=1e-5)
+
+
+def up(channels, out, sides, **bias):
+    """A transposed convolution that doubles the sides; told the result's, it needs no more."""
+    return L.Deconvolution2D(channels, out, ksize=5, stride=2, pad=2, outsize=sides, **bias)
+
+
+class Discriminator(chainer.Chain):
+    def __init__(self, image_shape, width):
+        super().__init__()
+        channels, h, w = image_shape
+        down = {"ksize": 5, "stride": 2, "pad": 2}  # halves the sides
+        with self.init_scope():
+            self.conv1 = L.Convolution2D(channels, width, **down)
+            self.conv2 = L.Convolution2D(width, 2 * width, **down, nobias=True)
+            self.bn2 = batch_norm(2 * width)
+            self.conv3 = L.Convolution2D(2 * width, 4 * width, **down, nobias=True)
+            self.bn3 = batch_norm(4 * width)
+            self.conv4 = L.Convolution2D(4 * width, 8 * width, **down, nobias=True)
+            self.bn4 = batch_norm(8 * width)
+            self.real = L.Linear(8 * width * (h // 16) * (w // 16), 1)
+
+    def forward(self, images):  # C×H×W
+        h = F.leaky_relu(self.conv1(images), 0.2)  # 32×H/2×W/2
+        h = F.leaky_relu(self.bn2(self.conv2(h)), 0.2)  # 64×H/4×W/4
+        h = F.leaky_relu(self.bn3(self.conv3(h)), 0.2)  # 128×H/8×W/8
+        h = F.leaky_relu(self.bn4(self.conv4(h)), 0.2)  # 256×H/16×W/16
+        return self.real(F.reshape(h, (len(h), -1)))  # 1: a logit, above 0 where it says "real"
+
+
+def called_real(logits):
+    """Cross-entropy against label 1: the mean of −log σ(logit)."""
+    return F.mean(F.softplus(-logits))
+
+
+def called_fake(logits):
+    """Cross-entropy against label 0: the mean of −log(1 − σ(logit))."""
+    return F.mean(F.softplus(logits))
+
+
+class DCGAN(chainer.Chain):
+    def __init__(self, recipe):
+        super().__init__()
+        shape, constants = recipe.image_shape, recipe.constants
+        with self.init_scope():
+            self.generator = Generator(shape, constants["z"], constants["g_width"])
+            self.discriminator = Discriminator(shape, constants["d_width"])
+        d, g = recipe.optimizers["d_optimizer"], recipe.optimizers["g_optimizer"]
+        self.d_optimizer = framework.Adam(d.lr, *d.betas)
+        self.d_optimizer.setup(self.discriminator)
+        self.g_optimizer = framework.Adam(g.lr, *g.betas)
+        self.g_optimizer.setup(self.generator)
+
+    def train_step(self, batch):
+        real = batch["images"]
+        fake = self.generator(batch["noise"])
+
+        # The discriminator's step: real is real, fake is fake; .array leaves the generator out.
+        real_logits, fake_logits = self.discriminator(real), self.discriminator(fake.array)
+        discriminator_loss = called_real(real_logits) + called_fake(fake_logits)
+        self.discriminator.cleargrads()
+        discriminator_loss.backward()
+        self.d_optimizer.update()
+
+        # The generator's: the same pictures, to be called real by the discriminator's new weights.
+        generator_loss = called_real(self.discriminator(fake))
+        chainer.grad([generator_loss], list(self.generator.params()), set_grad=True)
+        self.g_optimizer.update()
+        return {"discriminator": discriminator_loss.array, "generator": generator_loss.array}
+
+    def generate(self, noise):
+        with chainer.no_backprop_mode(), chainer.using_config("train", False):
+            return self.generator(noise)  # batch normalisation by its running statistics
+
+    def interpolate(self, noise):
+        """Ten pictures on the straight line from the first noise to the second."""
+        share = self.xp.arange(10, dtype=noise.dtype)[:, None] / 9
+        return self.generate((1 - share) * noise[0] + share * noise[1])
+
+
+def train(run, model):
+    for batch in run.batches():
+        losses = model.train_step(batch)
+        run.log(losses)
+        if run.sample_due:
+            sample(run, model)
+
+
+def sample(run, model):
+    noise = run.examples["noise"]
+    run.show(sample=model.generate(noise), interpolation=model.interpolate(noise))
+
+
+if __name__ == "__main__":
+    main("dcgan", framework, DCGAN, train, sample)
