@@ -1,6 +1,8 @@
 """Keep the pictures of a comparison here, small, each with a JSON that says how to make it again.
 
 knock compare ae --out runs/ae && python answers_image/keep.py runs/ae
+
+A second word is what their names begin with, where it is not the question's: vae_mnist.
 """
 
 import json
@@ -14,15 +16,16 @@ from knock.errors import UserError
 HERE = Path(__file__).resolve().parent
 
 
-def keep(folder: Path) -> list[Path]:
+def keep(folder: Path, called: str | None = None) -> list[Path]:
     """Copy the sheet, and every framework's result with its JSON. Raises UserError if not there."""
     runs = {path.parent.name: record.read_run(path.parent) for path in folder.glob("*/run.json")}
     if not runs:
         raise UserError(f"{folder} is no folder of knock compare")
     question = next(iter(runs.values()))["question"]
-    kept = [Path(shutil.copy(folder / "compare.png", HERE / f"{question}_compare.png"))]
+    called = called or question
+    kept = [Path(shutil.copy(folder / "compare.png", HERE / f"{called}_compare.png"))]
     for framework, told in sorted(runs.items()):
-        name = HERE / f"{question}_{framework}"
+        name = HERE / f"{called}_{framework}"
         kept.append(Path(shutil.copy(folder / framework / "result.png", f"{name}.png")))
         seconds = sum(stretch["seconds"] for stretch in told["history"])
         made = {
@@ -39,6 +42,8 @@ def keep(folder: Path) -> list[Path]:
             "device": told["history"][-1]["device"],
             "versions": told["history"][-1]["versions"],
         }
+        if (scores := folder / framework / "test.json").is_file():  # of knock run --test
+            made["scores"] = json.loads(scores.read_text(encoding="utf-8"))
         path = Path(f"{name}.json")
         path.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
         kept.append(path)
@@ -46,7 +51,7 @@ def keep(folder: Path) -> list[Path]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python answers_image/keep.py FOLDER-OF-A-COMPARISON")
-    for path in keep(Path(sys.argv[1])):
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: python answers_image/keep.py FOLDER-OF-A-COMPARISON [NAME]")
+    for path in keep(Path(sys.argv[1]), *sys.argv[2:]):
         print(path)

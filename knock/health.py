@@ -23,6 +23,9 @@ Of those of question 05 one at least is 3 away from the mean after 30 steps of t
 one 20 and more once they are digits: a run that goes well is never near it.
 """
 
+EARLY = 50
+"""Steps before which pictures may well be alike: small first weights make one grey of any noise."""
+
 
 class Health:
     """Watches one run. It warns once of each trouble, and again only if it was over meanwhile."""
@@ -58,9 +61,9 @@ class Health:
 
         pixels: uint8 N×H×W×C. They are the same when each is nearer than `ALIKE` to the mean of
         them all, in mean absolute difference. `name` tells one row of pictures from another; a
-        single picture says nothing.
+        single picture says nothing, nor do those of the first `EARLY` steps.
         """
-        if len(pixels) < 2:
+        if len(pixels) < 2 or step < EARLY:
             return None
         away = np.abs(pixels - pixels.mean(axis=0)).mean(axis=(1, 2, 3))
         if away.max() >= ALIKE:
@@ -71,5 +74,5 @@ class Health:
         self._alike.add(name)
         return (
             f"at step {step} the {len(pixels)} pictures of {name!r} are all but the same, whatever "
-            "their noise (mode collapse); try another --seed or a smaller --lr"
+            "they were made from (mode collapse); try another --seed or a smaller --lr"
         )

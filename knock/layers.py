@@ -80,7 +80,24 @@ class Placed:
 
 def networks(recipe: Recipe) -> dict[str, Placed]:
     """Every network of a recipe, in its order. Raises UserError where sizes do not fit."""
-    return {name: place(name, n, recipe.sizes) for name, n in recipe.networks.items()}
+    placed = {name: place(name, n, recipe.sizes) for name, n in recipe.networks.items()}
+    for network in placed.values():
+        for one in network.layers:
+            if one.layer.layer == "dropout":
+                _require_mask(one, recipe)
+    return placed
+
+
+def _require_mask(dropout: PlacedLayer, recipe: Recipe) -> None:
+    name = str(dropout.layer.of)
+    if name not in recipe.draws:
+        raise UserError(f"draws.{name} is missing, the mask of a dropout of {dropout.input}")
+    where = f"draws.{name}.shape"
+    mask = tuple(evaluate(size, recipe.sizes, where) for size in recipe.draws[name].shape)
+    if mask != dropout.input:
+        raise UserError(
+            f"{where}: {mask} does not fit on the map {dropout.input}; choose another --size"
+        )
 
 
 def place(name: str, network: Network, sizes: Mapping[str, object]) -> Placed:
@@ -268,7 +285,10 @@ def _conv(
     out, k = evaluate(layer.out or 0, sizes, f"{where}.out"), layer.kernel or 0
     new = [(side + 2 * layer.pad - k) // layer.stride + 1 for side in sides]
     if min(new) < 1:
-        raise UserError(f"{where}: a {k}×{k} kernel does not fit into {sides[0]}×{sides[1]}")
+        raise UserError(
+            f"{where}: a {k}×{k} kernel does not fit into {sides[0]}×{sides[1]}; "
+            "choose another --size"
+        )
     fans = (channels * k * k, out * k * k)
     return (out, *new), _weights(layer, network, (out, channels, k, k), "conv", fans, out)
 

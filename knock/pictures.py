@@ -33,6 +33,17 @@ def grid(rows: Sequence[Pixels], across: int | None = None) -> Pixels:
     return np.concatenate(padded)
 
 
+def band(rows: Mapping[str, Pixels], name: str, across: int) -> tuple[int, int]:
+    """Where in such a grid the first line of a row lies: from which pixel's height to which."""
+    top = 0
+    for row, pixels in rows.items():
+        height = pixels.shape[1] + 2 * _GAP
+        if row == name:
+            return top, top + height
+        top += height * -(-len(pixels) // across)
+    raise KeyError(name)
+
+
 def _line(row: Pixels) -> Pixels:
     count, height, width, _ = row.shape
     line = np.full((height + 2 * _GAP, count * (width + _GAP) + _GAP, 3), _WHITE, np.uint8)

@@ -1,4 +1,4 @@
-"""What a run leaves beside its checkpoint: `run.json`, and its last pictures as numbers."""
+"""What a run leaves beside its checkpoint: `run.json`, its last pictures as numbers, its scores."""
 
 import json
 from collections.abc import Mapping
@@ -52,6 +52,11 @@ def of_run(
         "recipe": msgspec.to_builtins(made.recipe),
         "history": [*history, stretch],
     }
+
+
+def write_scores(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write `test.json`: what a test of the run said, whole or not at all."""
+    write_atomically(folder / "test.json", json.dumps(content, indent=2) + "\n")
 
 
 def write_run(folder: Path, content: Mapping[str, Any]) -> None:

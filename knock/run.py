@@ -1,8 +1,8 @@
 """What a script calls: from a command line to a folder with everything a training run produced.
 
 A run's folder holds `losses.csv` and `losses.png`, `samples/` with a picture every so often,
-`result.png` (the last of them), `samples.gif` (all of them), `checkpoint.safetensors`, and
-`run.json`: all that is needed to take the run again.
+`result.png` (the last of them), `samples.gif` and `strip.png` (how they changed),
+`checkpoint.safetensors`, and `run.json`: all that is needed to take the run again.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from knock import animation, data, layers, pictures, record, start
+from knock import animation, data, layers, pictures, record, score, start
 from knock import checkpoint as checkpoints
 from knock.checkpoint import Checkpoint
 from knock.data.batches import Batches, prefetch, random_draws, to_pixels, to_unit, unit_pair
@@ -36,6 +36,7 @@ import numpy as np
 from tqdm import tqdm
 
 _BEFORE_TRAINING = -1  # from here down, steps whose draws no training step has
+_JUDGED = 1000  # pictures at least that are made to be judged
 _LOG_EVERY = 0.2  # seconds; reading a loss from a device makes it wait, so not at every step
 
 
@@ -58,12 +59,14 @@ class Run:
         self._threads = options.threads or spare_cores()
         self._device = adapter.setup(options.device, self.recipe.dtype, self._threads)
         self._train_set, self._test = self._load("train"), self._load("test")
+        self._require_classes()
         self.source = Batches(self._train_set, self.recipe)
         test = self._test
         shown = min(self.recipe.train.shown, len(test.images))
         self._places = [i * len(test.images) // shown for i in range(shown)]
         self.examples = adapter.to_device(self._test_batch(self._places, 0))
         self._stopped = False
+        self._band: tuple[int, int] | None = None  # of a sample picture, from here to there
         self._pending: list[tuple[int, Mapping[str, Any]]] = []
         self._flushed = 0.0
         self._last: dict[str, float] = {}
@@ -71,6 +74,12 @@ class Run:
     def _load(self, split: Split) -> ImageSet:
         recipe, folder = self.recipe, self.begun.data_folder
         return data.load(recipe.dataset, recipe.image_shape, split, folder, bool(recipe.pairs))
+
+    def _require_classes(self) -> None:
+        asked, there = self.recipe.constants.get("classes"), len(self._test.classes)
+        if asked not in (None, there):
+            name = self.recipe.dataset
+            raise UserError(f"{name} has {there} classes, not {asked}; leave --classes out")
 
     @property
     def sample_due(self) -> bool:
@@ -109,6 +118,8 @@ class Run:
 
         Values lie in [-1, 1]; what lies outside is clipped. Many pictures are wrapped.
         """
+        if self.options.test is None:
+            self.flush()  # pictures of losses that are not finite are not drawn
         pixels = {name: to_pixels(self._adapter.to_numpy(row)) for name, row in rows.items()}
         picture = pictures.grid(list(pixels.values()), pictures.ACROSS)
         enlarge = pictures.enlargement(self.recipe.image_shape[1])
@@ -116,8 +127,11 @@ class Run:
             make_folder(self.begun.folder / "samples")
             path = self.begun.folder / "samples" / f"step_{self.step:06d}.png"
             pictures.write_png(path, picture, enlarge)
-            if "sample" in pixels:
-                self._warn(self._health.pictures(self.step, "sample", pixels["sample"]))
+            made = [name for name in pixels if name in ("sample", *self._test.classes)]
+            for name in made:
+                self._warn(self._health.pictures(self.step, name, pixels[name]))
+            top, bottom = pictures.band(pixels, [*made, *pixels][0], pictures.ACROSS)
+            self._band = (top * enlarge, bottom * enlarge)
             result = "result"
         else:
             result = "test"
@@ -131,14 +145,40 @@ class Run:
             labels = np.full(count, number, np.int64)
             yield name, self._adapter.to_device({"labels": labels})["labels"]
 
-    def tell_test_losses(self, model: Any) -> None:
-        """Say where the test picture is and, for a model that has `loss_terms`, the test set's.
+    def tell_test(self, model: Any) -> None:
+        """Say where the test picture is, and what the test set says of the model.
 
-        They are averages over all its pictures, with draws of their own.
+        For a model that has `loss_terms`, their averages over all test pictures, with draws of
+        their own; and what the recipe `scores`, which `test.json` keeps as well.
         """
         print(f"{self.begun.folder / 'test.png'}: what step {self.step} makes of test images")
-        if not hasattr(model, "loss_terms"):
-            return
+        if hasattr(model, "loss_terms"):
+            self._tell_losses(model)
+        found: dict[str, Any] = {}
+        for name in self.recipe.scores:
+            scored = score.SCORES[name](self._made_by(model), self._train_set, self._test)
+            if scored:
+                print(scored.line)
+                found[name] = scored.numbers
+        if found:
+            record.write_scores(self.begun.folder, {"step": self.step, **found})
+
+    def _made_by(self, model: Any) -> Iterator[score.Made]:
+        """What `generate` makes of every test picture's batch, and what was asked of it.
+
+        A small test set is asked for more than once, each time with other draws.
+        """
+        size, count = self.recipe.train.batch_size, len(self._test.images)
+        asked = count if self.recipe.pairs else max(count, _JUDGED)
+        for first in range(0, asked, size):
+            places = np.arange(first, min(first + size, asked)) % count
+            batch = self._test_batch(places, first)
+            given = self._adapter.to_device(batch)
+            made = model.generate(*(given[name] for name in self.recipe.methods["generate"]))
+            wanted = to_pixels(batch["targets"]) if "targets" in batch else None
+            yield score.Made(to_pixels(self._adapter.to_numpy(made)), batch["labels"], wanted)
+
+    def _tell_losses(self, model: Any) -> None:
         size, count = self.recipe.train.batch_size, len(self._test.images)
         sums: dict[str, float] = {}
         for first in range(0, count, size):
@@ -218,6 +258,8 @@ class Run:
             f"{self._question.label}, {self.recipe.dataset}, {self._adapter.NAME}",
         )
         animation.animate(folder, self.step)
+        if self._band:
+            animation.strip(folder, self._band, self.step)
         return self._say_goodbye()
 
     def _warn(self, line: str | None) -> None:
@@ -333,7 +375,7 @@ def main(
         if run.options.test is None:
             return run.train(train, model)
         sample(run, model)
-        run.tell_test_losses(model)
+        run.tell_test(model)
         return 0
 
     exit_with(do, "stopped; --resume goes on from the last checkpoint")

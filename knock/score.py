@@ -1,5 +1,7 @@
 """Numbers for made pictures: do they show what was asked for, do they cover what they should."""
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from knock.data.imageset import ImageSet, Labels, Pixels
@@ -11,6 +13,23 @@ _MOST = 10_000  # pictures to learn from; the time grows with their square
 _COMPONENTS = 80  # of each picture
 _COST = 5.0  # of a picture on the wrong side; from 5 to 30 all sets do nearly as well
 _FOREGROUND = 128  # grey levels
+
+
+@dataclass(frozen=True)
+class Made:
+    """Some made pictures (uint8 N×H×W×C), the classes asked for, and the right pictures, if any."""
+
+    pixels: Pixels
+    labels: Labels
+    targets: Pixels | None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A score as a line for a person, and as numbers."""
+
+    line: str
+    numbers: dict[str, Any]
 
 
 class Classifier:
@@ -78,6 +97,43 @@ def overlap(made: Pixels, target: Pixels) -> float:
     both = (mine & wanted).sum(axis=(1, 2))
     either = (mine | wanted).sum(axis=(1, 2))
     return float(np.where(either == 0, 1.0, both / np.maximum(either, 1)).mean())
+
+
+def _classes(made: Iterable[Made], train: ImageSet, test: ImageSet) -> Scored:
+    classifier = Classifier.fit(train)
+    pairs = [(classifier.predict(one.pixels), one.labels) for one in made]
+    seen, asked = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    right, judge = float((seen == asked).mean()), classifier.accuracy(test)
+    each = {
+        name: round(float((seen == asked)[asked == number].mean()), 4)
+        for number, name in enumerate(test.classes)
+        if (asked == number).any()
+    }
+    worst = min(each, key=lambda name: each[name])
+    line = (
+        f"{len(asked)} pictures made: {right:.1%} look like the class asked for, {worst} least "
+        f"({each[worst]:.1%}), to a classifier that tells {judge:.1%} of the real test pictures"
+    )
+    return Scored(line, {"asked_for": round(right, 4), "judge": round(judge, 4), "each": each})
+
+
+def _overlap(made: Iterable[Made], train: ImageSet, test: ImageSet) -> Scored | None:
+    """None where the right pictures are not masks: nothing lies on them then."""
+    found = [(one.pixels, one.targets) for one in made if one.targets is not None]
+    pixels, targets = (np.concatenate(column) for column in zip(*found, strict=True))
+    if not np.isin(targets, (0, 255)).all():
+        return None
+    mean = overlap(pixels, targets)
+    worst = min(overlap(*(one[None] for one in pair)) for pair in zip(pixels, targets, strict=True))
+    line = (
+        f"all {len(pixels)} test images: intersection over union {mean:.3f}, at least {worst:.3f}"
+    )
+    return Scored(line, {"overlap": round(mean, 4), "worst": round(worst, 4)})
+
+
+Judge = Callable[[Iterable[Made], ImageSet, ImageSet], Scored | None]
+SCORES: dict[str, Judge] = {"classes": _classes, "overlap": _overlap}
+"""What a recipe may ask a test to measure: from made pictures, a training and a test set."""
 
 
 def _flat(pixels: Pixels) -> Any:

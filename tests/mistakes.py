@@ -675,3 +675,216 @@ DCGAN = [
         },
     ),
 ]
+
+_CLASSES = 'classes = self.one_hot(batch["labels"])'
+_ASKED = 'self.generator(ask(batch["noise"], classes))'
+
+CGAN = [
+    *(
+        replace(m, question="cgan")
+        for m in DCGAN
+        if m.name.startswith(("all labels are", "the generator wants", "the made pictures are not"))
+    ),
+    Mistake(
+        "every picture is taken for class 0",
+        "cgan",
+        "loss",
+        "every class is taken for class 0",
+        dict.fromkeys(_ALL, (_CLASSES, 'classes = self.one_hot(0 * batch["labels"])')),
+    ),
+    Mistake(
+        "the classes are counted from 1",
+        "cgan",
+        "loss",
+        "the classes are counted from 1",
+        dict.fromkeys(
+            _ALL, (_CLASSES, 'classes = self.one_hot((batch["labels"] + 1) % self.classes)')
+        ),
+    ),
+    Mistake(
+        "the classes are left out",
+        "cgan",
+        "loss",
+        "the one-hot classes are left out",
+        dict.fromkeys(_ALL, (_CLASSES, 'classes = 0 * self.one_hot(batch["labels"])')),
+    ),
+    Mistake(
+        "the discriminator is not told what the made pictures should show",
+        "cgan",
+        "loss",
+        "the discriminator is not told the made pictures' classes",
+        dict.fromkeys(_ALL, (f"tell({_ASKED}, classes)", f"tell({_ASKED}, 0 * classes)")),
+    ),
+    Mistake(
+        "the one-hot planes are flattened wrongly",
+        "cgan",
+        "loss",
+        "flattened wrongly: pixels before classes",
+        {
+            "pytorch": (
+                "classes[:, :, None, None].expand(-1, -1, *images.shape[2:])",
+                "classes.repeat(1, images[0, 0].numel())"
+                ".reshape(*classes.shape, *images.shape[2:])",
+            ),
+            "chainer": (
+                "F.broadcast_to(classes[:, :, None, None], shape)",
+                "F.reshape(F.tile(classes, (1, images[0, 0].size)), shape)",
+            ),
+        },
+    ),
+    Mistake(
+        "the one-hot planes are flattened wrongly",
+        "cgan",
+        "loss",
+        "flattened wrongly: classes before pixels",
+        {
+            "tensorflow": (
+                "planes = planes * tf.ones_like(images[..., :1])",
+                "h, w = images.shape[1:3]\n    planes = tf.reshape("
+                "tf.repeat(classes, h * w, axis=1), [-1, h, w, classes.shape[1]])",
+            ),
+            "keras": (
+                "planes = planes * ops.ones_like(images[..., :1])",
+                "h, w = images.shape[1:3]\n    planes = ops.reshape("
+                "ops.repeat(classes, h * w, axis=1), [-1, h, w, classes.shape[1]])",
+            ),
+        },
+    ),
+    Mistake(
+        "the class comes before the noise",
+        "cgan",
+        "forward",
+        "generate differs",
+        dict.fromkeys(_ALL, ("[noise, classes]", "[classes, noise]")),
+    ),
+    Mistake(
+        "the fake batch is made in evaluation mode",
+        "cgan",
+        "loss",
+        "the fake batch is made in evaluation mode",
+        {
+            "pytorch": (_ASKED, _ASKED.replace("generator(", "generator.eval()(")),
+            "tensorflow": (_ASKED, _ASKED[:-1] + ", training=False)"),
+            "keras": (_ASKED, _ASKED[:-1] + ", training=False)"),
+        },
+    ),
+]
+
+_PAIRS_LOSS = "(called_real(real_logits) + called_fake(fake_logits)) / 2"
+_CHANNELS_REVERSED = {
+    "pytorch": ('batch["images"]', 'batch["images"].flip(1)'),
+    "tensorflow": ('batch["images"]', 'batch["images"][..., ::-1]'),
+    "keras": ('batch["images"]', 'batch["images"][..., ::-1]'),
+    "chainer": ('batch["images"]', 'batch["images"][:, ::-1]'),
+}
+
+PIX2PIX = [
+    *(
+        replace(m, question="pix2pix")
+        for m in GAN
+        if m.name.startswith(("all labels are", "the generator wants"))
+    ),
+    Mistake(
+        "the made pictures are not detached",
+        "pix2pix",
+        "loss",
+        "Trying to backward through the graph a second time",
+        {"pytorch": ("fake_pair.detach()", "fake_pair")},
+    ),
+    Mistake(
+        "the discriminator's gradients are not cleared",
+        "pix2pix",
+        "10 steps",
+        "clear them before each step",
+        {"pytorch": ("        self.d_optimizer.zero_grad()\n", "")},
+    ),
+    Mistake(
+        "real and fake are swapped",
+        "pix2pix",
+        "loss",
+        "real and fake are swapped",
+        dict.fromkeys(
+            _ALL, (_PAIRS_LOSS, "(called_fake(real_logits) + called_real(fake_logits)) / 2")
+        ),
+    ),
+    Mistake(
+        "the discriminator's loss is not halved",
+        "pix2pix",
+        "loss",
+        "the discriminator's loss is not halved",
+        dict.fromkeys(_ALL, (_PAIRS_LOSS, _PAIRS_LOSS[:-4])),
+    ),
+    Mistake(
+        "L1 is taken against the input",
+        "pix2pix",
+        "loss",
+        "L1 is taken against the input instead of the target",
+        {
+            "pytorch": ("F.l1_loss(fake, targets)", "F.l1_loss(fake, images)"),
+            "tensorflow": ("tf.abs(fake - targets)", "tf.abs(fake - images)"),
+            "keras": ("ops.abs(fake - targets)", "ops.abs(fake - images)"),
+            "chainer": ("F.absolute(fake - targets)", "F.absolute(fake - images)"),
+        },
+    ),
+    Mistake(
+        "L2 is taken for L1",
+        "pix2pix",
+        "loss",
+        "L2 is taken instead of L1",
+        {
+            "pytorch": ("F.l1_loss(", "F.mse_loss("),
+            "tensorflow": ("tf.abs(fake", "tf.square(fake"),
+            "keras": ("ops.abs(fake", "ops.square(fake"),
+            "chainer": ("F.absolute(fake", "F.square(fake"),
+        },
+    ),
+    Mistake(
+        "the weight of L1 is forgotten",
+        "pix2pix",
+        "gradients",
+        "",
+        dict.fromkeys(_ALL, ("self.l1_weight * l1", "l1")),
+    ),
+    Mistake(
+        "the discriminator does not see the input",
+        "pix2pix",
+        "loss",
+        "the discriminator does not see the input",
+        dict.fromkeys(_ALL, ("([images, ", "([0 * images, ")),
+    ),
+    Mistake(
+        "dropout is switched off",
+        "pix2pix",
+        "forward",
+        "generator differs",
+        dict.fromkeys(_ALL, ("if self.depth - k < len(masks):", "if False:")),
+    ),
+    Mistake(
+        "the skips carry nothing",
+        "pix2pix",
+        "forward",
+        "generator differs",
+        dict.fromkeys(_ALL, ("kept.append(h)", "kept.append(0 * h)")),
+    ),
+    Mistake(
+        "RGB is taken for BGR",
+        "pix2pix",
+        "loss",
+        "RGB taken for BGR",
+        _CHANNELS_REVERSED,
+    ),
+    Mistake(
+        "the generator's tanh is missing",
+        "pix2pix",
+        "forward",
+        "generator: the tanh at its end is missing",
+        {
+            "pytorch": ("return torch.tanh(h)", "return h"),
+            "tensorflow": ("return tf.tanh(h)", "return h"),
+            "keras": ("return ops.tanh(h)", "return h"),
+            "chainer": ("return F.tanh(h)", "return h"),
+        },
+    ),
+]
+
+EVERY = (*AE, *CONVAE, *VAE, *LATENT, *GAN, *DCGAN, *CGAN, *PIX2PIX)

@@ -12,14 +12,14 @@ from knock.errors import UserError
 from knock.questions import Question, all_questions, find
 from knock.recipe import Layer, Network
 from tests.helpers import REFERENCE, answer
-from tests.mistakes import AE, CONVAE, DCGAN, GAN, LATENT, VAE
+from tests.mistakes import EVERY
 
 import msgspec
 import numpy as np
 import pytest
 
 ANSWERS = [(q.name, f) for q in all_questions() for f in q.answered_in]
-MISTAKES = [(m, f) for m in (*AE, *CONVAE, *VAE, *LATENT, *GAN, *DCGAN) for f in m.changes]
+MISTAKES = [(m, f) for m in EVERY for f in m.changes]
 
 
 def skip_without(framework: str) -> None:

@@ -54,6 +54,7 @@ def test_a_run_leaves_everything_in_its_folder(finished, framework):
         "samples.gif",
         "samples/step_000004.png",
         "samples/step_000006.png",
+        "strip.png",
     }
     losses = log.read(folder)
     assert losses["step"] == [1, 2, 3, 4, 5, 6]

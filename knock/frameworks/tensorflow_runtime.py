@@ -59,6 +59,10 @@ with quiet():
 
     tf.config.list_physical_devices()  # loads the drivers
 
+# Fusing a convolution with its bias and leaky ReLU fails where a gradient needs what lies between,
+# gives up with an error message on every GAN of ours, and made none of them faster.
+tf.config.optimizer.set_experimental_options({"remapping": False})
+
 
 def start(device: str, threads: int | None = None) -> str:
     """Choose the device and the number of threads; returns the device as a person calls it.

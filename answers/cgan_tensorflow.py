@@ -1,0 +1,141 @@
+"""Question 07: conditional GAN — TensorFlow.
+
+Say which class, and tell both networks: the generator beside its noise, the discriminator beside
+the picture. Then one network draws every digit on demand (Mirza & Osindero 2014, "Conditional
+generative adversarial nets", arXiv 1411.1784). The networks are those of question 06.
+"""
+
+from knock.frameworks import tensorflow as framework
+from knock.run import main
+
+import tensorflow as tf
+
+
+class Generator(tf.Module):
+    def __init__(self, image_shape, z, classes, width):
+        super().__init__()
+        channels, h, w = image_shape
+        self.small = [-1, h // 16, w // 16, 2 * width]
+        self.fc = framework.Linear(z + classes, 2 * width * (h // 16) * (w // 16), bias=False)
+        self.bn0 = framework.BatchNorm(2 * width * (h // 16) * (w // 16))
+        up = {"kernel": 5, "stride": 2, "padding": 2, "output_padding": 1}  # doubles the sides
+        self.tconv1 = framework.ConvTranspose2d(2 * width, 4 * width, **up, bias=False)
+        self.bn1 = framework.BatchNorm(4 * width)
+        self.tconv2 = framework.ConvTranspose2d(4 * width, 2 * width, **up, bias=False)
+        self.bn2 = framework.BatchNorm(2 * width)
+        self.tconv3 = framework.ConvTranspose2d(2 * width, width, **up, bias=False)
+        self.bn3 = framework.BatchNorm(width)
+        self.pixels = framework.ConvTranspose2d(width, channels, **up)
+
+    def __call__(self, asked, training=True):  # z + classes
+        h = tf.nn.relu(self.bn0(self.fc(asked), training))  # H/16·W/16·256
+        h = tf.reshape(h, self.small)  # H/16×W/16×256
+        h = tf.nn.relu(self.bn1(self.tconv1(h), training))  # H/8×W/8×512
+        h = tf.nn.relu(self.bn2(self.tconv2(h), training))  # H/4×W/4×256
+        h = tf.nn.relu(self.bn3(self.tconv3(h), training))  # H/2×W/2×128
+        return tf.tanh(self.pixels(h))  # H×W×C in [-1, 1]
+
+
+class Discriminator(tf.Module):
+    def __init__(self, image_shape, classes, width):
+        super().__init__()
+        channels, h, w = image_shape
+        self.flat = [-1, 8 * width * (h // 16) * (w // 16)]
+        down = {"kernel": 5, "stride": 2, "padding": 2}  # halves the sides
+        self.conv1 = framework.Conv2d(channels + classes, width, **down)
+        self.conv2 = framework.Conv2d(width, 2 * width, **down, bias=False)
+        self.bn2 = framework.BatchNorm(2 * width)
+        self.conv3 = framework.Conv2d(2 * width, 4 * width, **down, bias=False)
+        self.bn3 = framework.BatchNorm(4 * width)
+        self.conv4 = framework.Conv2d(4 * width, 8 * width, **down, bias=False)
+        self.bn4 = framework.BatchNorm(8 * width)
+        self.real = framework.Linear(8 * width * (h // 16) * (w // 16), 1)
+
+    def __call__(self, told, training=True):  # H×W×(C + classes)
+        h = framework.leaky_relu(self.conv1(told), 0.2)  # H/2×W/2×32
+        h = framework.leaky_relu(self.bn2(self.conv2(h), training), 0.2)  # H/4×W/4×64
+        h = framework.leaky_relu(self.bn3(self.conv3(h), training), 0.2)  # H/8×W/8×128
+        h = framework.leaky_relu(self.bn4(self.conv4(h), training), 0.2)  # H/16×W/16×256
+        return self.real(tf.reshape(h, self.flat))  # 1: a logit, above 0 where it says "real"
+
+
+def ask(noise, classes):
+    """The generator's input: z with the one-hot class behind it, N×(z + classes)."""
+    return tf.concat([noise, classes], axis=1)
+
+
+def tell(images, classes):
+    """The discriminator's: a plane of ones or zeros for each class behind the picture."""
+    planes = classes[:, None, None, :]  # 1×1×classes
+    planes = planes * tf.ones_like(images[..., :1])  # H×W×classes
+    return tf.concat([images, planes], axis=3)
+
+
+def called_real(logits):
+    """Cross-entropy against label 1: the mean of −log σ(logit)."""
+    ones = tf.ones_like(logits)
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(ones, logits))
+
+
+def called_fake(logits):
+    """Cross-entropy against label 0: the mean of −log(1 − σ(logit))."""
+    zeros = tf.zeros_like(logits)
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(zeros, logits))
+
+
+class ConditionalGAN:
+    def __init__(self, recipe):
+        shape, constants = recipe.image_shape, recipe.constants
+        self.classes = constants["classes"]
+        self.generator = Generator(shape, constants["z"], self.classes, constants["g_width"])
+        self.discriminator = Discriminator(shape, self.classes, constants["d_width"])
+        d, g = recipe.optimizers["d_optimizer"], recipe.optimizers["g_optimizer"]
+        self.d_optimizer = framework.Adam(self.discriminator.trainable_variables, d.lr, d.betas)
+        self.g_optimizer = framework.Adam(self.generator.trainable_variables, g.lr, g.betas)
+
+    def one_hot(self, labels):
+        """N class numbers as N×classes zeros with a one at the class."""
+        return tf.one_hot(labels, self.classes, dtype=framework.float_type())
+
+    @tf.function
+    def train_step(self, batch):
+        classes = self.one_hot(batch["labels"])
+        real = tell(batch["images"], classes)
+        with tf.GradientTape() as generator_tape:
+            fake = tell(self.generator(ask(batch["noise"], classes)), classes)
+
+            # The discriminator's step: real is real, fake is fake, on a tape of its own.
+            with generator_tape.stop_recording():
+                with tf.GradientTape() as tape:
+                    real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
+                    discriminator_loss = called_real(real_logits) + called_fake(fake_logits)
+                weights = self.discriminator.trainable_variables
+                self.d_optimizer.apply(tape.gradient(discriminator_loss, weights))
+
+            # The generator's: the same pictures, to be called real by the new weights.
+            generator_loss = called_real(self.discriminator(fake))
+        weights = self.generator.trainable_variables
+        self.g_optimizer.apply(generator_tape.gradient(generator_loss, weights))
+        return {"discriminator": discriminator_loss, "generator": generator_loss}
+
+    @tf.function
+    def generate(self, noise, labels):
+        asked = ask(noise, self.one_hot(labels))
+        return self.generator(asked, training=False)  # normalised by running statistics
+
+
+def train(run, model):
+    for batch in run.batches():
+        losses = model.train_step(batch)
+        run.log(losses)
+        if run.sample_due:
+            sample(run, model)
+
+
+def sample(run, model):
+    noise = run.examples["noise"]
+    run.show(**{name: model.generate(noise, labels) for name, labels in run.classes()})
+
+
+if __name__ == "__main__":
+    main("cgan", framework, ConditionalGAN, train, sample)

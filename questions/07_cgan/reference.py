@@ -1,0 +1,100 @@
+"""Question 07 in plain NumPy: slow, with the gradient by hand. `knock check` compares with it."""
+
+from knock.check import plain as framework
+
+import numpy as np
+
+REAL, FAKE = 1.0, 0.0
+
+
+def aim():
+    """What the generator wants its pictures to be called."""
+    return REAL
+
+
+def make(generator, asked):
+    return generator(asked)
+
+
+def one_hot(labels, classes):
+    return np.eye(classes)[labels]
+
+
+def planes(classes, height, width):
+    """N×classes as N×classes×H×W."""
+    return np.broadcast_to(classes[:, :, None, None], (*classes.shape, height, width))
+
+
+def planes_of_fakes(classes, height, width):
+    return planes(classes, height, width)
+
+
+def entropy(logits, label):
+    """Mean of −label · log σ(logit) − (1 − label) · log(1 − σ(logit)), and its gradient."""
+    loss = (np.logaddexp(0, logits) - label * logits).mean()
+    return loss, (1 / (1 + np.exp(-logits)) - label) / logits.size
+
+
+def flat_wrongly(classes, height, width):
+    """One-hots repeated and then cut up as if the pixels came first."""
+    flat = np.repeat(classes[:, None], height * width, axis=1)
+    return flat.reshape(*classes.shape, height, width)
+
+
+def flat_wrongly_last(classes, height, width):
+    """The same where channels come last: every class repeated, and cut up as if it came last."""
+    flat = np.repeat(classes, height * width, axis=1)
+    return flat.reshape(len(classes), height, width, -1).transpose(0, 3, 1, 2)
+
+
+# What `knock check` knows by the first loss, and what then stands in the place of a name above.
+MISTAKES = {
+    "real and fake are swapped": {"REAL": 0.0, "FAKE": 1.0, "aim": lambda: 1.0},
+    "all labels are 0": {"REAL": 0.0},
+    "all labels are 1": {"FAKE": 1.0},
+    "the generator is trained to be called fake": {"aim": lambda: FAKE},
+    "the fake batch is made in evaluation mode": {"make": framework.evaluate},
+    "every class is taken for class 0": {"one_hot": lambda y, k: np.eye(k)[0 * y]},
+    "the classes are counted from 1": {"one_hot": lambda y, k: np.eye(k)[(y + 1) % k]},
+    "the one-hot classes are left out": {"one_hot": lambda y, k: np.zeros((len(y), k))},
+    "the one-hot planes are flattened wrongly: pixels before classes": {"planes": flat_wrongly},
+    "the one-hot planes are flattened wrongly: classes before pixels": {
+        "planes": flat_wrongly_last
+    },
+    "the discriminator is not told the made pictures' classes": {
+        "planes_of_fakes": lambda y, h, w: np.zeros((*y.shape, h, w))
+    },
+}
+
+
+class ConditionalGAN:
+    def __init__(self, recipe):
+        networks = framework.networks(recipe)
+        self.generator = networks["generator"]
+        self.discriminator = networks["discriminator"]
+        self.classes = recipe.constants["classes"]
+        settings = recipe.optimizers
+        self.d_optimizer = framework.Adam(settings["d_optimizer"], self.discriminator)
+        self.g_optimizer = framework.Adam(settings["g_optimizer"], self.generator)
+
+    def train_step(self, batch):
+        images, noise = batch["images"], batch["noise"]
+        (channels, *sides), classes = images.shape[1:], one_hot(batch["labels"], self.classes)
+        made = make(self.generator, np.concatenate([noise, classes], axis=1))
+        fake = np.concatenate([made, planes_of_fakes(classes, *sides)], axis=1)
+        real = np.concatenate([images, planes(classes, *sides)], axis=1)
+        real_loss, d = entropy(self.discriminator(real), REAL)
+        self.discriminator.backward(d)
+        fake_loss, d = entropy(self.discriminator(fake), FAKE)
+        self.discriminator.backward(d)
+        self.d_optimizer.update()
+
+        generator_loss, d = entropy(self.discriminator(fake), aim())
+        self.generator.backward(self.discriminator.backward(d)[:, :channels])
+        self.discriminator.clear()
+        self.g_optimizer.update()
+        return {"discriminator": real_loss + fake_loss, "generator": generator_loss}
+
+    def generate(self, noise, labels):
+        asked = np.concatenate([noise, one_hot(labels, self.classes)], axis=1)
+        return framework.evaluate(self.generator, asked)
