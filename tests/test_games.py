@@ -39,9 +39,13 @@ def started(name, folder, *more, script=None, steps=2):
     return done
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_every_frameworks_run_shows_the_same_pictures(name, tmp_path):
-    given = words(name, tmp_path / "all", "--dtype", "float64", "--sample-every", "1")
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [*((name, None) for name in SMALL), ("pix2pix", "128")],  # a discriminator with a layer more
+)
+def test_every_frameworks_run_shows_the_same_pictures(name, size, tmp_path):
+    sized = ["--size", size] if size else []
+    given = words(name, tmp_path / "all", "--dtype", "float64", "--sample-every", "1", *sized)
     done = knock("compare", name, *given, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     shown = {
