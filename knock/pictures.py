@@ -122,7 +122,8 @@ def sheet(
     axis.set_axis_off()
     drawn = axis.table(cellText=table[1:], colLabels=table[0], loc="center", edges="horizontal")
     drawn.auto_set_font_size(False)
-    drawn.set_fontsize(9)
+    letters = sum(max(map(len, column)) for column in zip(*table, strict=True))
+    drawn.set_fontsize(9 * min(1.0, 115 / letters))  # so that a row of many losses fits
     drawn.auto_set_column_width(range(len(table[0])))
     drawn.scale(1.1, 1.25)
     _save(path, figure)

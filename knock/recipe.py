@@ -73,10 +73,15 @@ class Optimizer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long, how much at a time, and how often something is written."""
+    """How long, how much at a time, and how often something is written.
+
+    A step's pictures are `rounds` batches, one behind the other: for a critic that is trained more
+    often than its generator.
+    """
 
     batch_size: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_BATCH)]
     steps: Positive
+    rounds: Positive = 1
     sample_every: Positive = 200
     save_every: Positive = 200
     shown: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
@@ -102,7 +107,8 @@ class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A random array that arrives in every batch, one row of `shape` a picture.
 
-    A dropout's numbers are 0 with probability `rate`, and 1 / (1 − rate) otherwise.
+    A dropout's numbers are 0 with probability `rate`, and 1 / (1 − rate) otherwise. With `rounds`
+    there are as many rows as pictures in a step, else as in one of its rounds.
     """
 
     distribution: Literal["uniform", "normal", "dropout"]
@@ -110,6 +116,7 @@ class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     low: float = 0.0
     high: float = 1.0
     rate: Decay = 0.5
+    rounds: bool = False
 
 
 class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,6 +124,7 @@ class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     image: tuple[Positive, Side, Side]
     batch_size: Positive
+    rounds: Positive = 1
     constants: dict[str, Constant] = {}
     networks: dict[str, dict[str, Constant]] = {}
 
@@ -239,7 +247,7 @@ def load_check(path: Path, dtype: str = "float64", seed: int = 0) -> Recipe:
     file = _convert(tree, path)
     changes = {
         "constants": file.check.constants,
-        "train": {"batch_size": file.check.batch_size},
+        "train": {"batch_size": file.check.batch_size, "rounds": file.check.rounds},
         "networks": file.check.networks,
     }
     file = _convert(_merge(tree, changes, path, ""), path)

@@ -887,4 +887,159 @@ PIX2PIX = [
     ),
 ]
 
-EVERY = (*AE, *CONVAE, *VAE, *LATENT, *GAN, *DCGAN, *CGAN, *PIX2PIX)
+_SCORES = {
+    "pytorch": "self.critic(images).mean() - self.critic(fake).mean()",
+    "tensorflow": "tf.reduce_mean(real) - tf.reduce_mean(made)",
+    "keras": "ops.mean(real) - ops.mean(made)",
+    "chainer": "F.mean(self.critic(images)) - F.mean(self.critic(fake))",
+}
+_TURNED = {
+    "pytorch": "self.critic(fake).mean() - self.critic(images).mean()",
+    "tensorflow": "tf.reduce_mean(made) - tf.reduce_mean(real)",
+    "keras": "ops.mean(made) - ops.mean(real)",
+    "chainer": "F.mean(self.critic(fake)) - F.mean(self.critic(images))",
+}
+_FIRST_ROUND = {
+    "pytorch": (".split(self.batch_size) for", "[: self.batch_size].chunk(1) * 2 for"),
+    "chainer": (
+        "self.xp.split(batch[name], self.rounds) for",
+        "self.xp.split(batch[name], self.rounds)[:1] * self.rounds for",
+    ),
+}
+
+WGAN = [
+    Mistake(
+        "one batch is taken for all of the critic's steps",
+        "wgan",
+        "loss",
+        "one and the same batch is taken for all of the critic's steps",
+        _FIRST_ROUND,
+    ),
+    Mistake(
+        "the weights are not clipped",
+        "wgan",
+        "loss",
+        "the weights are not clipped",
+        {
+            "pytorch": ("weight.clamp_(-self.clip, self.clip)", "pass"),
+            "keras": ("weight.assign(ops.clip(weight, -self.clip, self.clip))", "pass"),
+        },
+    ),
+    Mistake(
+        "the weights are clipped before the update",
+        "wgan",
+        "loss",
+        "clipped before the update",
+        {
+            "pytorch": (
+                "            self.c_optimizer.step()\n",
+                "            for weight in self.critic.parameters():\n"
+                "                weight.data.clamp_(-self.clip, self.clip)\n"
+                "            self.c_optimizer.step()\n            continue\n",
+            ),
+            "chainer": (
+                "            self.c_optimizer.update()\n",
+                "            for weight in self.critic.params():\n"
+                "                weight.array.clip(-self.clip, self.clip, out=weight.array)\n"
+                "            self.c_optimizer.update()\n            continue\n",
+            ),
+        },
+    ),
+    Mistake(
+        "a sigmoid is left in the critic",
+        "wgan",
+        "forward",
+        "critic: a sigmoid stands at its end that the recipe does not have",
+        {
+            "pytorch": ("self.score(h.flatten(1))", "torch.sigmoid(self.score(h.flatten(1)))"),
+            "tensorflow": (
+                "self.score(tf.reshape(h, self.flat))",
+                "tf.sigmoid(self.score(tf.reshape(h, self.flat)))",
+            ),
+        },
+    ),
+    Mistake(
+        "the critic is trained the wrong way round",
+        "wgan",
+        "loss",
+        "",
+        {f: (_SCORES[f], _TURNED[f]) for f in ("tensorflow", "keras")},
+    ),
+    Mistake(
+        "the generator is never updated",
+        "wgan",
+        "gradients",
+        "generator gets no gradient",
+        {"pytorch": ("        self.g_optimizer.step()\n", "")},
+    ),
+]
+
+_MIXED = "epsilon * images + (1 - epsilon) * fake"
+
+WGAN_GP = [
+    Mistake(
+        "one batch is taken for all of the critic's steps",
+        "wgan_gp",
+        "loss",
+        "one and the same batch is taken for all of the critic's steps",
+        {"pytorch": _FIRST_ROUND["pytorch"]},
+    ),
+    Mistake(
+        "one ε serves the whole batch",
+        "wgan_gp",
+        "loss",
+        "the epsilon is the same for every picture",
+        {f: (_MIXED, _MIXED.replace("epsilon", "epsilon[:1]")) for f in ("pytorch", "tensorflow")},
+    ),
+    Mistake(
+        "the penalty is taken on real pictures only",
+        "wgan_gp",
+        "loss",
+        "the penalty is taken on the real pictures only",
+        {
+            f: (_MIXED, _MIXED.replace("(1 - epsilon) * fake", "(1 - epsilon) * images"))
+            for f in _ALL[:3]
+        },
+    ),
+    Mistake(
+        "the slope's length is taken at each pixel",
+        "wgan_gp",
+        "loss",
+        "the slope's length is taken at each pixel, over its channels",
+        {
+            "pytorch": ("sum(dim=(1, 2, 3))", "sum(dim=1)"),
+            "keras": ("axis=[1, 2, 3])", "axis=[3])"),
+        },
+    ),
+    Mistake(
+        "the penalty teaches nothing",
+        "wgan_gp",
+        "loss",
+        "",
+        {
+            "pytorch": ("self.weight * penalty -", "self.weight * penalty.detach() -"),
+            "chainer": (", enable_double_backprop=True", ""),
+        },
+    ),
+    Mistake(
+        "batch normalisation stands in the critic",
+        "wgan_gp",
+        "parameters",
+        "running_mean",
+        {"pytorch": ("self.ln2 = LayerNorm(", "self.ln2 = nn.BatchNorm2d(")},
+    ),
+    Mistake(
+        "layer normalisation takes TensorFlow's moments, which stop the gradient",
+        "wgan_gp",
+        "loss",
+        "",
+        {
+            "keras": (
+                "self.ln2 = framework.LayerNorm()",
+                "self.ln2 = layers.GroupNormalization(1, epsilon=1e-5)",
+            ),
+        },
+    ),
+]
+
+EVERY = (*AE, *CONVAE, *VAE, *LATENT, *GAN, *DCGAN, *CGAN, *PIX2PIX, *WGAN, *WGAN_GP)

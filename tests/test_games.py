@@ -1,4 +1,4 @@
-"""Questions 05 to 08 as runs: the four frameworks' pictures, the warnings, what a test measures."""
+"""Questions 05 to 10 as runs: the four frameworks' pictures, the warnings, what a test measures."""
 
 import json
 
@@ -14,6 +14,8 @@ SMALL = {
     "gan": ["--size", "8"],
     "dcgan": ["--size", "16", "--g-width", "2", "--d-width", "2"],
     "cgan": ["--size", "16", "--g-width", "2", "--d-width", "2"],
+    "wgan": ["--size", "16", "--g-width", "2", "--c-width", "2"],
+    "wgan_gp": ["--size", "16", "--g-width", "2", "--c-width", "2"],
     "pix2pix": ["--dataset", "newts", "--size", "16", "--g-width", "2", "--d-width", "2"],
 }
 """Options of runs that are over in seconds, laid over `TINY`."""
@@ -23,6 +25,8 @@ ROWS = {
     "dcgan": ["sample", "interpolation"],
     "cgan": [str(digit) for digit in range(10)],
     "pix2pix": ["input", "target", "sample"],
+    "wgan": ["sample"],
+    "wgan_gp": ["sample"],
 }
 
 

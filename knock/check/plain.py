@@ -68,7 +68,7 @@ class Conv(Module):
     def __call__(self, x: Array) -> Array:
         pad = self.layer.pad
         self.x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-        y = np.zeros((len(x), *self.output_shape), _dtype)
+        y = np.zeros((len(x), *self.output_shape), x.dtype)
         for u, v, part in self._places(self.x):
             y += np.einsum("ncij,oc->noij", part, self.values["weight"][:, :, u, v])
         if self.layer.bias:
@@ -173,7 +173,7 @@ class LeakyReLU(Module):
     """x where positive, slope·x elsewhere."""
 
     def __call__(self, x: Array) -> Array:
-        self.slope = np.where(x > 0, 1.0, self.layer.slope or 0.0)
+        self.slope = np.where(x.real > 0, 1.0, self.layer.slope or 0.0)
         return x * self.slope
 
     def backward(self, d: Array) -> Array:
@@ -241,6 +241,30 @@ class BatchNorm(Module):
         return channels.reshape(-1, *[1] * (len(self.axes) - 1))
 
 
+class LayerNorm(Module):
+    """γ (x − μ) / √(σ² + 1e-5) + β, μ and σ² of each picture's C×H×W (Ba et al. 2016, equation 3).
+
+    γ and β are the channels', one of each.
+    """
+
+    def __call__(self, x: Array) -> Array:
+        axes = (1, 2, 3)
+        centred = x - x.mean(axes, keepdims=True)
+        self.scale = 1 / np.sqrt((centred**2).mean(axes, keepdims=True) + 1e-5)
+        self.normal: Array = centred * self.scale
+        weight, bias = (self.values[name][:, None, None] for name in ("weight", "bias"))
+        return self.normal * weight + bias
+
+    def backward(self, d: Array) -> Array:
+        self.gradients["weight"] += (d * self.normal).sum((0, 2, 3))
+        self.gradients["bias"] += d.sum((0, 2, 3))
+        d = d * self.values["weight"][:, None, None]
+        mean = d.mean((1, 2, 3), keepdims=True)
+        along = (d * self.normal).mean((1, 2, 3), keepdims=True)
+        dx: Array = (d - mean - self.normal * along) * self.scale
+        return dx
+
+
 class Reshape(Module):
     """The same numbers in another shape, C, H, W order."""
 
@@ -264,6 +288,7 @@ _MODULES: dict[str, Callable[[PlacedLayer], Module]] = {
     "tanh": Tanh,
     "sigmoid": Sigmoid,
     "batch_norm": BatchNorm,
+    "layer_norm": LayerNorm,
 }
 
 
@@ -322,6 +347,22 @@ class Network:
             module.clear()
 
 
+def add_mixed_slopes(network: Network, x: Array, v: Array) -> None:
+    """Add ∂/∂w of ⟨v, ∂Σy/∂x⟩, y = network(x), to the gradients of every weight w.
+
+    It is how the weights' gradients change when x moves along v, and that is exact to the last
+    digit by a complex step (Squire & Trapp 1998): no difference is taken, so none cancels.
+    """
+    tiny = 1e-100
+    kept = [module.gradients for module in network.modules]
+    for module in network.modules:
+        module.gradients = {n: g.astype(complex) * 0 for n, g in module.gradients.items()}
+    y = network(x + 1j * tiny * v)
+    network.backward(np.ones_like(y))
+    for module, before in zip(network.modules, kept, strict=True):
+        module.gradients = {n: before[n] + g.imag / tiny for n, g in module.gradients.items()}
+
+
 def networks(recipe: Recipe) -> dict[str, Network]:
     """Every network of a recipe, all weights zero."""
     return {name: Network(placed) for name, placed in layers.networks(recipe).items()}
@@ -340,21 +381,39 @@ class Adam:
             id(value), {"m": np.zeros_like(value), "v": np.zeros_like(value)}
         )
 
+    def change(self, g: Array, slots: dict[str, Array]) -> Array:
+        """What a gradient takes from its weight."""
+        beta1, beta2 = self.settings.betas
+        slots["m"][...] = beta1 * slots["m"] + (1 - beta1) * g
+        slots["v"][...] = beta2 * slots["v"] + (1 - beta2) * g**2
+        m = slots["m"] / (1 - beta1**self.step)
+        v = slots["v"] / (1 - beta2**self.step)
+        taken: Array = self.settings.lr * m / (np.sqrt(v) + 1e-8)
+        return taken
+
     def update(self) -> None:
         """One step with the gradients that the networks hold, which are cleared."""
         self.step += 1
-        (beta1, beta2), lr = self.settings.betas, self.settings.lr
         for module in (m for network in self.trained for m in network.modules):
             for name, value in module.values.items():
-                if name.startswith("running_"):
-                    continue
-                g, slots = module.gradients[name], self.slots(value)
-                slots["m"][...] = beta1 * slots["m"] + (1 - beta1) * g
-                slots["v"][...] = beta2 * slots["v"] + (1 - beta2) * g**2
-                m = slots["m"] / (1 - beta1**self.step)
-                v = slots["v"] / (1 - beta2**self.step)
-                value -= lr * m / (np.sqrt(v) + 1e-8)
+                if not name.startswith("running_"):
+                    value -= self.change(module.gradients[name], self.slots(value))
             module.clear()
+
+
+class RMSprop(Adam):
+    """Hinton 2012, lecture 6e, as PyTorch has it: v ← α·v + (1 − α)·g², w ← w − lr·g/(√v + ε)."""
+
+    def slots(self, value: Array) -> dict[str, Array]:
+        """What is remembered of a weight: v."""
+        return self.memory.setdefault(id(value), {"v": np.zeros_like(value)})
+
+    def change(self, g: Array, slots: dict[str, Array]) -> Array:
+        """What a gradient takes from its weight."""
+        alpha, v = self.settings.alpha, slots["v"]
+        v[...] = alpha * v + (1 - alpha) * g**2
+        taken: Array = self.settings.lr * g / (np.sqrt(v) + 1e-8)
+        return taken
 
 
 def setup(device: str, dtype: str, threads: int | None = None) -> str:

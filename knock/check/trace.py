@@ -12,6 +12,7 @@ from knock.frameworks.adapter import Adapter, State
 from knock.frameworks.binding import WrongNetwork
 from knock.recipe import Recipe
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,7 +39,7 @@ class Trace:
 
 def batch(recipe: Recipe, step: int) -> dict[str, Array]:
     """A batch of pure noise in [-1, 1] with everything that the recipe draws."""
-    shape = (recipe.train.batch_size, *recipe.image_shape)
+    shape = (recipe.train.batch_size * recipe.train.rounds, *recipe.image_shape)
     images = noise.uniform(recipe.seed, step, "check/images", shape, -1.0, 1.0)
     labels = np.arange(step, step + shape[0]) % int(recipe.constants.get("classes", 10))
     made = {
@@ -120,7 +121,8 @@ def first_loss(
 def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
     """Every network's output on noise of its input's shape, then every method's on a batch."""
     found = {}
-    given = adapter.to_device(batch(recipe, 0))
+    once = msgspec.structs.replace(recipe.train, rounds=1)
+    given = adapter.to_device(batch(msgspec.structs.replace(recipe, train=once), 0))
     for name, placed in layers.networks(recipe).items():
         shape = (recipe.train.batch_size, *placed.input)
         drawn = noise.uniform(recipe.seed, 0, f"check/{name}", shape, -1.0, 1.0)

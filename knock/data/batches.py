@@ -38,13 +38,14 @@ class Batches:
             raise ValueError(f"{pictures.name} has no pairs for a recipe of pairs")
         self.pictures = pictures
         self.recipe = recipe
-        self._size = recipe.train.batch_size
+        self._size = recipe.train.batch_size * recipe.train.rounds
         random_draws(recipe, 0)  # what cannot be drawn is refused before the first step
         self._order = lru_cache(maxsize=4)(self._permutation)
 
     def batch(self, step: int) -> Batch:
         """The batch of `step` (0, 1, …).
 
+        N is the recipe's batch size times its rounds.
         images: N×C×H×W in the recipe's dtype, −1 … 1; where the recipe has pairs the input of each,
         and targets, in the same form, what is wanted for it. labels: int64 N. masks: uint8 N×H×W,
         if the set has them. Then every draw of the recipe under its name: N×shape, in its dtype.
@@ -87,15 +88,16 @@ class Batches:
 def random_draws(recipe: Recipe, step: int, count: int | None = None) -> Batch:
     """Everything that the recipe draws at `step`, by name: N×shape, in the recipe's dtype.
 
-    N is `count`, or the recipe's batch size. Raises UserError where a name is taken by the data or
-    a shape cannot be worked out.
+    N is `count`, or the recipe's batch size, times its rounds where the draw says so. Raises
+    UserError where a name is taken by the data or a shape cannot be worked out.
     """
     drawn: Batch = {}
     for name, draw in recipe.draws.items():
         if name in _OWN:
             raise UserError(f"draws.{name}: the name is taken by the data; choose another")
         sizes = [evaluate(size, recipe.sizes, f"draws.{name}.shape") for size in draw.shape]
-        shape, key = (recipe.train.batch_size if count is None else count, *sizes), f"draw/{name}"
+        rows = recipe.train.batch_size * (recipe.train.rounds if draw.rounds else 1)
+        shape, key = (rows if count is None else count, *sizes), f"draw/{name}"
         if draw.distribution == "normal":
             values = noise.normal(recipe.seed, step, key, shape)
         elif draw.distribution == "dropout":

@@ -1,0 +1,126 @@
+"""Question 09: Wasserstein GAN — Chainer.
+
+A critic gives scores instead of chances, held to a bounded slope by clipping its weights; five of
+its steps before each of the generator's (Arjovsky et al. 2017, "Wasserstein GAN", arXiv
+1701.07875). The networks are those of question 06.
+"""
+
+from knock.frameworks import chainer as framework
+from knock.run import main
+
+import chainer
+import chainer.functions as F
+import chainer.links as L
+
+
+class Generator(chainer.Chain):
+    def __init__(self, image_shape, z, width):
+        super().__init__()
+        channels, h, w = image_shape
+        self.small = (-1, 2 * width, h // 16, w // 16)
+        self.sides = [(h // n, w // n) for n in (8, 4, 2, 1)]
+        with self.init_scope():
+            self.fc = L.Linear(z, 2 * width * (h // 16) * (w // 16), nobias=True)
+            self.bn0 = batch_norm(2 * width * (h // 16) * (w // 16))
+            self.tconv1 = up(2 * width, 4 * width, self.sides[0], nobias=True)
+            self.bn1 = batch_norm(4 * width)
+            self.tconv2 = up(4 * width, 2 * width, self.sides[1], nobias=True)
+            self.bn2 = batch_norm(2 * width)
+            self.tconv3 = up(2 * width, width, self.sides[2], nobias=True)
+            self.bn3 = batch_norm(width)
+            self.pixels = up(width, channels, self.sides[3])
+
+    def forward(self, noise):  # z
+        h = F.relu(self.bn0(self.fc(noise)))  # 256·H/16·W/16
+        h = F.reshape(h, self.small)  # 256×H/16×W/16
+        h = F.relu(self.bn1(self.tconv1(h)))  # 512×H/8×W/8
+        h = F.relu(self.bn2(self.tconv2(h)))  # 256×H/4×W/4
+        h = F.relu(self.bn3(self.tconv3(h)))  # 128×H/2×W/2
+        return F.tanh(self.pixels(h))  # C×H×W in [-1, 1]
+
+
+def batch_norm(channels):
+    """Chainer's ε is 2e-5 and its decay counts the old share; neither is anybody else's."""
+    return L.BatchNormalization(channels, decay=0.9, eps=1e-5)
+
+
+def up(channels, out, sides, **bias):
+    """A transposed convolution that doubles the sides; told the result's, it needs no more."""
+    return L.Deconvolution2D(channels, out, ksize=5, stride=2, pad=2, outsize=sides, **bias)
+
+
+class Critic(chainer.Chain):
+    def __init__(self, image_shape, width):
+        super().__init__()
+        channels, h, w = image_shape
+        down = {"ksize": 5, "stride": 2, "pad": 2}  # halves the sides
+        with self.init_scope():
+            self.conv1 = L.Convolution2D(channels, width, **down)
+            self.conv2 = L.Convolution2D(width, 2 * width, **down, nobias=True)
+            self.bn2 = batch_norm(2 * width)
+            self.conv3 = L.Convolution2D(2 * width, 4 * width, **down, nobias=True)
+            self.bn3 = batch_norm(4 * width)
+            self.conv4 = L.Convolution2D(4 * width, 8 * width, **down, nobias=True)
+            self.bn4 = batch_norm(8 * width)
+            self.score = L.Linear(8 * width * (h // 16) * (w // 16), 1)
+
+    def forward(self, images):  # C×H×W
+        h = F.leaky_relu(self.conv1(images), 0.2)  # 32×H/2×W/2
+        h = F.leaky_relu(self.bn2(self.conv2(h)), 0.2)  # 64×H/4×W/4
+        h = F.leaky_relu(self.bn3(self.conv3(h)), 0.2)  # 128×H/8×W/8
+        h = F.leaky_relu(self.bn4(self.conv4(h)), 0.2)  # 256×H/16×W/16
+        return self.score(F.reshape(h, (len(h), -1)))  # 1: a score, and no sigmoid
+
+
+class WGAN(chainer.Chain):
+    def __init__(self, recipe):
+        super().__init__()
+        shape, constants = recipe.image_shape, recipe.constants
+        with self.init_scope():
+            self.generator = Generator(shape, constants["z"], constants["g_width"])
+            self.critic = Critic(shape, constants["c_width"])
+        self.rounds, self.clip = recipe.train.rounds, constants["clip"]
+        c, g = recipe.optimizers["c_optimizer"], recipe.optimizers["g_optimizer"]
+        self.c_optimizer = chainer.optimizers.RMSprop(c.lr, c.alpha)
+        self.c_optimizer.setup(self.critic)
+        self.g_optimizer = chainer.optimizers.RMSprop(g.lr, g.alpha)
+        self.g_optimizer.setup(self.generator)
+
+    def train_step(self, batch):
+        # The critic's steps, each with a batch of its own: real pictures up, made ones down.
+        rounds = (self.xp.split(batch[name], self.rounds) for name in ("images", "noise"))
+        for images, noise in zip(*rounds, strict=True):
+            with chainer.no_backprop_mode():  # the generator is not its business
+                fake = self.generator(noise)
+            wasserstein = F.mean(self.critic(images)) - F.mean(self.critic(fake))
+            self.critic.cleargrads()
+            (-wasserstein).backward()
+            self.c_optimizer.update()
+            for weight in self.critic.params():  # after the update, or nothing would be clipped
+                weight.array[...] = self.xp.clip(weight.array, -self.clip, self.clip)
+
+        # The generator's: its pictures are to score higher.
+        generator_loss = -F.mean(self.critic(self.generator(batch["g_noise"])))
+        chainer.grad([generator_loss], list(self.generator.params()), set_grad=True)
+        self.g_optimizer.update()
+        return {"wasserstein": wasserstein.array, "generator": generator_loss.array}
+
+    def generate(self, noise):
+        with chainer.no_backprop_mode(), chainer.using_config("train", False):
+            return self.generator(noise)  # batch normalisation by its running statistics
+
+
+def train(run, model):
+    for batch in run.batches():
+        losses = model.train_step(batch)
+        run.log(losses)
+        if run.sample_due:
+            sample(run, model)
+
+
+def sample(run, model):
+    run.show(sample=model.generate(run.examples["noise"]))
+
+
+if __name__ == "__main__":
+    main("wgan", framework, WGAN, train, sample)

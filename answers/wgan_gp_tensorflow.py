@@ -1,0 +1,125 @@
+"""Question 10: WGAN with gradient penalty — TensorFlow.
+
+The critic's slope is brought to 1 by a penalty, where question 09 clipped weights (Gulrajani et al.
+2017, "Improved training of Wasserstein GANs", arXiv 1704.00028). That takes a gradient of a
+gradient, and a critic that looks at each picture by itself: layer normalisation.
+"""
+
+from knock.frameworks import tensorflow as framework
+from knock.run import main
+
+import tensorflow as tf
+
+
+class Generator(tf.Module):
+    def __init__(self, image_shape, z, width):
+        super().__init__()
+        channels, h, w = image_shape
+        self.small = [-1, h // 16, w // 16, 2 * width]
+        self.fc = framework.Linear(z, 2 * width * (h // 16) * (w // 16), bias=False)
+        self.bn0 = framework.BatchNorm(2 * width * (h // 16) * (w // 16))
+        up = {"kernel": 5, "stride": 2, "padding": 2, "output_padding": 1}  # doubles the sides
+        self.tconv1 = framework.ConvTranspose2d(2 * width, 4 * width, **up, bias=False)
+        self.bn1 = framework.BatchNorm(4 * width)
+        self.tconv2 = framework.ConvTranspose2d(4 * width, 2 * width, **up, bias=False)
+        self.bn2 = framework.BatchNorm(2 * width)
+        self.tconv3 = framework.ConvTranspose2d(2 * width, width, **up, bias=False)
+        self.bn3 = framework.BatchNorm(width)
+        self.pixels = framework.ConvTranspose2d(width, channels, **up)
+
+    def __call__(self, noise, training=True):  # z
+        h = tf.nn.relu(self.bn0(self.fc(noise), training))  # H/16·W/16·256
+        h = tf.reshape(h, self.small)  # H/16×W/16×256
+        h = tf.nn.relu(self.bn1(self.tconv1(h), training))  # H/8×W/8×512
+        h = tf.nn.relu(self.bn2(self.tconv2(h), training))  # H/4×W/4×256
+        h = tf.nn.relu(self.bn3(self.tconv3(h), training))  # H/2×W/2×128
+        return tf.tanh(self.pixels(h))  # H×W×C in [-1, 1]
+
+
+class Critic(tf.Module):
+    def __init__(self, image_shape, width):
+        super().__init__()
+        channels, h, w = image_shape
+        self.flat = [-1, 8 * width * (h // 16) * (w // 16)]
+        down = {"kernel": 5, "stride": 2, "padding": 2}  # halves the sides
+        self.conv1 = framework.Conv2d(channels, width, **down)
+        self.conv2 = framework.Conv2d(width, 2 * width, **down)
+        self.ln2 = framework.LayerNorm(2 * width)
+        self.conv3 = framework.Conv2d(2 * width, 4 * width, **down)
+        self.ln3 = framework.LayerNorm(4 * width)
+        self.conv4 = framework.Conv2d(4 * width, 8 * width, **down)
+        self.ln4 = framework.LayerNorm(8 * width)
+        self.score = framework.Linear(8 * width * (h // 16) * (w // 16), 1)
+
+    def __call__(self, images):  # H×W×C
+        h = framework.leaky_relu(self.conv1(images), 0.2)  # H/2×W/2×32
+        h = framework.leaky_relu(self.ln2(self.conv2(h)), 0.2)  # H/4×W/4×64
+        h = framework.leaky_relu(self.ln3(self.conv3(h)), 0.2)  # H/8×W/8×128
+        h = framework.leaky_relu(self.ln4(self.conv4(h)), 0.2)  # H/16×W/16×256
+        return self.score(tf.reshape(h, self.flat))  # 1: a score, and no sigmoid
+
+
+class WGANGP:
+    def __init__(self, recipe):
+        shape, constants = recipe.image_shape, recipe.constants
+        self.generator = Generator(shape, constants["z"], constants["g_width"])
+        self.critic = Critic(shape, constants["c_width"])
+        self.rounds, self.weight = recipe.train.rounds, constants["penalty_weight"]
+        c, g = recipe.optimizers["c_optimizer"], recipe.optimizers["g_optimizer"]
+        self.c_optimizer = framework.Adam(self.critic.trainable_variables, c.lr, c.betas)
+        self.g_optimizer = framework.Adam(self.generator.trainable_variables, g.lr, g.betas)
+
+    def slope(self, images):
+        """How steep the critic is at each picture: ‖∂C/∂x‖ over all its numbers, N."""
+        with tf.GradientTape() as tape:  # within the outer one: a gradient of a gradient
+            tape.watch(images)
+            scores = tf.reduce_sum(self.critic(images))  # a score depends on its picture alone
+        squares = tf.square(tape.gradient(scores, images))
+        return tf.sqrt(tf.reduce_sum(squares, axis=[1, 2, 3]) + 1e-12)
+
+    @tf.function
+    def train_step(self, batch):
+        # The critic's steps, each with a batch of its own: real pictures up, made ones down.
+        weights = self.critic.trainable_variables
+        rounds = (tf.split(batch[name], self.rounds) for name in ("images", "noise", "epsilon"))
+        for images, noise, epsilon in zip(*rounds, strict=True):
+            fake = self.generator(noise)  # on no tape: the generator is not its business
+            with tf.GradientTape() as tape:
+                real, made = self.critic(images), self.critic(fake)
+                wasserstein = tf.reduce_mean(real) - tf.reduce_mean(made)
+                length = self.slope(epsilon * images + (1 - epsilon) * fake)
+                penalty = tf.reduce_mean(tf.square(length - 1))
+                loss = self.weight * penalty - wasserstein
+            self.c_optimizer.apply(tape.gradient(loss, weights))
+
+        # The generator's: its pictures are to score higher.
+        with tf.GradientTape() as tape:
+            generator_loss = -tf.reduce_mean(self.critic(self.generator(batch["g_noise"])))
+        weights = self.generator.trainable_variables
+        self.g_optimizer.apply(tape.gradient(generator_loss, weights))
+        return {
+            "wasserstein": wasserstein,
+            "penalty": penalty,
+            "gradient_norm": tf.reduce_mean(length),
+            "generator": generator_loss,
+        }
+
+    @tf.function
+    def generate(self, noise):
+        return self.generator(noise, training=False)  # normalised by running statistics
+
+
+def train(run, model):
+    for batch in run.batches():
+        losses = model.train_step(batch)
+        run.log(losses)
+        if run.sample_due:
+            sample(run, model)
+
+
+def sample(run, model):
+    run.show(sample=model.generate(run.examples["noise"]))
+
+
+if __name__ == "__main__":
+    main("wgan_gp", framework, WGANGP, train, sample)

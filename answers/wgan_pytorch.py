@@ -1,0 +1,116 @@
+"""Question 09: Wasserstein GAN — PyTorch.
+
+A critic gives scores instead of chances, held to a bounded slope by clipping its weights; five of
+its steps before each of the generator's (Arjovsky et al. 2017, "Wasserstein GAN", arXiv
+1701.07875). The networks are those of question 06.
+"""
+
+from knock.frameworks import pytorch as framework
+from knock.run import main
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Generator(nn.Module):
+    def __init__(self, image_shape, z, width):
+        super().__init__()
+        channels, h, w = image_shape
+        self.small = (2 * width, h // 16, w // 16)
+        self.fc = nn.Linear(z, 2 * width * (h // 16) * (w // 16), bias=False)
+        self.bn0 = nn.BatchNorm1d(2 * width * (h // 16) * (w // 16))
+        up = {"kernel_size": 5, "stride": 2, "padding": 2, "output_padding": 1}  # doubles the sides
+        self.tconv1 = nn.ConvTranspose2d(2 * width, 4 * width, **up, bias=False)
+        self.bn1 = nn.BatchNorm2d(4 * width)
+        self.tconv2 = nn.ConvTranspose2d(4 * width, 2 * width, **up, bias=False)
+        self.bn2 = nn.BatchNorm2d(2 * width)
+        self.tconv3 = nn.ConvTranspose2d(2 * width, width, **up, bias=False)
+        self.bn3 = nn.BatchNorm2d(width)
+        self.pixels = nn.ConvTranspose2d(width, channels, **up)
+
+    def forward(self, noise):  # z
+        h = F.relu(self.bn0(self.fc(noise)))  # 256·H/16·W/16
+        h = h.unflatten(1, self.small)  # 256×H/16×W/16
+        h = F.relu(self.bn1(self.tconv1(h)))  # 512×H/8×W/8
+        h = F.relu(self.bn2(self.tconv2(h)))  # 256×H/4×W/4
+        h = F.relu(self.bn3(self.tconv3(h)))  # 128×H/2×W/2
+        return torch.tanh(self.pixels(h))  # C×H×W in [-1, 1]
+
+
+class Critic(nn.Module):
+    def __init__(self, image_shape, width):
+        super().__init__()
+        channels, h, w = image_shape
+        down = {"kernel_size": 5, "stride": 2, "padding": 2}  # halves the sides
+        self.conv1 = nn.Conv2d(channels, width, **down)
+        self.conv2 = nn.Conv2d(width, 2 * width, **down, bias=False)
+        self.bn2 = nn.BatchNorm2d(2 * width)
+        self.conv3 = nn.Conv2d(2 * width, 4 * width, **down, bias=False)
+        self.bn3 = nn.BatchNorm2d(4 * width)
+        self.conv4 = nn.Conv2d(4 * width, 8 * width, **down, bias=False)
+        self.bn4 = nn.BatchNorm2d(8 * width)
+        self.score = nn.Linear(8 * width * (h // 16) * (w // 16), 1)
+
+    def forward(self, images):  # C×H×W
+        h = F.leaky_relu(self.conv1(images), 0.2)  # 32×H/2×W/2
+        h = F.leaky_relu(self.bn2(self.conv2(h)), 0.2)  # 64×H/4×W/4
+        h = F.leaky_relu(self.bn3(self.conv3(h)), 0.2)  # 128×H/8×W/8
+        h = F.leaky_relu(self.bn4(self.conv4(h)), 0.2)  # 256×H/16×W/16
+        return self.score(h.flatten(1))  # 1: a score, and no sigmoid
+
+
+class WGAN(nn.Module):
+    def __init__(self, recipe):
+        super().__init__()
+        shape, constants = recipe.image_shape, recipe.constants
+        self.generator = Generator(shape, constants["z"], constants["g_width"])
+        self.critic = Critic(shape, constants["c_width"])
+        self.batch_size, self.clip = recipe.train.batch_size, constants["clip"]
+        c, g = recipe.optimizers["c_optimizer"], recipe.optimizers["g_optimizer"]
+        self.c_optimizer = torch.optim.RMSprop(self.critic.parameters(), c.lr, c.alpha)
+        self.g_optimizer = torch.optim.RMSprop(self.generator.parameters(), g.lr, g.alpha)
+
+    def train_step(self, batch):
+        # The critic's steps, each with a batch of its own: real pictures up, made ones down.
+        rounds = (batch[name].split(self.batch_size) for name in ("images", "noise"))
+        for images, noise in zip(*rounds, strict=True):
+            with torch.no_grad():  # the generator is not its business
+                fake = self.generator(noise)
+            wasserstein = self.critic(images).mean() - self.critic(fake).mean()
+            self.c_optimizer.zero_grad()
+            (-wasserstein).backward()
+            self.c_optimizer.step()
+            with torch.no_grad():  # after the update, or the weights would not be clipped
+                for weight in self.critic.parameters():
+                    weight.clamp_(-self.clip, self.clip)
+
+        # The generator's: its pictures are to score higher.
+        generator_loss = -self.critic(self.generator(batch["g_noise"])).mean()
+        self.g_optimizer.zero_grad()
+        generator_loss.backward(inputs=list(self.generator.parameters()))
+        self.g_optimizer.step()
+        return {"wasserstein": wasserstein, "generator": generator_loss}
+
+    @torch.no_grad()
+    def generate(self, noise):
+        self.generator.eval()  # batch normalisation by its running statistics
+        images = self.generator(noise)
+        self.generator.train()
+        return images
+
+
+def train(run, model):
+    for batch in run.batches():
+        losses = model.train_step(batch)
+        run.log(losses)
+        if run.sample_due:
+            sample(run, model)
+
+
+def sample(run, model):
+    run.show(sample=model.generate(run.examples["noise"]))
+
+
+if __name__ == "__main__":
+    main("wgan", framework, WGAN, train, sample)

@@ -1,0 +1,93 @@
+"""Question 09 in plain NumPy: slow, with the gradient by hand. `knock check` compares with it."""
+
+from knock.check import plain as framework
+
+import numpy as np
+
+BETTER = 1.0  # what the critic wants: real pictures above made ones
+
+
+def rounds(batch, count, rows):
+    """Every round's own pictures and noise: `count` rounds of `rows` each."""
+    for k in range(count):
+        mine = slice(k * rows, (k + 1) * rows)
+        yield batch["images"][mine], batch["noise"][mine]
+
+
+def end(scores):
+    """What stands behind the critic's last layer: nothing."""
+    return scores, 1.0
+
+
+def step(model):
+    """The critic's update, and then the clipping."""
+    model.c_optimizer.update()
+    model.clip()
+
+
+def first_round_only(batch, count, rows):
+    for _ in range(count):
+        yield batch["images"][:rows], batch["noise"][:rows]
+
+
+def clip_first(model):
+    model.clip()
+    model.c_optimizer.update()
+
+
+def sigmoid(scores):
+    y = 1 / (1 + np.exp(-scores))
+    return y, y * (1 - y)
+
+
+# What `knock check` knows by the first loss, and what then stands in the place of a name above.
+MISTAKES = {
+    "one and the same batch is taken for all of the critic's steps": {"rounds": first_round_only},
+    "the critic takes one step instead of five": {
+        "rounds": lambda batch, count, rows: list(rounds_of(batch, count, rows))[:1]
+    },
+    "the weights are clipped before the update instead of after it": {"step": clip_first},
+    "the weights are not clipped": {"step": lambda model: model.c_optimizer.update()},
+    "a sigmoid is left at the critic's end": {"end": sigmoid},
+    "the critic is trained to lower what it shall raise": {"BETTER": -1.0},
+}
+rounds_of = rounds  # by another name: `rounds` may be replaced
+
+
+class WGAN:
+    def __init__(self, recipe):
+        networks = framework.networks(recipe)
+        self.generator, self.critic = networks["generator"], networks["critic"]
+        self.rounds, self.rows = recipe.train.rounds, recipe.train.batch_size
+        self.limit = recipe.constants["clip"]
+        settings = recipe.optimizers
+        self.c_optimizer = framework.RMSprop(settings["c_optimizer"], self.critic)
+        self.g_optimizer = framework.RMSprop(settings["g_optimizer"], self.generator)
+
+    def score(self, images, weight):
+        """The mean score; `weight` times its slopes are added to the critic's gradients."""
+        scores, slope = end(self.critic(images))
+        d = self.critic.backward(weight * slope * np.ones_like(scores) / len(scores))
+        return scores.mean(), d
+
+    def clip(self):
+        """No weight further from 0 than the limit; running statistics are no weights."""
+        for module in self.critic.modules:
+            for name, value in module.values.items():
+                if not name.startswith("running_"):
+                    np.clip(value, -self.limit, self.limit, out=value)
+
+    def train_step(self, batch):
+        for images, noise in rounds(batch, self.rounds, self.rows):
+            real, _ = self.score(images, -BETTER)
+            made, _ = self.score(self.generator(noise), BETTER)
+            step(self)
+
+        generator_loss, d = self.score(self.generator(batch["g_noise"]), -1.0)
+        self.generator.backward(d)
+        self.critic.clear()
+        self.g_optimizer.update()
+        return {"wasserstein": real - made, "generator": -generator_loss}
+
+    def generate(self, noise):
+        return framework.evaluate(self.generator, noise)
