@@ -253,7 +253,8 @@ class LayerNorm(Module):
         self.scale = 1 / np.sqrt((centred**2).mean(axes, keepdims=True) + 1e-5)
         self.normal: Array = centred * self.scale
         weight, bias = (self.values[name][:, None, None] for name in ("weight", "bias"))
-        return self.normal * weight + bias
+        y: Array = self.normal * weight + bias
+        return y
 
     def backward(self, d: Array) -> Array:
         self.gradients["weight"] += (d * self.normal).sum((0, 2, 3))
