@@ -596,9 +596,19 @@ _MADE = 'self.generator(batch["noise"])'
 _SHARED = ("all labels", "real and fake", "the generator wants", "the discriminator's loss")
 _SHARED += ("the discriminator is never", "the generator is never", "the made pictures are not")
 _SHARED += ("the discriminator's gradients", "RGB")
+_GAME = ("all labels are", "the generator wants", "the made pictures are not")
+
+
+def _again(question, mistakes, names, frameworks):
+    """The same mistakes in another question, in some frameworks: question 05 has them in all."""
+    for m in mistakes:
+        changes = {f: change for f, change in m.changes.items() if f in frameworks}
+        if m.name.startswith(names) and changes:
+            yield replace(m, question=question, changes=changes)
+
 
 DCGAN = [
-    *(replace(m, question="dcgan") for m in GAN if m.name.startswith(_SHARED)),
+    *_again("dcgan", GAN, _SHARED, ("pytorch", "chainer")),
     Mistake(
         "the fake batch is made in evaluation mode",
         "dcgan",
@@ -680,11 +690,7 @@ _CLASSES = 'classes = self.one_hot(batch["labels"])'
 _ASKED = 'self.generator(ask(batch["noise"], classes))'
 
 CGAN = [
-    *(
-        replace(m, question="cgan")
-        for m in DCGAN
-        if m.name.startswith(("all labels are", "the generator wants", "the made pictures are not"))
-    ),
+    *_again("cgan", DCGAN, _GAME, ("pytorch", "chainer")),
     Mistake(
         "every picture is taken for class 0",
         "cgan",
@@ -779,11 +785,7 @@ _CHANNELS_REVERSED = {
 }
 
 PIX2PIX = [
-    *(
-        replace(m, question="pix2pix")
-        for m in GAN
-        if m.name.startswith(("all labels are", "the generator wants"))
-    ),
+    *_again("pix2pix", GAN, _GAME, ("tensorflow", "keras")),
     Mistake(
         "the made pictures are not detached",
         "pix2pix",
