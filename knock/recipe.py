@@ -86,6 +86,11 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     save_every: Positive = 200
     shown: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
 
+    @property
+    def pictures(self) -> int:
+        """How many pictures a step takes: all of its rounds' batches."""
+        return self.batch_size * self.rounds
+
 
 class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Random changes to a training picture: mirror, ± degrees, ± share of the side."""

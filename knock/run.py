@@ -61,9 +61,9 @@ class Run:
         self._train_set, self._test = self._load("train"), self._load("test")
         self._require_classes()
         self.source = Batches(self._train_set, self.recipe)
-        test = self._test
-        shown = min(self.recipe.train.shown, len(test.images))
-        self._places = [i * len(test.images) // shown for i in range(shown)]
+        count = len(self._test.images)
+        shown = min(self.recipe.train.shown, count)
+        self._places = [i * count // shown for i in range(shown)]
         self.examples = adapter.to_device(self._test_batch(self._places, 0))
         self._stopped = False
         self._band: tuple[int, int] | None = None  # of a sample picture, from here to there
@@ -168,27 +168,28 @@ class Run:
 
         A small test set is asked for more than once, each time with other draws.
         """
-        size, count = self.recipe.train.batch_size, len(self._test.images)
-        asked = count if self.recipe.pairs else max(count, _JUDGED)
-        for first in range(0, asked, size):
-            places = np.arange(first, min(first + size, asked)) % count
-            batch = self._test_batch(places, first)
+        count = len(self._test.images)
+        for batch in self._test_batches(count if self.recipe.pairs else max(count, _JUDGED)):
             given = self._adapter.to_device(batch)
             made = model.generate(*(given[name] for name in self.recipe.methods["generate"]))
             wanted = to_pixels(batch["targets"]) if "targets" in batch else None
             yield score.Made(to_pixels(self._adapter.to_numpy(made)), batch["labels"], wanted)
 
     def _tell_losses(self, model: Any) -> None:
-        size, count = self.recipe.train.batch_size, len(self._test.images)
-        sums: dict[str, float] = {}
-        for first in range(0, count, size):
-            chosen = slice(first, min(first + size, count))
-            losses = model.loss_terms(self._adapter.to_device(self._test_batch(chosen, first)))
-            for name, value in losses.items():
-                share = (chosen.stop - first) / count
+        count, sums = len(self._test.images), dict[str, float]()
+        for batch in self._test_batches(count):
+            share = len(batch["images"]) / count
+            for name, value in model.loss_terms(self._adapter.to_device(batch)).items():
                 sums[name] = sums.get(name, 0.0) + share * float(self._adapter.to_numpy(value))
         told = ", ".join(f"{name} {value:.5g}" for name, value in sums.items())
         print(f"all {count} test images: {told}")
+
+    def _test_batches(self, asked: int) -> Iterator[dict[str, Any]]:
+        """`asked` test pictures, a batch at a time; after the last the first comes again."""
+        size = self.recipe.train.batch_size
+        for first in range(0, asked, size):
+            places = np.arange(first, min(first + size, asked)) % len(self._test.images)
+            yield self._test_batch(places, first)
 
     def _test_batch(self, chosen: Any, number: int) -> dict[str, Any]:
         """Some test pictures with labels and draws, which no training step has."""

@@ -123,8 +123,8 @@ def _overlap(made: Iterable[Made], train: ImageSet, test: ImageSet) -> Scored | 
     pixels, targets = (np.concatenate(column) for column in zip(*found, strict=True))
     if not np.isin(targets, (0, 255)).all():
         return None
-    mean = overlap(pixels, targets)
-    worst = min(overlap(*(one[None] for one in pair)) for pair in zip(pixels, targets, strict=True))
+    each = [overlap(*(one[None] for one in pair)) for pair in zip(pixels, targets, strict=True)]
+    mean, worst = sum(each) / len(each), min(each)
     line = (
         f"all {len(pixels)} test images: intersection over union {mean:.3f}, at least {worst:.3f}"
     )

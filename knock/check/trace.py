@@ -39,7 +39,7 @@ class Trace:
 
 def batch(recipe: Recipe, step: int) -> dict[str, Array]:
     """A batch of pure noise in [-1, 1] with everything that the recipe draws."""
-    shape = (recipe.train.batch_size * recipe.train.rounds, *recipe.image_shape)
+    shape = (recipe.train.pictures, *recipe.image_shape)
     images = noise.uniform(recipe.seed, step, "check/images", shape, -1.0, 1.0)
     labels = np.arange(step, step + shape[0]) % int(recipe.constants.get("classes", 10))
     made = {

@@ -38,7 +38,7 @@ class Batches:
             raise ValueError(f"{pictures.name} has no pairs for a recipe of pairs")
         self.pictures = pictures
         self.recipe = recipe
-        self._size = recipe.train.batch_size * recipe.train.rounds
+        self._size = recipe.train.pictures
         random_draws(recipe, 0)  # what cannot be drawn is refused before the first step
         self._order = lru_cache(maxsize=4)(self._permutation)
 
@@ -96,7 +96,7 @@ def random_draws(recipe: Recipe, step: int, count: int | None = None) -> Batch:
         if name in _OWN:
             raise UserError(f"draws.{name}: the name is taken by the data; choose another")
         sizes = [evaluate(size, recipe.sizes, f"draws.{name}.shape") for size in draw.shape]
-        rows = recipe.train.batch_size * (recipe.train.rounds if draw.rounds else 1)
+        rows = recipe.train.pictures if draw.rounds else recipe.train.batch_size
         shape, key = (rows if count is None else count, *sizes), f"draw/{name}"
         if draw.distribution == "normal":
             values = noise.normal(recipe.seed, step, key, shape)

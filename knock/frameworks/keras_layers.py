@@ -97,9 +97,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         if self.running:
             super().build(input_shape)
             return
-        channels = (input_shape[-1],)
-        self.gamma = self.add_weight(shape=channels, initializer="ones", name="gamma")
-        self.beta = self.add_weight(shape=channels, initializer="zeros", name="beta")
+        _add_scale_and_shift(self, input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
         """Keras' record of the layer."""
@@ -132,9 +130,7 @@ class LayerNorm(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make the scale and the shift."""
-        channels = (input_shape[-1],)
-        self.gamma = self.add_weight(shape=channels, initializer="ones", name="gamma")
-        self.beta = self.add_weight(shape=channels, initializer="zeros", name="beta")
+        _add_scale_and_shift(self, input_shape[-1])
 
     def call(self, inputs: Any) -> Any:
         """The normalised input."""
@@ -152,6 +148,11 @@ def leaky_relu(x: Any, slope: float) -> Any:
     if x.dtype == "float32":
         return ops.leaky_relu(x, slope)
     return ops.where(x > 0, x, slope * x)
+
+
+def _add_scale_and_shift(layer: Any, channels: int) -> None:
+    layer.gamma = layer.add_weight(shape=(channels,), initializer="ones", name="gamma")
+    layer.beta = layer.add_weight(shape=(channels,), initializer="zeros", name="beta")
 
 
 def _normal(centred: Any, variance: Any, epsilon: float, gamma: Any, beta: Any) -> Any:
