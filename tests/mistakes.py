@@ -909,6 +909,14 @@ _FIRST_ROUND = {
     ),
 }
 
+_REAL_REUSED = {
+    "pytorch": (
+        "            with torch.no_grad():  # the generator",
+        '            images = batch["images"][: self.batch_size]\n'
+        "            with torch.no_grad():  # the generator",
+    )
+}
+
 WGAN = [
     Mistake(
         "one batch is taken for all of the critic's steps",
@@ -918,6 +926,13 @@ WGAN = [
         _FIRST_ROUND,
     ),
     Mistake(
+        "the real batch is taken for all of the critic's steps",
+        "wgan",
+        "loss",
+        "takes the first batch's real pictures",
+        _REAL_REUSED,
+    ),
+    Mistake(
         "the weights are not clipped",
         "wgan",
         "loss",
@@ -925,6 +940,38 @@ WGAN = [
         {
             "pytorch": ("weight.clamp_(-self.clip, self.clip)", "pass"),
             "keras": ("weight.assign(ops.clip(weight, -self.clip, self.clip))", "pass"),
+        },
+    ),
+    Mistake(
+        "batch normalisation's weights are not clipped",
+        "wgan",
+        "loss",
+        "γ and β of the batch normalisation are not clipped",
+        {
+            "pytorch": (
+                "                    weight.clamp_(-self.clip, self.clip)",
+                "                    if weight.ndim > 1 or len(weight) == 1:\n"
+                "                        weight.clamp_(-self.clip, self.clip)",
+            ),
+        },
+    ),
+    Mistake(
+        "the generator is clipped",
+        "wgan",
+        "loss",
+        "the generator's weights are clipped, too",
+        {"pytorch": ("for weight in self.critic.parameters()", "for weight in self.parameters()")},
+    ),
+    Mistake(
+        "running averages are clipped",
+        "wgan",
+        "batch norm",
+        "critic.",
+        {
+            "pytorch": (
+                "for weight in self.critic.parameters()",
+                "for weight in filter(torch.is_floating_point, self.critic.state_dict().values())",
+            ),
         },
     ),
     Mistake(
@@ -977,6 +1024,7 @@ WGAN = [
 ]
 
 _MIXED = "epsilon * images + (1 - epsilon) * fake"
+_FAKE = "                fake = self.generator(noise)\n"
 
 WGAN_GP = [
     Mistake(
@@ -987,11 +1035,32 @@ WGAN_GP = [
         {"pytorch": _FIRST_ROUND["pytorch"]},
     ),
     Mistake(
+        "the real batch is taken for all of the critic's steps",
+        "wgan_gp",
+        "loss",
+        "takes the first batch's real pictures",
+        _REAL_REUSED,
+    ),
+    Mistake(
         "one ε serves the whole batch",
         "wgan_gp",
         "loss",
         "the epsilon is the same for every picture",
         {f: (_MIXED, _MIXED.replace("epsilon", "epsilon[:1]")) for f in ("pytorch", "tensorflow")},
+    ),
+    Mistake(
+        "ε is drawn for each pixel",
+        "wgan_gp",
+        "loss",
+        "does train_step draw numbers of its own?",
+        {"pytorch": (_FAKE, f"{_FAKE}            epsilon = torch.rand_like(images)\n")},
+    ),
+    Mistake(
+        "ε is normal",
+        "wgan_gp",
+        "loss",
+        "does train_step draw numbers of its own?",
+        {"pytorch": (_FAKE, f"{_FAKE}            epsilon = torch.randn_like(epsilon)\n")},
     ),
     Mistake(
         "the penalty is taken on real pictures only",
@@ -1017,7 +1086,7 @@ WGAN_GP = [
         "the penalty teaches nothing",
         "wgan_gp",
         "loss",
-        "",
+        "the penalty teaches nothing: no gradient goes back through the slope",
         {
             "pytorch": ("self.weight * penalty -", "self.weight * penalty.detach() -"),
             "chainer": (", enable_double_backprop=True", ""),
@@ -1031,14 +1100,33 @@ WGAN_GP = [
         {"pytorch": ("self.ln2 = LayerNorm(", "self.ln2 = nn.BatchNorm2d(")},
     ),
     Mistake(
+        "batch normalisation of the batch alone stands in the critic",
+        "wgan_gp",
+        "forward",
+        "critic differs",
+        {
+            "pytorch": (
+                "self.ln2 = LayerNorm(2 * width)",
+                "self.ln2 = nn.BatchNorm2d(2 * width, track_running_stats=False)",
+            ),
+        },
+    ),
+    Mistake(
+        "the whole batch has one slope's length",
+        "wgan_gp",
+        "loss",
+        "the whole batch has one slope's length",
+        {"pytorch": (".sum(dim=(1, 2, 3))", ".sum()")},
+    ),
+    Mistake(
         "layer normalisation takes TensorFlow's moments, which stop the gradient",
         "wgan_gp",
         "loss",
         "",
         {
             "keras": (
-                "self.ln2 = framework.LayerNorm()",
-                "self.ln2 = layers.GroupNormalization(1, epsilon=1e-5)",
+                "framework.LayerNorm()",
+                "layers.GroupNormalization(1, epsilon=1e-5)",
             ),
         },
     ),

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from dataclasses import replace
+from functools import cache
 from types import SimpleNamespace
 
 from knock import answers, cli, frameworks, recipe
@@ -27,6 +28,25 @@ def skip_without(framework: str) -> None:
         pytest.skip(f"{framework} is not installed")
 
 
+@pytest.fixture
+def judged_once(monkeypatch):
+    """A question's judge says the same each time, so it is asked once for all of its mistakes."""
+    take = trace.take
+
+    def remembered(path, adapter, small):
+        if adapter is plain:
+            return _judged(take, path, recipe.to_json(small))
+        return take(path, adapter, small)
+
+    monkeypatch.setattr(trace, "take", remembered)
+
+
+@cache
+def _judged(take, path, small):
+    return take(path, plain, recipe.from_json(small))
+
+
+@pytest.mark.usefixtures("judged_once")
 @pytest.mark.parametrize(("question", "framework"), ANSWERS)
 def test_our_answer_passes_every_part(question, framework):
     skip_without(framework)
@@ -40,12 +60,14 @@ def test_our_answer_passes_every_part(question, framework):
         assert skipped in ([], ["batch norm"])
 
 
+@pytest.mark.usefixtures("judged_once")
 @pytest.mark.parametrize(("question", "framework"), ANSWERS)
 def test_it_passes_with_other_weights_and_batches(question, framework):
     skip_without(framework)
     assert not [r for r in check(question, framework, seed=3, travel=False) if r.status == "failed"]
 
 
+@pytest.mark.usefixtures("judged_once")
 @pytest.mark.parametrize(
     ("mistake", "framework"), MISTAKES, ids=[f"{m.name}-{m.question}-{f}" for m, f in MISTAKES]
 )

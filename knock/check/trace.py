@@ -74,11 +74,7 @@ def take(path: Path, adapter: Adapter, recipe: Recipe) -> Trace:
             return trace  # it trains nothing
         part = "loss"
         for step in range(1, max(LOOKED_AT) + 1):
-            losses = trace.model.train_step(adapter.to_device(batch(recipe, step)))
-            if not isinstance(losses, Mapping):
-                kind = type(losses).__name__
-                raise TypeError(f"train_step must return a dict of losses, not {kind}")
-            trace.losses.append({n: float(adapter.to_numpy(v)) for n, v in losses.items()})
+            trace.losses.append(losses(trace.model, adapter, batch(recipe, step)))
             if step in LOOKED_AT:
                 trace.states[step] = adapter.read(trace.model, recipe)
             part = "10 steps" if step < 10 else "100 steps"
@@ -112,10 +108,17 @@ def first_loss(
         given[name] = np.ascontiguousarray(change(given[name]))
     try:
         with np.errstate(all="ignore"):  # a mistake may well take the root of a negative number
-            losses = model.train_step(adapter.to_device(given))
+            return losses(model, adapter, given)
     except Exception:  # pictures of another shape need not fit the networks
         return {}
-    return {name: float(adapter.to_numpy(value)) for name, value in losses.items()}
+
+
+def losses(model: Any, adapter: Adapter, given: dict[str, Array]) -> dict[str, float]:
+    """Take a training step on a batch; what it returns. Raises TypeError where that is no dict."""
+    told = model.train_step(adapter.to_device(given))
+    if not isinstance(told, Mapping):
+        raise TypeError(f"train_step must return a dict of losses, not {type(told).__name__}")
+    return {name: float(adapter.to_numpy(value)) for name, value in told.items()}
 
 
 def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:

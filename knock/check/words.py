@@ -89,6 +89,17 @@ def explains(mistaken: Losses, got: Losses, expected: Losses) -> bool:
     return any(_same(got[name], value) for name, value in wrong.items())
 
 
+def of_repetition(again: Losses, first: Losses, recipe: Recipe) -> str | None:
+    """Why one batch and the same weights give a loss twice, and not the same one; if they do."""
+    if all(_same(again[name], value) for name, value in first.items()):
+        return None
+    drawn = ", ".join(f"batch[{name!r}]" for name in recipe.draws) or "none here"
+    return (
+        "the same weights and the same batch give another loss the second time: does train_step "
+        f"draw numbers of its own? The recipe's come with the batch: {drawn}"
+    )
+
+
 def _same(a: float, b: float) -> bool:
     return math.isclose(a, b, rel_tol=1e-9) or (math.isnan(a) and math.isnan(b))
 

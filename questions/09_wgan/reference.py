@@ -25,9 +25,19 @@ def step(model):
     model.clip()
 
 
+def boxed(model):
+    """The layers that are clipped: all of the critic's."""
+    return model.critic.modules
+
+
 def first_round_only(batch, count, rows):
     for _ in range(count):
         yield batch["images"][:rows], batch["noise"][:rows]
+
+
+def first_pictures_only(batch, count, rows):
+    for _, noise in rounds_of(batch, count, rows):
+        yield batch["images"][:rows], noise
 
 
 def clip_first(model):
@@ -43,11 +53,22 @@ def sigmoid(scores):
 # What `knock check` knows by the first loss, and what then stands in the place of a name above.
 MISTAKES = {
     "one and the same batch is taken for all of the critic's steps": {"rounds": first_round_only},
+    "each of the critic's steps takes the first batch's real pictures, with a noise of its own": {
+        "rounds": first_pictures_only
+    },
     "the critic takes one step instead of five": {
         "rounds": lambda batch, count, rows: list(rounds_of(batch, count, rows))[:1]
     },
     "the weights are clipped before the update instead of after it": {"step": clip_first},
     "the weights are not clipped": {"step": lambda model: model.c_optimizer.update()},
+    "γ and β of the batch normalisation are not clipped": {
+        "boxed": lambda model: [
+            m for m in model.critic.modules if not isinstance(m, framework.BatchNorm)
+        ]
+    },
+    "the generator's weights are clipped, too": {
+        "boxed": lambda model: [*model.critic.modules, *model.generator.modules]
+    },
     "a sigmoid is left at the critic's end": {"end": sigmoid},
     "the critic is trained to lower what it shall raise": {"BETTER": -1.0},
 }
@@ -72,7 +93,7 @@ class WGAN:
 
     def clip(self):
         """No weight further from 0 than the limit; running statistics are no weights."""
-        for module in self.critic.modules:
+        for module in boxed(self):
             for name, value in module.values.items():
                 if not name.startswith("running_"):
                     np.clip(value, -self.limit, self.limit, out=value)

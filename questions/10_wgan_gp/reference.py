@@ -35,15 +35,28 @@ def first_round_only(batch, count, rows):
         yield batch["images"][:rows], batch["noise"][:rows], batch["epsilon"][:rows]
 
 
+def first_pictures_only(batch, count, rows):
+    for _, noise, epsilon in rounds_of(batch, count, rows):
+        yield batch["images"][:rows], noise, epsilon
+
+
 # What `knock check` knows by the first loss, and what then stands in the place of a name above.
 MISTAKES = {
     "one and the same batch is taken for all of the critic's steps": {"rounds": first_round_only},
+    "each of the critic's steps takes the first batch's real pictures, with a noise of its own": {
+        "rounds": first_pictures_only
+    },
+    "the penalty teaches nothing: no gradient goes back through the slope": {
+        "far": lambda length: ((length - 1) ** 2, 0 * length)
+    },
     "the penalty is taken on the real pictures only": {"between": lambda real, made, e: real},
     "ε weighs the made picture instead of the real one": {
         "between": lambda real, made, e: (1 - e) * real + e * made
     },
     "the slope's length is taken at each pixel, over its channels": {"AXES": (1,)},
+    "the whole batch has one slope's length": {"AXES": (0, 1, 2, 3)},
 }
+rounds_of = rounds  # by another name: `rounds` may be replaced
 
 
 class WGANGP:
