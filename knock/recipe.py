@@ -107,6 +107,7 @@ class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     augment: Augment = Augment()
     constants: dict[str, Constant] = {}
     train: dict[str, Constant] = {}
+    optimizers: dict[str, dict[str, Any]] = {}
 
 
 class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -237,7 +238,8 @@ def load(
             f"question {tree['name']} has no data set {dataset!r}; choose from: {', '.join(names)}"
         )
     own = tree["data"][dataset]
-    tree = _merge(tree, {k: own[k] for k in ("constants", "train") if k in own}, path, "")
+    differs = {key: own[key] for key in ("constants", "train", "optimizers") if key in own}
+    tree = _merge(tree, differs, path, "")
     changes = dict(overrides or {})
     image = changes.pop("image", own["image"])
     tree = _merge(tree, changes, path, "")

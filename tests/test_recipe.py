@@ -88,6 +88,21 @@ def test_a_data_set_brings_its_own_constants():
     assert chosen.constants == {"code": 3}
 
 
+def test_a_data_set_brings_its_own_learning_rate():
+    wgan = questions.find("wgan").recipe_file
+    digits, mnist = (recipe.load(wgan, name).optimizers for name in ("digits", "mnist"))
+    assert mnist["c_optimizer"].lr < digits["c_optimizer"].lr
+    assert mnist["g_optimizer"] == digits["g_optimizer"]
+    said = recipe.load(wgan, "mnist", overrides={"optimizers": {"c_optimizer": {"lr": 0.5}}})
+    assert said.optimizers["c_optimizer"].lr == 0.5
+
+
+def test_a_data_sets_optimizer_must_be_the_recipes(tmp_path):
+    path = changed(tmp_path, "constants = { code = 128 }", "optimizers = { adam = { lr = 0.5 } }")
+    with pytest.raises(UserError, match="optimizers"):
+        recipe.load(path, "cifar10")
+
+
 def test_a_whole_number_for_a_float_constant_becomes_a_float(tmp_path):
     """The same run, whichever way it is said."""
     path = changed(tmp_path, "[methods]", "weight = 0.5\n[methods]")
