@@ -96,7 +96,7 @@ class WGAN(chainer.Chain):
             self.critic.cleargrads()
             (-wasserstein).backward()
             self.c_optimizer.update()
-            for weight in self.critic.params():  # after the update, or nothing would be clipped
+            for weight in self.critic.params():  # after the update, which leads out of the box
                 weight.array[...] = self.xp.clip(weight.array, -self.clip, self.clip)
 
         # The generator's: its pictures are to score higher.

@@ -83,7 +83,7 @@ class WGAN(keras.Model):
                 wasserstein = ops.mean(real) - ops.mean(made)
                 loss = -wasserstein
             self.c_optimizer.apply(tape.gradient(loss, weights), weights)
-            for weight in weights:  # after the update, or the weights would not be clipped
+            for weight in weights:  # after the update, which leads out of the box
                 weight.assign(ops.clip(weight, -self.clip, self.clip))
 
         # The generator's: its pictures are to score higher.

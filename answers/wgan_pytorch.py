@@ -81,7 +81,7 @@ class WGAN(nn.Module):
             self.c_optimizer.zero_grad()
             (-wasserstein).backward()
             self.c_optimizer.step()
-            with torch.no_grad():  # after the update, or the weights would not be clipped
+            with torch.no_grad():  # after the update, which leads out of the box
                 for weight in self.critic.parameters():
                     weight.clamp_(-self.clip, self.clip)
 

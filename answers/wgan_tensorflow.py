@@ -81,7 +81,7 @@ class WGAN:
                 wasserstein = tf.reduce_mean(real) - tf.reduce_mean(made)
                 loss = -wasserstein
             self.c_optimizer.apply(tape.gradient(loss, weights))
-            for weight in weights:  # after the update, or the weights would not be clipped
+            for weight in weights:  # after the update, which leads out of the box
                 weight.assign(tf.clip_by_value(weight, -self.clip, self.clip))
 
         # The generator's: its pictures are to score higher.
