@@ -154,7 +154,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     presets: dict[str, dict[str, Any]] = {}
     opens: str | None = None
     pairs: Literal["AtoB", "BtoA"] | None = None
-    scores: list[Literal["classes", "overlap"]] = []
+    scores: list[Literal["classes", "overlap", "kept"]] = []
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -179,7 +179,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     draws: dict[str, Draw]
     train: Train
     pairs: Literal["AtoB", "BtoA"] | None = None
-    scores: list[Literal["classes", "overlap"]] = []
+    scores: list[Literal["classes", "overlap", "kept"]] = []
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
 

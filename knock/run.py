@@ -156,22 +156,26 @@ class Run:
             self._tell_losses(model)
         found: dict[str, Any] = {}
         for name in self.recipe.scores:
-            scored = score.SCORES[name](self._made_by(model), self._train_set, self._test)
+            wanted = score.SCORES[name]
+            made = self._made_by(model, wanted.method)
+            scored = wanted.judge(made, self._train_set, self._test)
             if scored:
                 print(scored.line)
                 found[name] = scored.numbers
         if found:
             record.write_scores(self.begun.folder, {"step": self.step, **found})
 
-    def _made_by(self, model: Any) -> Iterator[score.Made]:
-        """What `generate` makes of every test picture's batch, and what was asked of it.
+    def _made_by(self, model: Any, method: str) -> Iterator[score.Made]:
+        """What a method makes of every test picture's batch, and what was asked of it.
 
-        A small test set is asked for more than once, each time with other draws.
+        A small test set is asked for more than once, each time with other draws, unless each of
+        its pictures has one right answer.
         """
-        count = len(self._test.images)
-        for batch in self._test_batches(count if self.recipe.pairs else max(count, _JUDGED)):
+        count, names = len(self._test.images), self.recipe.methods[method]
+        free = not self.recipe.pairs and set(names) & set(self.recipe.draws)
+        for batch in self._test_batches(max(count, _JUDGED) if free else count):
             given = self._adapter.to_device(batch)
-            made = model.generate(*(given[name] for name in self.recipe.methods["generate"]))
+            made = getattr(model, method)(*(given[name] for name in names))
             wanted = to_pixels(batch["targets"]) if "targets" in batch else None
             yield score.Made(to_pixels(self._adapter.to_numpy(made)), batch["labels"], wanted)
 

@@ -1,4 +1,4 @@
-"""Numbers for made pictures: do they show what was asked for, do they cover what they should."""
+"""Numbers for made pictures: do they show what they should, do they cover what they should."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _FOREGROUND = 128  # grey levels
 
 @dataclass(frozen=True)
 class Made:
-    """Some made pictures (uint8 N×H×W×C), the classes asked for, and the right pictures, if any."""
+    """Some made pictures (uint8 N×H×W×C), the classes meant, and the right pictures, if any."""
 
     pixels: Pixels
     labels: Labels
@@ -99,22 +99,55 @@ def overlap(made: Pixels, target: Pixels) -> float:
     return float(np.where(either == 0, 1.0, both / np.maximum(either, 1)).mean())
 
 
-def _classes(made: Iterable[Made], train: ImageSet, test: ImageSet) -> Scored:
+@dataclass(frozen=True)
+class _Seen:
+    """How many of some pictures show their class to a classifier: all, and class by class."""
+
+    count: int
+    right: float
+    each: dict[str, float]
+    judge: float  # its share of the real test pictures
+
+    @property
+    def worst(self) -> str:
+        """The class that is shown least, and how often."""
+        name = min(self.each, key=lambda name: self.each[name])
+        return f"{name} least ({self.each[name]:.1%})"
+
+    def numbers(self, share: str) -> dict[str, Any]:
+        """For `test.json`, the share of all pictures under a name of its own."""
+        return {share: round(self.right, 4), "judge": round(self.judge, 4), "each": self.each}
+
+
+def _seen(made: Iterable[Made], train: ImageSet, test: ImageSet) -> _Seen:
     classifier = Classifier.fit(train)
     pairs = [(classifier.predict(one.pixels), one.labels) for one in made]
-    seen, asked = (np.concatenate(column) for column in zip(*pairs, strict=True))
-    right, judge = float((seen == asked).mean()), classifier.accuracy(test)
+    found, meant = (np.concatenate(column) for column in zip(*pairs, strict=True))
     each = {
-        name: round(float((seen == asked)[asked == number].mean()), 4)
+        name: round(float((found == meant)[meant == number].mean()), 4)
         for number, name in enumerate(test.classes)
-        if (asked == number).any()
+        if (meant == number).any()
     }
-    worst = min(each, key=lambda name: each[name])
+    right = float((found == meant).mean())
+    return _Seen(len(meant), right, each, classifier.accuracy(test))
+
+
+def _classes(made: Iterable[Made], train: ImageSet, test: ImageSet) -> Scored:
+    seen = _seen(made, train, test)
     line = (
-        f"{len(asked)} pictures made: {right:.1%} look like the class asked for, {worst} least "
-        f"({each[worst]:.1%}), to a classifier that tells {judge:.1%} of the real test pictures"
+        f"{seen.count} pictures made: {seen.right:.1%} look like the class asked for, "
+        f"{seen.worst}, to a classifier that tells {seen.judge:.1%} of the real test pictures"
     )
-    return Scored(line, {"asked_for": round(right, 4), "judge": round(judge, 4), "each": each})
+    return Scored(line, seen.numbers("asked_for"))
+
+
+def _kept(made: Iterable[Made], train: ImageSet, test: ImageSet) -> Scored:
+    seen = _seen(made, train, test)
+    line = (
+        f"all {seen.count} test images: {seen.right:.1%} of the reconstructions keep their class, "
+        f"{seen.worst}, to a classifier that tells {seen.judge:.1%} of the images themselves"
+    )
+    return Scored(line, seen.numbers("kept"))
 
 
 def _overlap(made: Iterable[Made], train: ImageSet, test: ImageSet) -> Scored | None:
@@ -131,9 +164,23 @@ def _overlap(made: Iterable[Made], train: ImageSet, test: ImageSet) -> Scored | 
     return Scored(line, {"overlap": round(mean, 4), "worst": round(worst, 4)})
 
 
-Judge = Callable[[Iterable[Made], ImageSet, ImageSet], Scored | None]
-SCORES: dict[str, Judge] = {"classes": _classes, "overlap": _overlap}
-"""What a recipe may ask a test to measure: from made pictures, a training and a test set."""
+@dataclass(frozen=True)
+class Score:
+    """A score: which of a model's methods makes the pictures, and what they are worth.
+
+    `judge` is given the made pictures, a training and a test set.
+    """
+
+    method: str
+    judge: Callable[[Iterable[Made], ImageSet, ImageSet], Scored | None]
+
+
+SCORES = {
+    "classes": Score("generate", _classes),
+    "overlap": Score("generate", _overlap),
+    "kept": Score("reconstruct", _kept),
+}
+"""What a recipe may ask a test to measure."""
 
 
 def _flat(pixels: Pixels) -> Any:

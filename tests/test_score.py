@@ -96,6 +96,29 @@ def test_pictures_of_another_size_are_refused(digits):
         digits[2].predict(np.zeros((1, 28, 28, 1), np.uint8))
 
 
+def test_a_score_names_the_method_that_makes_its_pictures():
+    found = {name: one.method for name, one in score.SCORES.items()}
+    assert found == {"classes": "generate", "overlap": "generate", "kept": "reconstruct"}
+
+
+def test_kept_counts_the_reconstructions_that_are_still_given_their_class():
+    """Of 60 bars in two batches, ten of class 1 come back as class 0: 50 of 60 keep theirs."""
+    bars = figures("constant")
+    made = bars.images.copy()
+    lost = np.flatnonzero(bars.labels == 1)[:10]
+    made[lost] = bars.images[bars.labels == 0][0]
+    batches = (
+        score.Made(made[part], bars.labels[part], None) for part in (slice(0, 40), slice(40, 60))
+    )
+    scored = score.SCORES["kept"].judge(batches, bars, bars)
+    each = {"left": 1.0, "middle": 0.6667}
+    assert scored.numbers == {"kept": 0.8333, "judge": 1.0, "each": each}
+    assert scored.line == (
+        "all 60 test images: 83.3% of the reconstructions keep their class, middle least (66.7%), "
+        "to a classifier that tells 100.0% of the images themselves"
+    )
+
+
 def on_black(*boxes):
     """A white box (top, bottom, left, right) in each 10×12 picture; None leaves it black."""
     made = np.zeros((len(boxes), 10, 12, 1), np.uint8)
