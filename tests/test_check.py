@@ -96,7 +96,8 @@ def test_the_mistakes_that_are_told_by_their_loss_can_be_told_apart(question):
     """Each takes the place of functions that are there, and gives a loss that no other gives.
 
     But for a noise that a batch normalisation comes right behind: what is the same in every
-    picture it takes away, so none and one for all cannot be told apart, and both are named.
+    picture it takes away. Where nothing else is given the noise, none and one for all cannot be
+    told apart, and both are named.
     """
     path = question.reference_file
     judge, small = answers.load(path), recipe.load_check(question.recipe_file)
@@ -116,10 +117,24 @@ def test_the_mistakes_that_are_told_by_their_loss_can_be_told_apart(question):
         for network in small.networks.values()
     )
     for what, terms in possible.items():
-        told = {other for other, its in possible.items() if words.explains(its, terms, right)}
+        told = set(words.explanations(possible, terms, right))
         alike = {other for other in possible if subject[other] == subject[what]}
-        assert told == (alike if subject[what].endswith("noise") and normalised else {what})
-    assert not [what for what, its in possible.items() if words.explains(its, right, right)]
+        hidden = subject[what].endswith("noise") and normalised
+        assert told == {what} or (hidden and told == alike)
+    assert not words.explanations(possible, right, right)
+
+
+def test_a_mistake_that_gives_all_losses_is_told_before_one_that_gives_a_single_one():
+    right = {"a": 1.0, "b": 1.0, "c": 1.0}
+    mistaken = {
+        "one": {"a": 2.0, "b": 1.0, "c": 1.0},
+        "two": {"a": 2.0, "b": 2.0, "c": 1.0},
+        "other": {"a": 3.0, "b": 1.0, "c": 1.0},
+    }
+    assert words.explanations(mistaken, mistaken["one"], right) == ["one"]
+    assert words.explanations(mistaken, mistaken["two"], right) == ["two"]
+    assert words.explanations(mistaken, {"a": 2.0, "b": 5.0, "c": 1.0}, right) == ["one", "two"]
+    assert words.explanations(mistaken, {"a": 5.0, "b": 1.0, "c": 1.0}, right) == []
 
 
 def test_a_mistake_that_is_not_known_is_given_no_known_ones_name(tmp_path):

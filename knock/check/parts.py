@@ -96,15 +96,11 @@ def _mistake(
         *((what, {name: change}, {}) for what, name, change in words.batch_mistakes(recipe)),
         *((what, {}, replaced) for what, replaced in own.items()),
     ]
-    told = [
-        what
+    mistaken = {
+        what: trace.first_loss(judge_path, judge, recipe, changed, replaced)
         for what, changed, replaced in tries
-        if words.explains(
-            trace.first_loss(judge_path, judge, recipe, changed, replaced),
-            got.losses[0],
-            expected.losses[0],
-        )
-    ]
+    }
+    told = words.explanations(mistaken, got.losses[0], expected.losses[0])
     # Behind a batch normalisation, two mistakes with the noise give one and the same loss.
     return f"the loss is what comes out when {', or when '.join(told)}" if told else None
 

@@ -5,7 +5,7 @@ reproduces the learner's numbers is told, otherwise the numbers themselves are.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from knock.check import trace
@@ -81,7 +81,20 @@ def batch_mistakes(recipe: Recipe) -> Iterator[tuple[str, str, Callable[[Array],
             yield f"the {name} {what}", name, change
 
 
-def explains(mistaken: Losses, got: Losses, expected: Losses) -> bool:
+def explanations(mistaken: Mapping[str, Losses], got: Losses, expected: Losses) -> list[str]:
+    """The mistakes that give all the numbers that were got; if none does, a wrong one of them.
+
+    `mistaken` has each mistake's losses. One that is alike in a single loss by chance is not told
+    where another one is alike in all of them.
+    """
+    some = [what for what, losses in mistaken.items() if _explains(losses, got, expected)]
+    whole = [
+        what for what in some if all(_same(mistaken[what].get(n, x), x) for n, x in got.items())
+    ]
+    return whole or some
+
+
+def _explains(mistaken: Losses, got: Losses, expected: Losses) -> bool:
     """Whether a mistake gives one of the wrong numbers that were got."""
     wrong = {
         n: value for n, value in mistaken.items() if n in got and not _same(value, expected[n])
