@@ -111,13 +111,19 @@ def sheet(
         figure.text(left - 0.01, bottom + band / total / 2, label, ha="right", va="center")
     names = _losses(curves)
     share = (right - left) / len(names)
-    wide = 1.0 if len(names) == 1 else 0.8  # the rest is for the next one's numbers
+    crowded = len(names) > 4
+    wide = (
+        1.0 if len(names) == 1 else 0.8 - 0.06 * crowded
+    )  # the rest is for the next one's numbers
     bottom = (sizes[2] + 0.5) / total
     axes = [
         figure.add_axes((left + i * share, bottom, share * wide, (curve_height - 0.75) / total))
         for i in range(len(names))
     ]
     _draw_curves(axes, curves)
+    if crowded:
+        for axis in axes:
+            axis.tick_params(which="both", labelsize=7)
     axis = figure.add_axes((0.02, 0.0, 0.96, sizes[2] / total))
     axis.set_axis_off()
     drawn = axis.table(cellText=table[1:], colLabels=table[0], loc="center", edges="horizontal")
