@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 WON = 0.02
 """A discriminator's loss below this: it is sure of nearly every picture.
 
-One that cannot tell has ln 2 = 0.69 (the mean over real and fake) or 1.39 (their sum); 0.02 is
-e^−0.02 = 98 % certainty (the mean) or 99 % (the sum), for all pictures of a step.
+One that cannot tell has ln 2 = 0.69 (the mean over real and fake), 1.39 (their sum), or 2.08 (the
+sum where there are two kinds of fake); 0.02 is e^−0.02 = 98 % certainty (the mean) or 99 % (either
+sum), for all pictures of a step.
 """
 
 # A few such steps in a row are common in a run that learns: 3 in 5000 of question 05 on digits.

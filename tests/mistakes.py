@@ -1132,4 +1132,174 @@ WGAN_GP = [
     ),
 ]
 
-EVERY = (*AE, *CONVAE, *VAE, *LATENT, *GAN, *DCGAN, *CGAN, *PIX2PIX, *WGAN, *WGAN_GP)
+_CODE_LOSS = "called_real(drawn) + called_fake(encoded)"
+_JUDGED = "called_real(real) + called_fake(copied) + called_fake(faked)"
+_HEARD = "ratio(copied) + ratio(faked)"
+_LOGITS = {
+    "pytorch": "-logits.mean()",
+    "tensorflow": "-tf.reduce_mean(logits)",
+    "keras": "-ops.mean(logits)",
+    "chainer": "-F.mean(logits)",
+}
+
+ALPHA_GAN = [
+    Mistake(
+        "prior and posterior are swapped",
+        "alpha_gan",
+        "loss",
+        "prior and posterior are swapped in the code discriminator's loss",
+        {
+            f: (_CODE_LOSS, "called_fake(drawn) + called_real(encoded)")
+            for f in ("pytorch", "tensorflow")
+        },
+    ),
+    Mistake(
+        "the density ratio has the wrong sign",
+        "alpha_gan",
+        "loss",
+        "the sign of the density ratio is turned",
+        {f: (f"return {_LOGITS[f]}", f"return {_LOGITS[f][1:]}") for f in ("keras", "chainer")},
+    ),
+    Mistake(
+        "the density ratio has the wrong sign on the samples alone",
+        "alpha_gan",
+        "loss",
+        "",
+        {"pytorch": (_HEARD, _HEARD.replace("+", "-"))},
+    ),
+    Mistake(
+        "the generator has question 05's loss",
+        "alpha_gan",
+        "loss",
+        "only −log σ is left of the density ratio",
+        {"pytorch": (_HEARD, _HEARD.replace("ratio", "called_real"))},
+    ),
+    Mistake(
+        "the generator's loss on its samples is never used",
+        "alpha_gan",
+        "loss",
+        "the generator does not hear what the discriminator says of its samples",
+        {"keras": (_HEARD, "ratio(copied)")},
+    ),
+    Mistake(
+        "real and fake are swapped",
+        "alpha_gan",
+        "loss",
+        "real and fake are swapped in the discriminator's loss",
+        {
+            "chainer": (
+                _JUDGED,
+                "called_fake(real) + called_real(copied) + called_real(faked)",
+            )
+        },
+    ),
+    Mistake(
+        "the reconstructions are not shown to the discriminator",
+        "alpha_gan",
+        "loss",
+        "the discriminator is not shown the reconstructions",
+        {"tensorflow": (_JUDGED, "called_real(real) + called_fake(faked)")},
+    ),
+    Mistake(
+        "L1 is averaged over the pixels",
+        "alpha_gan",
+        "loss",
+        "l1 is averaged over the pixels instead of summed",
+        {
+            "pytorch": (".abs().sum() / len(images)", ".abs().mean()"),
+            "keras": (
+                "ops.sum(ops.abs(images - copies)) / len(images)",
+                "ops.mean(ops.abs(images - copies))",
+            ),
+        },
+    ),
+    Mistake(
+        "L1 is taken of the samples",
+        "alpha_gan",
+        "loss",
+        "the reconstructions are made from the noise instead of the codes",
+        {"chainer": ("F.absolute(images - copies)", "F.absolute(images - fakes)")},
+    ),
+    Mistake(
+        "RGB is taken for BGR",
+        "alpha_gan",
+        "loss",
+        "RGB taken for BGR",
+        {"tensorflow": _CHANNELS_REVERSED["tensorflow"]},
+    ),
+    Mistake(
+        "every loss teaches every network",
+        "alpha_gan",
+        "gradients",
+        "",
+        {"pytorch": ("inputs=list(network.parameters()), ", "")},
+    ),
+    Mistake(
+        "the codes let no gradient of the distance pass",
+        "alpha_gan",
+        "gradients",
+        "the gradient of encoder",
+        {"keras": ("self.generator(codes), ", "self.generator(ops.stop_gradient(codes)), ")},
+    ),
+    Mistake(
+        "the code discriminator's loss is never used",
+        "alpha_gan",
+        "gradients",
+        "code_discriminator gets no gradient",
+        {
+            "pytorch": ("self.d_optimizer, self.c_optimizer):", "self.d_optimizer):"),
+            "chainer": ("self.d_optimizer, self.c_optimizer):", "self.d_optimizer):"),
+        },
+    ),
+    Mistake(
+        "the encoder is never updated",
+        "alpha_gan",
+        "gradients",
+        "encoder gets no gradient",
+        {
+            "pytorch": ("for optimizer in (self.e_optimizer, ", "for optimizer in ("),
+        },
+    ),
+    Mistake(
+        "the weight of L1 is forgotten",
+        "alpha_gan",
+        "gradients",
+        "",
+        {"tensorflow": ("self.l1_weight * l1", "l1 / l1")},
+    ),
+    Mistake(
+        "the samples are made before the reconstructions",
+        "alpha_gan",
+        "batch norm",
+        "",
+        {
+            "pytorch": (
+                "copies, fakes = self.generator(codes), self.generator(noise)",
+                "fakes, copies = self.generator(noise), self.generator(codes)",
+            )
+        },
+    ),
+    Mistake(
+        "the discriminator has no batch normalisation",
+        "alpha_gan",
+        "parameters",
+        "discriminator",
+        {"chainer": ("framework.BatchStatistics", "(lambda channels: F.identity)")},
+    ),
+    Mistake(
+        "height and width are swapped in the small map",
+        "alpha_gan",
+        "forward",
+        "generator gives 4×2×32×16, expected 4×2×16×32",
+        {"pytorch": ("(2 * width, h // 16, w // 16)", "(2 * width, w // 16, h // 16)")},
+    ),
+    Mistake(
+        "reconstructions are made in training mode",
+        "alpha_gan",
+        "forward",
+        "reconstruct differs",
+        {"tensorflow": ("self.encoder(images, training=False)", "self.encoder(images)")},
+    ),
+]
+
+EVERY = (*AE, *CONVAE, *VAE, *LATENT, *GAN, *DCGAN, *CGAN, *PIX2PIX, *WGAN, *WGAN_GP, *ALPHA_GAN)

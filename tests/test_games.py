@@ -1,8 +1,8 @@
-"""Questions 05 to 10 as runs: the four frameworks' pictures, the warnings, what a test measures."""
+"""Games as runs, from question 05 on: four frameworks' pictures, warnings, what a test measures."""
 
 import json
 
-from knock import checkpoint, frameworks
+from knock import answers, checkpoint, data, frameworks
 from knock.data import images
 from knock.record import read_pictures
 from tests.helpers import TINY, answer, knock, one_line, run
@@ -17,6 +17,9 @@ SMALL = {
     "wgan": ["--size", "16", "--g-width", "2", "--c-width", "2"],
     "wgan_gp": ["--size", "16", "--g-width", "2", "--c-width", "2"],
     "pix2pix": ["--dataset", "newts", "--size", "16", "--g-width", "2", "--d-width", "2"],
+    "alpha_gan": [
+        *("--size", "16", "--e-width", "2", "--g-width", "2", "--d-width", "2", "--c-width", "4"),
+    ],
 }
 """Options of runs that are over in seconds, laid over `TINY`."""
 
@@ -27,6 +30,7 @@ ROWS = {
     "pix2pix": ["input", "target", "sample"],
     "wgan": ["sample"],
     "wgan_gp": ["sample"],
+    "alpha_gan": ["input", "reconstruction", "sample"],
 }
 
 
@@ -115,6 +119,38 @@ def test_a_test_counts_the_pictures_that_look_as_asked(tmp_path):
     told = json.loads((tmp_path / "a" / "test.json").read_text())
     assert told["step"] == 2 and list(told["classes"]["each"]) == ROWS["cgan"]
     assert told["classes"]["asked_for"] < 0.5 < told["classes"]["judge"]  # nothing is learnt yet
+
+
+def test_a_test_counts_the_reconstructions_that_keep_their_class(tmp_path):
+    """Each test picture once: there is nothing to draw in a reconstruction."""
+    started("alpha_gan", tmp_path / "a")
+    done = run(answer("alpha_gan", "pytorch"), "--test", tmp_path / "a", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    count = len(data.load("digits", (1, 16, 16), "test"))
+    assert f"all {count} test images" in done.stdout and "keep their class" in done.stdout
+    told = json.loads((tmp_path / "a" / "test.json").read_text())
+    assert told["step"] == 2 and len(told["kept"]["each"]) == 10
+    assert told["kept"]["kept"] < 0.5 < told["kept"]["judge"]  # nothing is learnt yet
+
+
+@pytest.mark.parametrize("framework", frameworks.installed())
+def test_the_density_ratio_terms_have_the_right_sign(framework):
+    """ratio(l) is −log σ(l) + log(1 − σ(l)); a picture that is called real costs less."""
+    adapter = frameworks.load(framework)
+    adapter.setup("cpu", "float64", 1)
+    own = answers.load(answer("alpha_gan", framework))
+
+    def told(function, logits):
+        tensor = adapter.to_device({"logits": np.array(logits)[:, None]})["logits"]
+        return float(adapter.to_numpy(function(tensor)))
+
+    for logits in ([-3.0, 0.5, 2.0, 0.0], [7.0], [-7.0]):
+        sure = 1 / (1 + np.exp(-np.array(logits)))
+        real, fake = -np.log(sure).mean(), -np.log(1 - sure).mean()
+        assert told(own.called_real, logits) == pytest.approx(real, rel=1e-12)
+        assert told(own.called_fake, logits) == pytest.approx(fake, rel=1e-12)
+        assert told(own.ratio, logits) == pytest.approx(real - fake, rel=1e-12)
+    assert told(own.ratio, [4.0]) < told(own.ratio, [0.0]) == 0 < told(own.ratio, [-4.0])
 
 
 def test_classes_that_the_pictures_do_not_have_are_refused(tmp_path):
