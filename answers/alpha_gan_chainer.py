@@ -1,8 +1,8 @@
 """Question 12: alpha-GAN — Chainer.
 
-An autoencoder whose pictures and whose codes are each judged by a discriminator: what no formula
-can say, how likely a picture or a code is, their logits say (Rosca et al. 2017, "Variational
-approaches for auto-encoding generative adversarial networks", arXiv 1706.04987).
+An autoencoder whose pictures and whose codes each have a discriminator: its logit says what no
+formula can (Rosca et al. 2017, "Variational approaches for auto-encoding generative adversarial
+networks", arXiv 1706.04987).
 """
 
 from knock.frameworks import chainer as framework
@@ -49,9 +49,7 @@ def up(channels, out, sides, **bias):
     return L.Deconvolution2D(channels, out, ksize=5, stride=2, pad=2, outsize=sides, **bias)
 
 
-class Downwards(chainer.Chain):
-    """The encoder and the discriminator: the same layers, but for what they say at their end."""
-
+class Downwards(chainer.Chain):  # the encoder and the discriminator, but for what they say
     def __init__(self, image_shape, width, out, norm):
         super().__init__()
         channels, h, w = image_shape
@@ -107,11 +105,11 @@ class AlphaGAN(chainer.Chain):
     def __init__(self, recipe):
         super().__init__()
         shape, sizes = recipe.image_shape, recipe.constants
-        self.l1_weight, own = sizes["l1_weight"], framework.BatchStatistics  # the batch's own
+        self.l1_weight = sizes["l1_weight"]
         with self.init_scope():
             self.encoder = Downwards(shape, sizes["e_width"], sizes["z"], batch_norm)
             self.generator = Generator(shape, sizes["z"], sizes["g_width"])
-            self.discriminator = Downwards(shape, sizes["d_width"], 1, own)
+            self.discriminator = Downwards(shape, sizes["d_width"], 1, framework.BatchStatistics)
             self.code_discriminator = CodeDiscriminator(sizes["z"], sizes["c_width"])
         e, g, d, c = (recipe.optimizers[f"{letter}_optimizer"] for letter in "egdc")
         self.e_optimizer = framework.Adam(e.lr, *e.betas).setup(self.encoder)
@@ -127,15 +125,15 @@ class AlphaGAN(chainer.Chain):
         drawn, encoded = self.code_discriminator(noise), self.code_discriminator(codes)
 
         l1 = F.sum(F.absolute(images - copies)) / len(images)  # ‖x − x̂‖₁, the batch's mean
-        encoder_loss = ratio(encoded)
-        generator_loss = ratio(copied) + ratio(faked)
+        encoder_loss = ratio(encoded)  # −C(ẑ)
+        generator_loss = ratio(copied) + ratio(faked)  # −D(x̂) − D(x̃)
         discriminator_loss = called_real(real) + called_fake(copied) + called_fake(faked)
         code_loss = called_real(drawn) + called_fake(encoded)
 
         # Each network learns from its own loss alone, and none moves before all have learnt.
-        distance = self.l1_weight * l1
+        near = self.l1_weight * l1
         networks = self.encoder, self.generator, self.discriminator, self.code_discriminator
-        losses = distance + encoder_loss, distance + generator_loss, discriminator_loss, code_loss
+        losses = near + encoder_loss, near + generator_loss, discriminator_loss, code_loss
         for network, loss in zip(networks, losses, strict=True):
             chainer.grad([loss], list(network.params()), set_grad=True)
         for optimizer in (self.e_optimizer, self.g_optimizer, self.d_optimizer, self.c_optimizer):

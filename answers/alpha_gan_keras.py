@@ -1,8 +1,8 @@
 """Question 12: alpha-GAN — Keras.
 
-An autoencoder whose pictures and whose codes are each judged by a discriminator: what no formula
-can say, how likely a picture or a code is, their logits say (Rosca et al. 2017, "Variational
-approaches for auto-encoding generative adversarial networks", arXiv 1706.04987).
+An autoencoder whose pictures and whose codes each have a discriminator: its logit says what no
+formula can (Rosca et al. 2017, "Variational approaches for auto-encoding generative adversarial
+networks", arXiv 1706.04987).
 """
 
 from knock.frameworks import keras as framework
@@ -38,9 +38,7 @@ class Generator(keras.Model):
         return ops.tanh(self.pixels(h))  # H×W×C in [-1, 1]
 
 
-class Downwards(keras.Model):
-    """The encoder and the discriminator: the same layers, but for what they say at their end."""
-
+class Downwards(keras.Model):  # the encoder and the discriminator, but for what they say
     def __init__(self, width, out, running):
         super().__init__()
         down = {"kernel_size": 5, "strides": 2, "pad": 2}  # halves the sides
@@ -118,13 +116,12 @@ class AlphaGAN(keras.Model):
             drawn, encoded = self.code_discriminator(noise), self.code_discriminator(codes)
 
             l1 = ops.sum(ops.abs(images - copies)) / len(images)  # ‖x − x̂‖₁, batch's mean
-            encoder_loss = ratio(encoded)
-            generator_loss = ratio(copied) + ratio(faked)
+            encoder_loss = ratio(encoded)  # −C(ẑ)
+            generator_loss = ratio(copied) + ratio(faked)  # −D(x̂) − D(x̃)
             discriminator_loss = called_real(real) + called_fake(copied) + called_fake(faked)
             code_loss = called_real(drawn) + called_fake(encoded)
-            distance = self.l1_weight * l1
-            losses = distance + encoder_loss, distance + generator_loss
-            losses = *losses, discriminator_loss, code_loss
+            near = self.l1_weight * l1
+            losses = near + encoder_loss, near + generator_loss, discriminator_loss, code_loss
 
         # Each network learns from its own loss alone, and none moves before all have learnt.
         networks = self.encoder, self.generator, self.discriminator, self.code_discriminator

@@ -1,8 +1,8 @@
 """Question 12: alpha-GAN — PyTorch.
 
-An autoencoder whose pictures and whose codes are each judged by a discriminator: what no formula
-can say, how likely a picture or a code is, their logits say (Rosca et al. 2017, "Variational
-approaches for auto-encoding generative adversarial networks", arXiv 1706.04987).
+An autoencoder whose pictures and whose codes each have a discriminator: its logit says what no
+formula can (Rosca et al. 2017, "Variational approaches for auto-encoding generative adversarial
+networks", arXiv 1706.04987).
 """
 
 from knock.frameworks import pytorch as framework
@@ -38,9 +38,7 @@ class Generator(nn.Module):
         return torch.tanh(self.pixels(h))  # C×H×W in [-1, 1]
 
 
-class Downwards(nn.Module):
-    """The encoder and the discriminator: the same layers, but for what they say at their end."""
-
+class Downwards(nn.Module):  # the encoder and the discriminator, but for what they say
     def __init__(self, image_shape, width, out, running):
         super().__init__()
         channels, h, w = image_shape
@@ -113,15 +111,15 @@ class AlphaGAN(nn.Module):
         drawn, encoded = self.code_discriminator(noise), self.code_discriminator(codes)
 
         l1 = (images - copies).abs().sum() / len(images)  # ‖x − x̂‖₁, the batch's mean
-        encoder_loss = ratio(encoded)
-        generator_loss = ratio(copied) + ratio(faked)
+        encoder_loss = ratio(encoded)  # −C(ẑ)
+        generator_loss = ratio(copied) + ratio(faked)  # −D(x̂) − D(x̃)
         discriminator_loss = called_real(real) + called_fake(copied) + called_fake(faked)
         code_loss = called_real(drawn) + called_fake(encoded)
 
         # Each network learns from its own loss alone, and none moves before all have learnt.
-        distance = self.l1_weight * l1
+        near = self.l1_weight * l1
         networks = self.encoder, self.generator, self.discriminator, self.code_discriminator
-        losses = distance + encoder_loss, distance + generator_loss, discriminator_loss, code_loss
+        losses = near + encoder_loss, near + generator_loss, discriminator_loss, code_loss
         for network, loss in zip(networks, losses, strict=True):
             network.zero_grad()
             loss.backward(inputs=list(network.parameters()), retain_graph=True)
