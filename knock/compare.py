@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from knock import checkpoint, frameworks, log, options, pictures, record
@@ -19,6 +19,8 @@ SHEET = "compare.png"
 _ACROSS = 8  # pictures side by side, so that labels and table can be read
 _ROWS = 3
 """Of more rows than these, as where there is one a class, a framework shows one picture each."""
+_LOSSES = 4
+"""Of more than these, a cell of the table tells no names."""
 _GIVEN = ("input", "target")
 """Rows of pictures that an answer was given; the others it made, and there is one a framework."""
 
@@ -96,7 +98,7 @@ def draw(question: Question, chosen: Sequence[str], folder: Path) -> Path:
         table.append(
             [
                 titles[name],
-                ", ".join(f"{k} {v:.6g}" for k, v in runs[name]["losses"].items()),
+                _told(runs[name]["losses"]),
                 f"{seconds:.1f}",
                 f"{1000 * seconds / runs[name]['step']:.1f}",
                 "–" if name == first else f"{farthest:.1e}",
@@ -116,11 +118,18 @@ def draw(question: Question, chosen: Sequence[str], folder: Path) -> Path:
     return path
 
 
+def _told(losses: Mapping[str, float]) -> str:
+    """Losses in a cell of the table; of many the numbers alone, in the order of the curves."""
+    if len(losses) > _LOSSES:
+        return ", ".join(f"{value:.4g}" for value in losses.values())
+    return ", ".join(f"{name} {value:.6g}" for name, value in losses.items())
+
+
 def _readable(rows: dict[str, Pixels]) -> dict[str, Pixels]:
-    """As many pictures of each row as fit on a sheet; of many rows, one picture each."""
+    """As many pictures of each row as fit on a sheet; of many rows, the first of each."""
     made = [pixels for row, pixels in rows.items() if row not in _GIVEN]
     if len(made) > _ROWS:
-        return {"": np.stack([pixels[i % len(pixels)] for i, pixels in enumerate(made)])}
+        return {"": np.stack([pixels[0] for pixels in made])}
     return {row: pixels[:_ACROSS] for row, pixels in rows.items()}
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 ACROSS = 10
 """How many pictures stand side by side in a sheet of samples."""
+_DECADE = 10  # losses that span less are read more easily on a plain axis
 _GAP = 2  # pixels between the pictures of a grid
 _WHITE = 255
 
@@ -95,7 +96,9 @@ def sheet(
     count, height, width, _ = next(iter(rows.values())).shape
     picture, curve_height, line = 1.05, 2.4, 0.27  # inches
     band = picture * height / width
-    sizes = [band * len(rows), curve_height, line * (len(table) + 1)]
+    names = _losses(curves)
+    down, across = _arranged(len(names))
+    sizes = [band * len(rows), curve_height * down, line * (len(table) + 1)]
     label_width = 1.15
     total = sum(sizes) + 0.5
     figure = Figure(figsize=(picture * count + label_width + 0.15, total))
@@ -109,21 +112,21 @@ def sheet(
         axis.imshow(grid([row]), interpolation="nearest")
         axis.set_axis_off()
         figure.text(left - 0.01, bottom + band / total / 2, label, ha="right", va="center")
-    names = _losses(curves)
-    share = (right - left) / len(names)
-    crowded = len(names) > 4
-    wide = (
-        1.0 if len(names) == 1 else 0.8 - 0.06 * crowded
-    )  # the rest is for the next one's numbers
+    share = (right - left) / across
+    wide = 1.0 if across == 1 else 0.8  # the rest is for the next one's numbers
     bottom = (sizes[2] + 0.5) / total
     axes = [
-        figure.add_axes((left + i * share, bottom, share * wide, (curve_height - 0.75) / total))
+        figure.add_axes(
+            (
+                left + i % across * share,
+                bottom + (down - 1 - i // across) * curve_height / total,
+                share * wide,
+                (curve_height - 0.75) / total,
+            )
+        )
         for i in range(len(names))
     ]
     _draw_curves(axes, curves)
-    if crowded:
-        for axis in axes:
-            axis.tick_params(which="both", labelsize=7)
     axis = figure.add_axes((0.02, 0.0, 0.96, sizes[2] / total))
     axis.set_axis_off()
     drawn = axis.table(cellText=table[1:], colLabels=table[0], loc="center", edges="horizontal")
@@ -157,12 +160,22 @@ def _losses(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
     return list(dict.fromkeys(n for columns in curves.values() for n in columns if n != "step"))
 
 
+def _arranged(count: int) -> tuple[int, int]:
+    """How many rows of axes, and how many axes in each: at most four, and rows alike."""
+    down = -(-count // 4)
+    return down, -(-count // down)
+
+
 def _figure(names: Sequence[str], height: float) -> tuple[Any, Any]:
     # Figure, not pyplot: nothing global, no window, and safe from any thread.
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.5 * len(names), height), layout="constrained")
-    return figure, np.atleast_1d(figure.subplots(1, len(names)))
+    down, across = _arranged(len(names))
+    figure = Figure(figsize=(5.5 * across, height * down), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(down, across)).ravel()
+    for unused in axes[len(names) :]:
+        unused.remove()
+    return figure, axes[: len(names)]
 
 
 def _draw_curves(axes: Any, curves: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
@@ -173,7 +186,9 @@ def _draw_curves(axes: Any, curves: Mapping[str, Mapping[str, Sequence[float]]])
             axis.plot(columns["step"], columns[name], label=label, linewidth=width)
         axis.set_xlabel("step")
         axis.set_title(name, fontsize=10)
-        if all(min(columns[name]) > 0 for columns in curves.values()):
+        lowest = min(min(columns[name]) for columns in curves.values())
+        highest = max(max(columns[name]) for columns in curves.values())
+        if lowest > 0 and highest > _DECADE * lowest:
             axis.set_yscale("log")
         axis.grid(alpha=0.3)
     if len(curves) > 1:
