@@ -126,8 +126,7 @@ def parse(question: Question, program: str, words: Sequence[str]) -> Options:
     if getattr(found, "direction", None):
         changes["pairs"] = found.direction
     if found.lr is not None:
-        optimizers = recipes.read(question.recipe_file).get("optimizers", {})
-        changes["optimizers"] = {name: {"lr": found.lr} for name in optimizers}
+        changes["lr"] = found.lr
     return Options(
         dataset=found.dataset,
         data=found.data,

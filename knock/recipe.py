@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from knock import levels
 from knock.errors import UserError
 
 import msgspec
@@ -93,17 +94,26 @@ class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Random changes to a training picture: mirror, ± degrees, ± share of the side."""
+    """Random changes to a training picture: mirror, ± degrees, ± share of the side, another part.
+
+    With `crop`, pictures are read that many pixels larger on every side: training takes some part
+    of the right size, a test the middle.
+    """
 
     flip: bool = False
     rotate: Annotated[float, msgspec.Meta(ge=0.0, le=180.0)] = 0.0
     shift: Annotated[float, msgspec.Meta(ge=0.0, lt=0.5)] = 0.0
+    crop: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_SIDE)] = 0
 
 
 class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How one data set is used by a question, and what differs on it."""
+    """How one data set is used by a question, and what differs on it.
+
+    `levels` are the shorter sides of a picture's pyramid, the coarsest first (see `knock.levels`).
+    """
 
     image: tuple[Literal[1, 3], Side, Side]
+    levels: list[Side] = []
     augment: Augment = Augment()
     constants: dict[str, Constant] = {}
     train: dict[str, Constant] = {}
@@ -130,6 +140,7 @@ class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     image: tuple[Positive, Side, Side]
     batch_size: Positive
+    levels: list[Side] = []
     rounds: Positive = 1
     constants: dict[str, Constant] = {}
     networks: dict[str, dict[str, Constant]] = {}
@@ -162,7 +173,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Two runs with equal recipes, on the same data, are the same run. `methods` are what a model can
     be asked besides taking a step, each with the names of the batch's entries that it is given.
-    `pairs` says which picture of a pair is the input, `scores` what a test measures.
+    `levels` are the heights and widths of a picture's pyramid, the coarsest first. `pairs` says
+    which picture of a pair is the input, `scores` what a test measures.
     """
 
     question: str
@@ -178,6 +190,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimizers: dict[str, Optimizer]
     draws: dict[str, Draw]
     train: Train
+    levels: list[tuple[int, int]] = []
     pairs: Literal["AtoB", "BtoA"] | None = None
     scores: list[Literal["classes", "overlap", "kept"]] = []
     seed: int = 0
@@ -185,10 +198,21 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def sizes(self) -> dict[str, Constant]:
-        """The names that a size expression may use; `side` is the shorter of height and width."""
+        """The names that a size expression may use; `side` is the shorter of height and width.
+
+        The sides of a pyramid's levels have the level's number: height1, width1, height2 ….
+        """
         channels, height, width = self.image_shape
         own = {"channels": channels, "height": height, "width": width, "side": min(height, width)}
+        for level, (high, wide) in enumerate(self.levels, 1):
+            own |= {f"height{level}": high, f"width{level}": wide}
         return {**self.constants, **own}
+
+    @property
+    def read_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width in which pictures are read, before a part is cut out."""
+        channels, height, width = self.image_shape
+        return channels, height + 2 * self.augment.crop, width + 2 * self.augment.crop
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -222,15 +246,17 @@ def load(
     """Resolve the recipe file at `path`.
 
     `overrides` is a tree of the file's own keys (`{"train": {"steps": 5}}`), as the command line
-    gives them; `image` in it is the pictures' (channels, height, width). Without `dataset` the
-    file's first is taken. Raises UserError naming the file and the key.
+    gives them; `image` in it is the pictures' (channels, height, width), and `lr` every optimiser's
+    learning rate. Without `dataset` the file's first is taken. Raises UserError naming the file and
+    the key.
     """
     tree = read(path)
     presets = tree.get("presets", {})
     if preset not in presets:
         raise UserError(f"no preset {preset!r} in {path}; choose from: {', '.join(presets)}")
     tree = _merge(tree, presets[preset], path, "")
-    _convert(tree, path)  # the whole file is refused for any fault, used here or not
+    # The whole file is refused for any fault, used here or not.
+    file = _convert(levels.expand(tree, 1), path)
     names = list(tree["data"])
     dataset = dataset or names[0]
     if dataset not in names:
@@ -241,24 +267,39 @@ def load(
     differs = {key: own[key] for key in ("constants", "train", "optimizers") if key in own}
     tree = _merge(tree, differs, path, "")
     changes = dict(overrides or {})
-    image = changes.pop("image", own["image"])
+    image, rate = changes.pop("image", own["image"]), changes.pop("lr", None)
     tree = _merge(tree, changes, path, "")
     tree["data"][dataset]["image"] = list(image)
+    sizes, tree = _with_levels(tree, path, file.data[dataset].levels, image)
+    if rate is not None:
+        tree["optimizers"] = {name: {**one, "lr": rate} for name, one in tree["optimizers"].items()}
     file = _convert(tree, path)
-    return _resolve(file, file.data[dataset].image, dataset, preset, seed, dtype)
+    return _resolve(file, file.data[dataset].image, sizes, dataset, preset, seed, dtype)
 
 
 def load_check(path: Path, dtype: str = "float64", seed: int = 0) -> Recipe:
     """The recipe at the small sizes of its `[check]` table, without augmentation."""
     tree = read(path)
-    file = _convert(tree, path)
+    file = _convert(levels.expand(tree, 1), path)
     changes = {
         "constants": file.check.constants,
         "train": {"batch_size": file.check.batch_size, "rounds": file.check.rounds},
         "networks": file.check.networks,
     }
-    file = _convert(_merge(tree, changes, path, ""), path)
-    return _resolve(file, file.check.image, "check", "check", seed, dtype)
+    tree = _merge(tree, changes, path, "")
+    sizes, tree = _with_levels(tree, path, file.check.levels, file.check.image)
+    return _resolve(_convert(tree, path), file.check.image, sizes, "check", "check", seed, dtype)
+
+
+def _with_levels(
+    tree: Mapping[str, Any], path: Path, named: list[int], shape: tuple[int, int, int]
+) -> tuple[list[levels.Sides], dict[str, Any]]:
+    """The sides of the levels of a picture, and the tree with a table for each of them."""
+    try:
+        sizes = levels.sizes(named, *shape[1:])
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return sizes, levels.expand(tree, len(sizes))
 
 
 def from_json(text: str) -> Recipe:
@@ -338,7 +379,13 @@ def _plain(message: str) -> str:
 
 
 def _resolve(
-    file: _File, image: tuple[int, int, int], dataset: str, preset: str, seed: int, dtype: str
+    file: _File,
+    image: tuple[int, int, int],
+    sizes: list[levels.Sides],
+    dataset: str,
+    preset: str,
+    seed: int,
+    dtype: str,
 ) -> Recipe:
     if seed < 0:
         raise UserError(f"the seed must be 0 or more, not {seed}")
@@ -358,6 +405,7 @@ def _resolve(
         optimizers=file.optimizers,
         draws=file.draws,
         train=file.train,
+        levels=sizes,
         pairs=file.pairs,
         scores=file.scores,
         seed=seed,

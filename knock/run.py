@@ -17,7 +17,9 @@ from typing import Any
 
 from knock import animation, data, layers, pictures, record, score, start
 from knock import checkpoint as checkpoints
+from knock import recipe as recipes
 from knock.checkpoint import Checkpoint
+from knock.data import resize
 from knock.data.batches import Batches, prefetch, random_draws, to_pixels, to_unit, unit_pair
 from knock.data.imageset import ImageSet, Split
 from knock.errors import UserError
@@ -58,8 +60,10 @@ class Run:
         self.begun = begun
         self._threads = options.threads or spare_cores()
         self._device = adapter.setup(options.device, self.recipe.dtype, self._threads)
-        self._train_set, self._test = self._load("train"), self._load("test")
+        self._train_set = self._load("train")
+        self._test = self._load("test").middle(self.recipe.augment.crop)
         self._require_classes()
+        self._require_level()
         self.source = Batches(self._train_set, self.recipe)
         count = len(self._test.images)
         shown = min(self.recipe.train.shown, count)
@@ -73,13 +77,22 @@ class Run:
 
     def _load(self, split: Split) -> ImageSet:
         recipe, folder = self.recipe, self.begun.data_folder
-        return data.load(recipe.dataset, recipe.image_shape, split, folder, bool(recipe.pairs))
+        return data.load(recipe.dataset, recipe.read_shape, split, folder, bool(recipe.pairs))
 
     def _require_classes(self) -> None:
+        """As many classes as are told to the networks; 0 where a recipe tells them by option."""
+        said = recipes.read(self._question.recipe_file)["constants"].get("classes")
         asked, there = self.recipe.constants.get("classes"), len(self._test.classes)
-        if asked not in (None, there):
+        if asked not in (None, there) and (said, asked) != (0, 0):
             name = self.recipe.dataset
             raise UserError(f"{name} has {there} classes, not {asked}; leave --classes out")
+
+    def _require_level(self) -> None:
+        level, there = self.recipe.constants.get("level", 0), len(self.recipe.levels)
+        if not isinstance(level, int) or not 0 <= level <= there:
+            raise UserError(
+                f"level {level} is none: 1 to {there}, the coarsest first, or 0 for all"
+            )
 
     @property
     def sample_due(self) -> bool:
@@ -116,11 +129,16 @@ class Run:
     def show(self, **rows: Any) -> None:
         """Draw a picture with a row for each argument (images N×C×H×W or the framework's layout).
 
-        Values lie in [-1, 1]; what lies outside is clipped. Many pictures are wrapped.
+        Values lie in [-1, 1]; what lies outside is clipped. Many pictures are wrapped, and those
+        that are smaller than the recipe's are shown as large, with larger pixels.
         """
         if self.options.test is None:
             self.flush()  # pictures of losses that are not finite are not drawn
-        pixels = {name: to_pixels(self._adapter.to_numpy(row)) for name, row in rows.items()}
+        sides = self.recipe.image_shape[1:]
+        pixels = {
+            name: resize.coarse(to_pixels(self._adapter.to_numpy(row)), *sides)
+            for name, row in rows.items()
+        }
         picture = pictures.grid(list(pixels.values()), pictures.ACROSS)
         enlarge = pictures.enlargement(self.recipe.image_shape[1])
         if self.options.test is None:
@@ -158,7 +176,8 @@ class Run:
         for name in self.recipe.scores:
             wanted = score.SCORES[name]
             made = self._made_by(model, wanted.method)
-            scored = wanted.judge(made, self._train_set, self._test)
+            train_set = self._train_set.middle(self.recipe.augment.crop)
+            scored = wanted.judge(made, train_set, self._test)
             if scored:
                 print(scored.line)
                 found[name] = scored.numbers

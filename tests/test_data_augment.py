@@ -139,3 +139,33 @@ def test_a_picture_is_changed_as_its_matrix_says():
         y, x = np.mgrid[:31, :41]
         where = np.array([(x * picture).sum(), (y * picture).sum()]) / picture.sum()
         np.testing.assert_allclose(where, matrix @ (30, 10, 1), atol=0.6)
+
+
+def test_a_crop_keeps_another_part_each_time_and_the_same_of_all():
+    """Pixels that tell where they were: the row in one channel, the column in the other."""
+    rows, columns = np.mgrid[:12, :14].astype(np.uint8)
+    images = np.stack([np.stack([rows, columns, 0 * rows], axis=-1)] * 200)
+    masks = np.stack([rows] * 200)
+    how = Augment(crop=2)
+    new_images, new_masks, new_targets = augment.apply(images, masks, how, "reflect", 0, 3, images)
+    assert new_images.shape == (200, 8, 10, 3) and new_masks.shape == (200, 8, 10)
+    np.testing.assert_array_equal(new_images[..., 0], new_masks)
+    np.testing.assert_array_equal(new_images, new_targets)
+    corners = {(int(one[0, 0, 0]), int(one[0, 0, 1])) for one in new_images}
+    assert corners == {(row, column) for row in range(5) for column in range(5)}  # every one
+    inner = new_images - new_images[:, :1, :1]
+    assert (inner == inner[0]).all()  # and nothing but a part
+    again, *_ = augment.apply(images, masks, how, "reflect", 0, 3)
+    other, *_ = augment.apply(images, masks, how, "reflect", 0, 4)
+    np.testing.assert_array_equal(again, new_images)
+    assert not np.array_equal(other, new_images)
+
+
+def test_a_crop_comes_after_the_rest():
+    """So that a turned picture shows no edge that it has pixels beyond."""
+    images = made.RNG.integers(0, 256, (4, 12, 12, 1)).astype(np.uint8)
+    turned, *_ = augment.apply(images, None, Augment(rotate=20.0), "constant", 0, 0)
+    both, *_ = augment.apply(images, None, Augment(rotate=20.0, crop=2), "constant", 0, 0)
+    for whole, part in zip(turned, both, strict=True):
+        places = [(y, x) for y in range(5) for x in range(5)]
+        assert any(np.array_equal(whole[y : y + 8, x : x + 8], part) for y, x in places)

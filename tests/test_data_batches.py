@@ -78,7 +78,7 @@ def test_draws_arrive_in_their_shape_range_and_dtype(dtype):
     np.testing.assert_array_equal(second["noise"], expected)
 
 
-@pytest.mark.parametrize("name", ["images", "labels", "masks", "targets"])
+@pytest.mark.parametrize("name", ["images", "labels", "masks", "targets", "epoch"])
 def test_a_draw_named_as_the_data_are_is_refused(name):
     with pytest.raises(UserError, match=f"draws.{name}: the name is taken"):
         batches(draws={name: Draw("normal")})
@@ -213,3 +213,31 @@ def test_a_whole_set_can_be_drawn_from(tmp_path):
     batch = Batches(found, made.recipe(**settings)).batch(1)
     assert batch["images"].shape == (6, 3, 8, 8) and batch["images"].dtype == np.float32
     assert set(np.unique(batch["masks"])) <= {0, 1, 2}
+
+
+def test_a_batch_says_which_epoch_it_begins_in():
+    source = batches(10)  # of 4 pictures each
+    found = [source.batch(step)["epoch"] for step in range(6)]
+    assert [int(one) for one in found] == [0, 0, 0, 1, 1, 2]
+    assert all(one.dtype == np.int64 and one.shape == () for one in found)
+
+
+def test_pictures_are_read_larger_where_a_part_is_cut_out():
+    images = made.RNG.integers(0, 256, (6, 12, 12, 1)).astype(np.uint8)
+    resolved = made.recipe(augment=Augment(crop=2), batch_size=3)
+    assert resolved.image_shape == (1, 8, 8) and resolved.read_shape == (1, 12, 12)
+    batch = Batches(made.image_set(images), resolved).batch(0)
+    assert batch["images"].shape == (3, 1, 8, 8)
+    with pytest.raises(ValueError, match=r"\(1, 8, 8\) pictures for a \(1, 12, 12\) recipe"):
+        Batches(made.image_set(images[:, :8, :8]), resolved)
+
+
+def test_a_set_s_middle_is_what_is_left_of_every_picture():
+    masks = np.arange(2 * 8 * 10, dtype=np.uint8).reshape(2, 8, 10)
+    whole = made.image_set(masks[..., None], masks, targets=255 - masks[..., None])
+    inner = whole.middle(3)
+    np.testing.assert_array_equal(inner.masks, masks[:, 3:5, 3:7])
+    np.testing.assert_array_equal(inner.images[..., 0], inner.masks)
+    np.testing.assert_array_equal(inner.targets[..., 0], 255 - inner.masks)
+    np.testing.assert_array_equal(inner.labels, whole.labels)
+    assert whole.middle(0) is whole

@@ -75,3 +75,14 @@ def test_grey_made_colour_is_grey():
     colour = resize.with_channels(grey, 3)
     for channel in range(3):
         np.testing.assert_array_equal(colour[..., channel], grey[..., 0])
+
+
+def test_a_coarse_picture_is_shown_with_larger_pixels():
+    small = np.arange(6, dtype=np.uint8).reshape(1, 2, 3, 1)
+    np.testing.assert_array_equal(
+        resize.coarse(small, 4, 6), small.repeat(2, axis=1).repeat(2, axis=2)
+    )
+    assert resize.coarse(small, 2, 3).tolist() == small.tolist()
+    shown = resize.coarse(np.arange(8, dtype=np.uint8).reshape(1, 8, 1, 1), 28, 1)[0, :, 0, 0]
+    assert sorted(np.bincount(shown).tolist()) == [3, 3, 3, 3, 4, 4, 4, 4]  # 3.5 pixels each
+    assert (np.diff(shown.astype(int)) >= 0).all()

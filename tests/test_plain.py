@@ -98,6 +98,7 @@ def test_a_reference_steps_downhill_along_its_slopes(question, monkeypatch):
     plain.setup("cpu", "float64")
     # RMSprop keeps no first moment, and a slope ends where weights are clipped.
     monkeypatch.setattr(plain, "RMSprop", plain.Adam)
+    monkeypatch.setattr(plain, "SGD", plain.Adam)
     resolved = recipe.load_check(question.recipe_file)
     resolved = replace(resolved, constants=resolved.constants | WITHOUT.get(question.name, {}))
     made = answers.model_class(

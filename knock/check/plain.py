@@ -417,6 +417,20 @@ class RMSprop(Adam):
         return taken
 
 
+class SGD(Adam):
+    """m ← μ·m + g, w ← w − lr·m; whoever changes them with time replaces the `settings`."""
+
+    def slots(self, value: Array) -> dict[str, Array]:
+        """What is remembered of a weight: its momentum m."""
+        return self.memory.setdefault(id(value), {"m": np.zeros_like(value)})
+
+    def change(self, g: Array, slots: dict[str, Array]) -> Array:
+        """What a gradient takes from its weight."""
+        m = slots["m"]
+        m[...] = self.settings.momentum * m + g
+        return self.settings.lr * m
+
+
 def setup(device: str, dtype: str, threads: int | None = None) -> str:
     global _dtype
     _dtype = dtype

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 LOOKED_AT = (1, 2, 10, 100)
 """The steps after which the state is kept."""
 
+STEPS_AN_EPOCH = 3
+"""So that what changes from epoch to epoch does so within the first ten steps."""
+
 Array = NDArray[Any]
 
 
@@ -41,10 +44,11 @@ def batch(recipe: Recipe, step: int) -> dict[str, Array]:
     """A batch of pure noise in [-1, 1] with everything that the recipe draws."""
     shape = (recipe.train.pictures, *recipe.image_shape)
     images = noise.uniform(recipe.seed, step, "check/images", shape, -1.0, 1.0)
-    labels = np.arange(step, step + shape[0]) % int(recipe.constants.get("classes", 10))
+    labels = np.arange(step, step + shape[0]) % int(recipe.constants.get("classes") or 10)
     made = {
         "images": images.astype(recipe.dtype),
         "labels": labels.astype(np.int64),
+        "epoch": np.array(step // STEPS_AN_EPOCH, np.int64),
         **random_draws(recipe, step),
     }
     if recipe.pairs:
@@ -97,12 +101,7 @@ def first_loss(
     `changed` has a change for some of the batch's entries, `replaced` what is put in the place of
     some of the file's functions. Empty if the answer then fails.
     """
-    adapter.setup("cpu", recipe.dtype, 1)
-    module = answers.load(path)
-    vars(module).update(replaced)
-    model = answers.model_class(module, recipe.class_name, path)(recipe)
-    adapter.build(model, recipe)
-    adapter.write(model, recipe, dict(layers.initial_weights(recipe)))
+    model = _replaced(path, adapter, recipe, replaced)
     given = batch(recipe, 1)
     for name, change in changed.items():
         given[name] = np.ascontiguousarray(change(given[name]))
@@ -119,6 +118,24 @@ def losses(model: Any, adapter: Adapter, given: dict[str, Array]) -> dict[str, f
     if not isinstance(told, Mapping):
         raise TypeError(f"train_step must return a dict of losses, not {type(told).__name__}")
     return {name: float(adapter.to_numpy(value)) for name, value in told.items()}
+
+
+def other_outputs(
+    path: Path, adapter: Adapter, recipe: Recipe, replaced: Mapping[str, Any]
+) -> dict[str, Array]:
+    """What `outputs` gives for an answer with `replaced` in the place of some of its functions."""
+    return outputs(_replaced(path, adapter, recipe, replaced), adapter, recipe)
+
+
+def _replaced(path: Path, adapter: Adapter, recipe: Recipe, replaced: Mapping[str, Any]) -> Any:
+    """The answer's model with the first weights."""
+    adapter.setup("cpu", recipe.dtype, 1)
+    module = answers.load(path)
+    vars(module).update(replaced)
+    model = answers.model_class(module, recipe.class_name, path)(recipe)
+    adapter.build(model, recipe)
+    adapter.write(model, recipe, dict(layers.initial_weights(recipe)))
+    return model
 
 
 def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:

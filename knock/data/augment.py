@@ -1,4 +1,4 @@
-"""Random changes to training pictures: mirrored, turned, shifted, in one affine warp each."""
+"""Random changes to training pictures: mirrored, turned, shifted in one affine warp each, cut."""
 
 from knock import noise
 from knock.data.imageset import Border, Pixels
@@ -21,10 +21,28 @@ def apply(
 
     Pictures are interpolated; masks are not, so that no class id arises that was not there. Beyond
     the edge a picture shows its mirror image or black, as `border` says, and its mask the same.
-    With nothing to change the arrays themselves come back.
+    Last, all but some part of each is cut away, `crop` pixels twice along each side. With nothing
+    to change the arrays themselves come back.
     """
-    if how == Augment():
-        return images, masks, targets
+    if (how.flip, how.rotate, how.shift) != (False, 0.0, 0.0):
+        images, masks, targets = _warped(images, masks, targets, how, border, seed, step)
+    if how.crop:
+        places = corners(how, len(images), seed, step)
+        images = _cut(images, how.crop, places)
+        masks = None if masks is None else _cut(masks, how.crop, places)
+        targets = None if targets is None else _cut(targets, how.crop, places)
+    return images, masks, targets
+
+
+def _warped(
+    images: Pixels,
+    masks: Pixels | None,
+    targets: Pixels | None,
+    how: Augment,
+    border: Border,
+    seed: int,
+    step: int,
+) -> tuple[Pixels, Pixels | None, Pixels | None]:
     import cv2
 
     count, height, width, _ = images.shape
@@ -65,3 +83,19 @@ def matrices(
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     move = centre - turn @ centre + shift * (width, height)
     return np.concatenate([turn, move[..., None]], axis=2)
+
+
+def corners(how: Augment, count: int, seed: int, step: int) -> NDArray[np.int64]:
+    """The row and the column, 0 … 2·`crop`, from which `count` pictures are kept, N×2."""
+    drawn = noise.uniform(seed, step, "augment/crop", (count, 2), 0, 2 * how.crop + 1)
+    return drawn.astype(np.int64)
+
+
+def _cut(whole: Pixels, crop: int, places: NDArray[np.int64]) -> Pixels:
+    """The parts that begin at `places`, smaller than the whole by `crop` on every side."""
+    height, width = (side - 2 * crop for side in whole.shape[1:3])
+    parts = [
+        one[top : top + height, left : left + width]
+        for one, (top, left) in zip(whole, places, strict=True)
+    ]
+    return np.stack(parts)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 Batch = dict[str, NDArray[Any]]
 Made = TypeVar("Made")
 
-_OWN = ("images", "labels", "masks", "targets")
+_OWN = ("images", "labels", "masks", "targets", "epoch")
 
 
 class Batches:
@@ -32,8 +32,8 @@ class Batches:
 
     def __init__(self, pictures: ImageSet, recipe: Recipe) -> None:
         """Raises UserError where the recipe's draws cannot be made."""
-        if pictures.image_shape != recipe.image_shape:
-            raise ValueError(f"{pictures.image_shape} pictures for a {recipe.image_shape} recipe")
+        if pictures.image_shape != recipe.read_shape:
+            raise ValueError(f"{pictures.image_shape} pictures for a {recipe.read_shape} recipe")
         if recipe.pairs and pictures.targets is None and pictures.masks is None:
             raise ValueError(f"{pictures.name} has no pairs for a recipe of pairs")
         self.pictures = pictures
@@ -48,7 +48,8 @@ class Batches:
         N is the recipe's batch size times its rounds.
         images: N×C×H×W in the recipe's dtype, −1 … 1; where the recipe has pairs the input of each,
         and targets, in the same form, what is wanted for it. labels: int64 N. masks: uint8 N×H×W,
-        if the set has them. Then every draw of the recipe under its name: N×shape, in its dtype.
+        if the set has them. epoch: int64, how many times the set was gone through before the first
+        of them. Then every draw of the recipe under its name: N×shape, in its dtype.
         """
         recipe, pictures = self.recipe, self.pictures
         chosen = self._chosen(step)
@@ -67,6 +68,7 @@ class Batches:
         else:
             batch["images"] = to_unit(images, recipe.dtype)
         batch["labels"] = pictures.labels[chosen]
+        batch["epoch"] = np.array(step * self._size // len(pictures), np.int64)
         if masks is not None:
             batch["masks"] = masks
         return {**batch, **random_draws(recipe, step)}

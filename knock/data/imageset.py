@@ -1,6 +1,6 @@
 """What a data set is once it is read: arrays in memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -45,3 +45,15 @@ class ImageSet:
         """Channels, height, width."""
         _, height, width, channels = self.images.shape
         return channels, height, width
+
+    def middle(self, crop: int) -> "ImageSet":
+        """The same set with `crop` pixels fewer on every side of each picture."""
+        if not crop:
+            return self
+        inner = (slice(None), slice(crop, -crop), slice(crop, -crop))
+        return replace(
+            self,
+            images=np.ascontiguousarray(self.images[inner]),
+            masks=None if self.masks is None else self.masks[inner],
+            targets=None if self.targets is None else self.targets[inner],
+        )

@@ -40,6 +40,16 @@ def mask(ids: Pixels, height: int, width: int) -> Pixels:
     return np.asarray(resized, np.uint8)
 
 
+def coarse(images: Pixels, height: int, width: int) -> Pixels:
+    """A uint8 N×H×W×C stack, each pixel as large as it takes to fill height × width.
+
+    Where that is no whole number, a pixel more or less; nothing is mixed.
+    """
+    rows = (np.arange(height) + 0.5) * images.shape[1] / height
+    columns = (np.arange(width) + 0.5) * images.shape[2] / width
+    return images[:, rows.astype(int)][:, :, columns.astype(int)]
+
+
 def drawing(images: Pixels, image_shape: Shape) -> Pixels:
     """A uint8 N×28×28×1 stack of figures on black.
 

@@ -55,7 +55,8 @@ class RMSprop(keras.optimizers.RMSprop):
 class SGD(keras.optimizers.SGD):
     """Stochastic gradient descent: m ← μ·m + g, w ← w − lr·m.
 
-    Stock Keras keeps −lr·m: the same steps, as long as the learning rate stays.
+    Stock Keras keeps −lr·m: the same steps, as long as the learning rate stays. Once built,
+    `momentum` is a variable like `learning_rate`, to be assigned by whoever changes it with time.
     """
 
     keeps_gradients = True
@@ -65,9 +66,20 @@ class SGD(keras.optimizers.SGD):
     ) -> None:
         super().__init__(learning_rate, momentum, name=name)
 
+    def build(self, variables: Any) -> None:
+        """Make what is remembered of the variables, and the momentum's own."""
+        super().build(variables)
+        kind = variables[0].dtype
+        first = float(self.momentum)
+        self.momentum: Any = keras.Variable(first, dtype=kind, trainable=False, name="momentum")
+
+    def get_config(self) -> dict[str, Any]:
+        """Keras' record of the optimiser."""
+        return super().get_config() | {"momentum": float(self.momentum)}
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """One variable's update."""
-        if self.momentum:
+        if self.momentums:
             m = self.momentums[self._get_variable_index(variable)].value
             gradient = m.assign(self.momentum * m + gradient)
         variable.assign_sub(keras.ops.cast(learning_rate, variable.dtype) * gradient)

@@ -16,10 +16,10 @@ class Optimizer(tf.Module):
 
     SLOTS: tuple[str, ...] = ()
 
-    def __init__(self, variables: Sequence[Any], lr: float) -> None:
+    def __init__(self, variables: Sequence[Any], lr: Any) -> None:
         super().__init__()
         self.updated = list(variables)
-        self.lr = lr
+        self.lr: Any = lr
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.slots = {
             slot: [tf.Variable(tf.zeros_like(v), trainable=False) for v in variables]
@@ -75,12 +75,17 @@ class RMSprop(Optimizer):
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent: m ← μ·m + g, w ← w − lr·m, as PyTorch's."""
+    """Stochastic gradient descent: m ← μ·m + g, w ← w − lr·m, as PyTorch's.
+
+    `lr` and `momentum` are variables, to be assigned by whoever changes them with time.
+    """
 
     def __init__(self, variables: Sequence[Any], lr: float, momentum: float = 0.0) -> None:
         self.SLOTS = ("m",) if momentum else ()
         super().__init__(variables, lr)
-        self.momentum = momentum
+        kind = variables[0].dtype
+        self.lr = tf.Variable(lr, trainable=False, dtype=kind)
+        self.momentum = tf.Variable(momentum, trainable=False, dtype=kind)
 
     def update(self, variable: Any, gradient: Any, *kept: Any) -> None:
         for m in kept:
