@@ -32,29 +32,36 @@ class Health:
     """Watches one run. It warns once of each trouble, and again only if it was over meanwhile."""
 
     def __init__(self) -> None:
-        self._won = 0  # how many logged steps in a row
-        self._won_since = 0
+        self._won: dict[str, tuple[int, int]] = {}  # by loss: since when, and how many in a row
         self._alike: set[str] = set()
 
     def losses(self, step: int, losses: Mapping[str, float]) -> str | None:
-        """A line when the discriminator has won for `LONG` logged steps, at the last of them.
+        """A line when a discriminator has won for `LONG` logged steps, at the last of them.
 
-        `losses` are those of `step`; "discriminator" is the cross-entropy (natural logarithm) on
-        real and on fake pictures, their mean or their sum. Without that key nothing is said.
+        `losses` are those of `step`; "discriminator", or with a level's number behind it, is the
+        cross-entropy (natural logarithm) on real and on fake pictures, their mean or their sum.
+        Without such a key nothing is said.
         """
-        if "discriminator" not in losses:
+        lines = [
+            self._discriminator(step, name, value)
+            for name, value in losses.items()
+            if name.rstrip("0123456789") == "discriminator"
+        ]
+        return "; ".join(line for line in lines if line) or None
+
+    def _discriminator(self, step: int, name: str, loss: float) -> str | None:
+        if not loss < WON:
+            self._won.pop(name, None)
             return None
-        if not losses["discriminator"] < WON:
-            self._won = 0
+        since, count = self._won.get(name, (step, 0))
+        self._won[name] = since, count + 1
+        if count + 1 != LONG:
             return None
-        if self._won == 0:
-            self._won_since = step
-        self._won += 1
-        if self._won != LONG:
-            return None
+        level = name.removeprefix("discriminator")
         return (
-            f"the discriminator wins since step {self._won_since} (its loss has been below {WON} "
-            f"for {LONG} steps): the generator learns little; try a smaller --lr or another --seed"
+            f"the discriminator{f' of level {level}' if level else ''} wins since step {since} "
+            f"(its loss has been below {WON} for {LONG} steps): the generator learns little; try a "
+            "smaller --lr or another --seed"
         )
 
     def pictures(self, step: int, name: str, pixels: NDArray[np.uint8]) -> str | None:

@@ -120,7 +120,10 @@ def test_the_mistakes_that_are_told_by_their_loss_can_be_told_apart(question):
         told = set(words.explanations(possible, terms, right))
         alike = {other for other in possible if subject[other] == subject[what]}
         hidden = subject[what].endswith("noise") and normalised
-        assert told == {what} or (hidden and told == alike)
+        if what.startswith("the mask"):  # nothing comes out of two in a row, whichever is left out
+            assert what in told and len({other.partition(" ")[2][5:] for other in told}) == 1
+        else:
+            assert told == {what} or (hidden and told == alike)
     assert not words.explanations(possible, right, right)
 
 

@@ -48,6 +48,19 @@ def test_only_a_discriminator_is_watched():
         assert health.losses(step, {"loss": 0.0, "generator": 0.0}) is None
 
 
+def test_each_level_s_discriminator_is_watched():
+    health = Health()
+    told = {}
+    for step in range(1, LONG + 11):
+        losses = {"discriminator1": 1.4 if step <= 10 else 0.0, "discriminator2": 0.0}
+        told[step] = health.losses(step, losses)
+    told = {step: line for step, line in told.items() if line}
+    assert list(told) == [LONG, LONG + 10]
+    assert "of level 2 wins since step 1 " in told[LONG]
+    assert "of level 1 wins since step 11 " in told[LONG + 10]
+    assert health.losses(1, {"code_discriminator": 0.0}) is None
+
+
 def test_equal_pictures_are_told_once():
     health = Health()
     line = health.pictures(250, "sample", SAME)

@@ -68,37 +68,53 @@ def check(
         raise RuntimeError(f"{judge_path}: {expected.errors}")
     got = trace.take(path, adapter, recipe)
     results = list(compared(got, expected, recipe))
-    results = [
-        replace(
-            r,
-            message=_mistake(got, expected, judge_path, judge, recipe)
-            or _another_time(got, adapter, recipe)
-            or r.message,
-        )
-        if r.name == "loss" and r.status == "failed" and got.losses
-        else r
-        for r in results
-    ]
+    explain = {"forward": _output_mistake, "loss": _loss_mistake}
+    for place, result in enumerate(results):
+        if result.name in explain and result.status == "failed" and result.value is not None:
+            told = explain[result.name](got, expected, judge_path, judge, recipe)
+            if result.name == "loss":
+                told = told or _another_time(got, adapter, recipe)
+            results[place] = replace(result, message=told or result.message)
     if travel:
         results.append(_checkpoint(question, adapter, recipe, got))
     return results
 
 
-def _mistake(
+def _own_mistakes(judge_path: Path) -> dict[str, dict[str, Any]]:
+    """The mistakes that a judge names: what stands in the place of which of its functions."""
+    return getattr(answers.load(judge_path), "MISTAKES", {})
+
+
+def _output_mistake(
+    got: Trace, expected: Trace, judge_path: Path, judge: Adapter, recipe: Recipe
+) -> str | None:
+    """Which of the judge's own mistakes, made by it, gives the wrong outputs that were got, if any.
+
+    A network's output that is wrong explains the rest by itself.
+    """
+    wrong = [n for n, a in expected.outputs.items() if not words.close(got.outputs.get(n), a)]
+    if not wrong or wrong[0] in recipe.networks:
+        return None
+    for what, replaced in _own_mistakes(judge_path).items():
+        mistaken = trace.other_outputs(judge_path, judge, recipe, replaced)
+        if all(words.close(got.outputs.get(name), array) for name, array in mistaken.items()):
+            return f"{', '.join(wrong)}: {what}"
+    return None
+
+
+def _loss_mistake(
     got: Trace, expected: Trace, judge_path: Path, judge: Adapter, recipe: Recipe
 ) -> str | None:
     """Which known mistake, made by the judge, gives the first loss that was got, if any.
 
     Those with the batch are every question's; a judge may name more of its own in `MISTAKES`.
     """
-    own: dict[str, dict[str, Any]] = getattr(answers.load(judge_path), "MISTAKES", {})
-    tries = [
-        *((what, {name: change}, {}) for what, name, change in words.batch_mistakes(recipe)),
-        *((what, {}, replaced) for what, replaced in own.items()),
-    ]
     mistaken = {
-        what: trace.first_loss(judge_path, judge, recipe, changed, replaced)
-        for what, changed, replaced in tries
+        what: trace.first_loss(judge_path, judge, recipe, changed={name: change})
+        for what, name, change in words.batch_mistakes(recipe)
+    } | {
+        what: trace.first_loss(judge_path, judge, recipe, replaced=replaced)
+        for what, replaced in _own_mistakes(judge_path).items()
     }
     told = words.explanations(mistaken, got.losses[0], expected.losses[0])
     # Behind a batch normalisation, two mistakes with the noise give one and the same loss.

@@ -4,6 +4,7 @@ Each function is given numbers that differ and tries one explanation after anoth
 reproduces the learner's numbers is told, otherwise the numbers themselves are.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -20,7 +21,7 @@ Array = NDArray[Any]
 Losses = dict[str, float]
 
 
-def _close(a: Any, b: Any) -> bool:
+def close(a: Any, b: Any) -> bool:
     """Equal to six digits, as whole arrays: gradients may be far smaller than any fixed number."""
     if np.shape(a) != np.shape(b):
         return False
@@ -120,7 +121,7 @@ def _same(a: float, b: float) -> bool:
 def of_output(name: str, got: Array, expected: Array) -> str:
     """Why a network's output is not the expected one."""
     tries = [*_OUTPUT, *(_MAPS if expected.ndim == 4 else [])]
-    if _close(got, expected):
+    if close(got, expected):
         return (
             f"{name} is right to six digits only: something in it is float32, or a constant such "
             "as an epsilon is a little off"
@@ -128,7 +129,7 @@ def of_output(name: str, got: Array, expected: Array) -> str:
     for what, change in tries:
         with np.errstate(all="ignore"):  # an output need not be one of a sigmoid
             mistaken = change(expected)
-        if _close(got, mistaken) and not _close(mistaken, expected):
+        if close(got, mistaken) and not close(mistaken, expected):
             return f"{name}: {what}"
     if got.shape != expected.shape:
         return f"{name} gives {_shape(got)}, expected {_shape(expected)}"
@@ -194,13 +195,15 @@ def of_optimizer(got: Trace, expected: Trace, recipe: Recipe) -> str | None:
     a, b = got.states[1], expected.states[1]
     for name, settings in recipe.optimizers.items():
         m, v = ([k for k in b if k.startswith(f"{name}.") and k.endswith(s)] for s in (".m", ".v"))
-        weights = [k.removeprefix(f"{name}.").removesuffix(".v") for k in v]
+        weights = [k.removeprefix(f"{name}.")[: -len(".m")] for k in m or v]
         moved = any((a[k] != got.states[0][k]).any() for k in weights)
+        if moved and m and not any(a[k].any() for k in m):
+            what = "first moment" if settings.algorithm == "adam" else "momentum"
+            title = {"adam": "Adam", "sgd": "SGD"}[settings.algorithm]
+            return f"{name} trains, but keeps no {what}: is it the recipe's {title}?"
         if settings.algorithm != "adam" or not m:
             continue
-        if moved and not any(a[k].any() for k in m):
-            return f"{name} trains, but keeps no first moment: is it the recipe's Adam?"
-        if all(_close(a[k], b[k]) for k in v) and not all(_close(a[k], b[k]) for k in m):
+        if all(close(a[k], b[k]) for k in v) and not all(close(a[k], b[k]) for k in m):
             first = max(m, key=lambda k: float(np.linalg.norm(b[k])))
             share = float(np.vdot(a[first], b[first]) / np.vdot(b[first], b[first]))
             if share > 0:
@@ -229,7 +232,7 @@ def of_gradients(got: State, expected: State) -> str:
         return f"{dead[0]} gets no gradient"
     keys = [key for key, g in expected.items() if g.any()]
     ratios = [float(np.vdot(got[k], expected[k]) / np.vdot(expected[k], expected[k])) for k in keys]
-    same = all(_close(got[k], ratios[0] * expected[k]) for k in keys)
+    same = all(close(got[k], ratios[0] * expected[k]) for k in keys)
     if same and not math.isclose(ratios[0], 1.0, rel_tol=1e-5):
         return f"every gradient is {ratios[0]:.6g} times the expected one: so is the loss behind it"
     worst = max(keys, key=lambda k: float(np.linalg.norm(got[k] - expected[k])))
@@ -249,22 +252,36 @@ def of_steps(got: Trace, expected: Trace, recipe: Recipe) -> str:
     still = [k for k in keys if not moved[k].any() and wanted[k].any()]
     if still:
         return f"{still[0]} does not change in the first step: its update is missing"
-    if not all(_close(moved[k], wanted[k]) for k in keys):
+    if not all(close(moved[k], wanted[k]) for k in keys):
         return _of_first_update(moved, wanted, keys)
     g1, g2 = (_gradient_at(expected, recipe, step) for step in (1, 2))
     mine = _gradient_at(got, recipe, 2)
     for network in recipe.networks:
         own = [k for k in g2 if k.startswith(f"{network}.") and k in mine and g1[k].any()]
-        if own and all(_close(mine[k], g1[k] + g2[k]) for k in own):
+        if own and all(close(mine[k], g1[k] + g2[k]) for k in own):
             return (
                 "the second step's gradients hold the first step's too: clear them before each step"
             )
-    if not _close(list(got.losses[1].values()), list(expected.losses[1].values())):
+    if not close(list(got.losses[1].values()), list(expected.losses[1].values())):
         return "the first step agrees, the second step's loss does not"
+    parted = sum(
+        1 for _ in itertools.takewhile(_agree, zip(got.losses, expected.losses, strict=False))
+    )
+    if parted + 1 in (trace.STEPS_AN_EPOCH, trace.STEPS_AN_EPOCH + 1):
+        return (
+            f"the runs part with step {trace.STEPS_AN_EPOCH}, in which the second epoch begins: "
+            "does what is to change from epoch to epoch do so?"
+        )
     return (
         "the first step agrees, then the runs part slowly: the optimiser's constants are not the "
         "recipe's (betas, or an epsilon inside the root or outside the bias correction)"
     )
+
+
+def _agree(pair: tuple[Losses, Losses]) -> bool:
+    """Whether all losses of a step are what they should be, to nine digits."""
+    got, expected = pair
+    return all(name in got and _same(got[name], value) for name, value in expected.items())
 
 
 def _of_first_update(moved: State, wanted: State, keys: list[str]) -> str:

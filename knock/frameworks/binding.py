@@ -67,7 +67,16 @@ def bind(
         for name, (parameter, _) in wanted.items():
             key = f"{placed.name}.{name}"
             bound[key] = Bound(key, parameter, by_name[name].variable)
+    _require_own(bound)
     return bound
+
+
+def _require_own(bound: dict[str, Bound]) -> None:
+    holders: dict[int, str] = {}
+    for key, one in bound.items():
+        other = holders.setdefault(id(one.variable), key)
+        if other != key:
+            raise WrongNetwork(f"{key} and {other} are one and the same: each has its own")
 
 
 def _compare(network: str, wanted: dict[str, Shape], found: dict[str, Found]) -> None:
