@@ -1285,4 +1285,120 @@ ALPHA_GAN = [
     ),
 ]
 
-EVERY = (*AE, *CONVAE, *VAE, *LATENT, *GAN, *DCGAN, *CGAN, *PIX2PIX, *WGAN, *WGAN_GP, *ALPHA_GAN)
+_DRAWN = "tell(images, classes), tell(self.draw(low, noise, classes), classes)"
+_SHARED_LEVELS = (
+    "getattr(level, part))",
+    'getattr(self.levels[1] if level.k > 2 and part == "generator" else level, part))',
+)
+
+LAPGAN = [
+    Mistake(
+        "pictures are not smoothed before they get smaller",
+        "lapgan",
+        "forward",
+        "coarsest: pictures are not smoothed before they get smaller",
+        dict.fromkeys(("pytorch", "keras"), ("lambda n, m: stretch(n, m) @ blur(n)", "stretch")),
+    ),
+    Mistake(
+        "nothing is smoothed",
+        "lapgan",
+        "forward",
+        "coarsest, generate: nothing is smoothed",
+        dict.fromkeys(
+            ("tensorflow", "chainer"),
+            ("return (rows[:-2] + 2 * rows[1:-1] + rows[2:]) / 4", "return np.eye(n)"),
+        ),
+    ),
+    Mistake(
+        "the residual is not added back",
+        "lapgan",
+        "forward",
+        "generate: the residual is not added to the enlarged picture",
+        dict.fromkeys(_ALL, ("return low + self.generator(", "return self.generator(")),
+    ),
+    Mistake(
+        "levels share a network",
+        "lapgan",
+        "parameters",
+        "are one and the same: each has its own",
+        dict.fromkeys(("pytorch", "keras"), _SHARED_LEVELS),
+    ),
+    Mistake(
+        "the discriminators see residuals alone",
+        "lapgan",
+        "loss",
+        "the enlarged picture is not added to the residual before the discriminator looks",
+        dict.fromkeys(
+            ("pytorch", "chainer"),
+            (
+                _DRAWN,
+                "(tell(one if low is None else one - low, classes) "
+                "for one in (images, self.draw(low, noise, classes)))",
+            ),
+        ),
+    ),
+    Mistake(
+        "the epoch never advances",
+        "lapgan",
+        "10 steps",
+        "in which the second epoch begins",
+        {
+            "pytorch": ('self.set_rates(int(batch["epoch"]))', "self.set_rates(0)"),
+            "tensorflow": ('batch["epoch"]', '0 * batch["epoch"]'),
+            "chainer": ('self.set_rates(int(batch["epoch"]))', "self.set_rates(0)"),
+        },
+    ),
+    Mistake(
+        "the generators want to be called fake",
+        "lapgan",
+        "loss",
+        "the generators are trained to be called fake",
+        dict.fromkeys(
+            ("pytorch", "chainer"),
+            ("called_real(self.discriminator(fake", "called_fake(self.discriminator(fake"),
+        ),
+    ),
+    Mistake(
+        "the discriminators' losses are never used",
+        "lapgan",
+        "loss",
+        "the discriminators are not updated before the generators' losses are taken",
+        {
+            "pytorch": ("        self.d_optimizer.step()\n", ""),
+            "keras": (
+                "self.d_optimizer.apply(tape.gradient(discriminator_loss, weights), weights)",
+                "pass",
+            ),
+        },
+    ),
+    Mistake(
+        "there is no momentum",
+        "lapgan",
+        "gradients",
+        "d_optimizer1 trains, but keeps no momentum: is it the recipe's SGD?",
+        {"chainer": ("optimizer.momentum = min(", "optimizer.momentum = 0 * min(")},
+    ),
+    Mistake(
+        "height and width are swapped",
+        "lapgan",
+        "forward",
+        "generator1: height and width are swapped when the flat numbers become a picture",
+        {
+            "tensorflow": ("[-1, h, w, channels]", "[-1, w, h, channels]"),
+            "chainer": (
+                "self.map_shape = (-1, *image_shape)",
+                "self.map_shape = (-1, image_shape[0], *image_shape[:0:-1])",
+            ),
+        },
+    ),
+    Mistake(
+        "the noise of a level is left out",
+        "lapgan",
+        "loss",
+        "the noise2 is left out",
+        {"pytorch": ('batch[f"noise{level.k}"]', '(level.k != 2) * batch[f"noise{level.k}"]')},
+    ),
+]
+
+EVERY = (*AE, *CONVAE, *VAE, *LATENT, *GAN, *DCGAN, *CGAN, *PIX2PIX)
+EVERY += (*WGAN, *WGAN_GP, *LAPGAN, *ALPHA_GAN)

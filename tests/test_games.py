@@ -20,6 +20,10 @@ SMALL = {
     "alpha_gan": [
         *("--size", "16", "--e-width", "2", "--g-width", "2", "--d-width", "2", "--c-width", "4"),
     ],
+    "lapgan": [
+        *("--size", "16", "--g-width", "2", "--d-width", "2"),
+        *("--g-hidden", "6", "--d-hidden", "5"),
+    ],
 }
 """Options of runs that are over in seconds, laid over `TINY`."""
 
@@ -30,6 +34,7 @@ ROWS = {
     "pix2pix": ["input", "target", "sample"],
     "wgan": ["sample"],
     "wgan_gp": ["sample"],
+    "lapgan": ["picture 1", "low 2", "residual 2", "sample"],
     "alpha_gan": ["input", "reconstruction", "sample"],
 }
 
@@ -48,12 +53,15 @@ def started(name, folder, *more, script=None, steps=2):
 
 
 @pytest.mark.parametrize(
-    ("name", "size"),
-    [*((name, None) for name in SMALL), ("pix2pix", "128")],  # a discriminator with a layer more
+    ("name", "more"),
+    [
+        *((name, []) for name in SMALL),
+        ("pix2pix", ["--size", "128"]),  # a discriminator with a layer more
+        ("lapgan", ["--classes", "10"]),  # inputs with classes beside them
+    ],
 )
-def test_every_frameworks_run_shows_the_same_pictures(name, size, tmp_path):
-    sized = ["--size", size] if size else []
-    given = words(name, tmp_path / "all", "--dtype", "float64", "--sample-every", "1", *sized)
+def test_every_frameworks_run_shows_the_same_pictures(name, more, tmp_path):
+    given = words(name, tmp_path / "all", "--dtype", "float64", "--sample-every", "1", *more)
     done = knock("compare", name, *given, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     shown = {
@@ -159,6 +167,18 @@ def test_classes_that_the_pictures_do_not_have_are_refused(tmp_path):
     line = one_line(run(script, *words("cgan", tmp_path / "a", "--classes", "5"), cwd=tmp_path))
     assert "digits has 10 classes, not 5" in line
     assert not (tmp_path / "a").exists()
+
+
+def test_classes_are_told_by_option(tmp_path):
+    script = answer("lapgan", "pytorch")
+    started("lapgan", tmp_path / "a", "--classes", "10")
+    recipe = checkpoint.load(tmp_path / "a").recipe
+    assert recipe.networks["generator2"].input == ["channels + 1 + classes", "height2", "width2"]
+    line = one_line(run(script, *words("lapgan", tmp_path / "b", "--classes", "3"), cwd=tmp_path))
+    assert "digits has 10 classes, not 3" in line
+    script = answer("cgan", "pytorch")  # whose recipe tells them always
+    line = one_line(run(script, *words("cgan", tmp_path / "c", "--classes", "0"), cwd=tmp_path))
+    assert "digits has 10 classes, not 0" in line
 
 
 @pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
