@@ -81,7 +81,7 @@ class Run:
 
     def _require_classes(self) -> None:
         """As many classes as are told to the networks; 0 where a recipe tells them by option."""
-        said = recipes.read(self._question.recipe_file)["constants"].get("classes")
+        said = recipes.read(self._question.recipe_file).get("constants", {}).get("classes")
         asked, there = self.recipe.constants.get("classes"), len(self._test.classes)
         if asked not in (None, there) and (said, asked) != (0, 0):
             name = self.recipe.dataset
