@@ -147,7 +147,11 @@ class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A recipe file after merging; everything in it is checked against this."""
+    """A recipe file after merging; everything in it is checked against this.
+
+    `parts` are what a learner writes, in their order, each with the names that an answer gives it;
+    no run depends on them.
+    """
 
     number: Positive
     name: str
@@ -155,6 +159,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     class_name: str = msgspec.field(name="class")
     paper: str
     methods: dict[str, list[str]]
+    parts: dict[str, Annotated[list[str], msgspec.Meta(min_length=1)]]
     networks: dict[str, Network]
     optimizers: dict[str, Optimizer]
     train: Train
@@ -289,6 +294,14 @@ def load_check(path: Path, dtype: str = "float64", seed: int = 0) -> Recipe:
     tree = _merge(tree, changes, path, "")
     sizes, tree = _with_levels(tree, path, file.check.levels, file.check.image)
     return _resolve(_convert(tree, path), file.check.image, sizes, "check", "check", seed, dtype)
+
+
+def parts(path: Path) -> dict[str, list[str]]:
+    """What a learner writes of an answer: the parts, in order, with the names of each.
+
+    A name is a function's, a class' or a method's, in any of the frameworks.
+    """
+    return _convert(levels.expand(read(path), 1), path).parts
 
 
 def _with_levels(
