@@ -11,6 +11,7 @@ from pathlib import Path
 
 from knock.errors import UserError
 from knock.options import OneLineParser
+from knock.options import folder as path
 from knock.stop import exit_with
 
 
@@ -73,6 +74,22 @@ def _parser() -> OneLineParser:
     one.add_argument("file", nargs="?", type=Path, help="your answer; without it, ours")
     one.add_argument("--framework", "-f", help="only this one; else read off FILE's name, or all")
     one.add_argument("--seed", type=int, default=0, help="other weights and batches")
+    one = add("start", _start, "begin an answer of your own: ours, with its parts left to you")
+    begun = [one, add("reset", _start, "begin it again; what you had is kept beside it")]
+    begun[0].add_argument("--force", action="store_true", help="keep the old file under a new name")
+    begun[1].set_defaults(force=True)
+    for one in begun:
+        one.add_argument("question", help="number or name")
+        one.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
+        one.add_argument("--out", type=path, metavar="FILE", help="(my/NAME_FRAMEWORK.py)")
+    one = add("hint", _hint, "help with a question, level by level")
+    one.add_argument("question", help="number or name")
+    one.add_argument("--level", type=int, default=1, metavar="N", help="1, a nudge, to 3")
+    one = add("solution", _solution, "our answer, once yours passes its check")
+    one.add_argument("question", help="number or name")
+    one.add_argument("file", nargs="?", type=path, help="yours (my/NAME_FRAMEWORK.py)")
+    one.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
+    one.add_argument("--give-up", action="store_true", help="show it without a check")
     one = add("explore", _explore, "a trained latent space as an HTML page: knock explore vae")
     one.add_argument("question", help="vae, or its number")
     one.add_argument(
@@ -109,10 +126,7 @@ def _run(found: argparse.Namespace, rest: list[str]) -> int:
         print("knock run QUESTION --help shows the question's options; knock list, the questions")
         return 0
     question = find(found.question)
-    if found.framework is None:
-        installed = [f for f in frameworks.installed() if f in question.answered_in]
-        found.framework = installed[0] if installed else question.answered_in[0]
-    framework = frameworks.find(found.framework)
+    framework = frameworks.find(question.framework(found.framework))
     program = f"knock run {question.name} --framework {framework.name}"
     if question.opens:  # `--help` and mistakes need no framework
         look.parse(question, program, framework.name, rest)
@@ -151,6 +165,26 @@ def _check(found: argparse.Namespace, rest: list[str]) -> int:
     from knock.check import command
 
     return command.run(found.question, found.framework, found.file, found.seed)
+
+
+def _start(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock import mine
+
+    print(mine.begin(found.question, found.framework, found.out, found.force))
+    return 0
+
+
+def _hint(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock import hints
+
+    print(hints.show(found.question, found.level))
+    return 0
+
+
+def _solution(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock import solution
+
+    return solution.show(found.question, found.framework, found.file, found.give_up)
 
 
 def _data(found: argparse.Namespace, rest: list[str]) -> int:

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from knock import paths, recipe
+from knock import frameworks, paths, recipe
 from knock.errors import UserError
-from knock.frameworks import FRAMEWORKS
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,11 @@ class Question:
         return self.folder / "recipe.toml"
 
     @property
+    def hints_file(self) -> Path:
+        """Three levels of help, from a nudge to nearly the code."""
+        return self.folder / "hints.md"
+
+    @property
     def reference_file(self) -> Path:
         """The plain NumPy answer, which not every question has."""
         return self.folder / "reference.py"
@@ -41,7 +45,19 @@ class Question:
     @property
     def answered_in(self) -> list[str]:
         """The frameworks that it has an answer in, in the order shown."""
-        return [f for f in FRAMEWORKS if self.answer(f).is_file()]
+        return [f for f in frameworks.FRAMEWORKS if self.answer(f).is_file()]
+
+    def framework(self, name: str | None) -> str:
+        """`name`, or without one the first framework that is installed here.
+
+        Raises UserError for an unknown one, and for one that it has no answer in.
+        """
+        answered = self.answered_in
+        if name is None:
+            return next((f for f in frameworks.installed() if f in answered), answered[0])
+        if frameworks.find(name).name not in answered:
+            raise UserError(f"question {self.label} has no answer in {name}")
+        return name
 
 
 def all_questions() -> list[Question]:

@@ -15,7 +15,16 @@ needs_torch = pytest.mark.skipif("pytorch" not in frameworks.installed(), reason
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["list"], ["doctor"], ["run", "ae", "--help"], ["run", "ae", "--steps", "0"]],
+    [
+        ["--help"],
+        ["list"],
+        ["doctor"],
+        ["run", "ae", "--help"],
+        ["run", "ae", "--steps", "0"],
+        ["start", "ae", "--out", "answers"],
+        ["hint", "ae"],
+        ["solution", "ae", "--give-up"],
+    ],
     ids=" ".join,
 )
 def test_no_framework_is_imported_for(words):
@@ -114,6 +123,17 @@ def test_a_missing_framework_names_the_command_that_installs_it(tmp_path):
         (["check", "ae", "nothing_pytorch.py"], "no file"),
         (["check", "ae", "mine.py"], "which framework"),
         (["check", "99"], "no question '99'"),
+        (["start", "cats"], "no question 'cats'; there are: 01 ae"),
+        (["start", "ae", "--framework", "jax"], "no framework 'jax'; choose from: pytorch"),
+        (["start", "ae", "--out", ""], "--out: must not be empty"),
+        (["start", "ae", "--out", "."], ". is a folder; --out must name a file"),
+        (["reset", "ae", "--force"], "unknown option '--force'"),
+        (["reset", "ae", "--out", str(answer("ae", "keras"))], "is in the folder of our answers"),
+        (["hint", "ae", "--level", "4"], "no level 4 of hints for 01 ae; choose from: 1, 2, 3"),
+        (["hint", "ae", "--level", "more"], "--level"),
+        (["solution", "ae"], "knock start ae begins one, and --give-up shows our answer"),
+        (["solution", "ae", "mine.py"], "which framework is mine.py in?"),
+        (["solution", "ae", "my_keras.py"], "no file my_keras.py to check"),
         (["data", "cats"], "no data set 'cats'"),
         (["data", "folder"], "folder"),
     ],

@@ -16,7 +16,7 @@ def run(word: str, framework: str | None, file: Path | None, seed: int) -> int:
     """Check one answer, or ours in every installed framework; 0 when all passed, 1 otherwise."""
     question = find(word)
     if framework is None and file is not None:
-        framework = _in_name(file)
+        framework = frameworks.of_file(file)
     if framework is None:
         return _all(question, seed)
     results = check(question, framework, file, seed)
@@ -34,14 +34,6 @@ def _all(question: Question, seed: int) -> int:
         words = ["check", question.name, "--framework", name, "--seed", str(seed)]
         codes.append(subprocess.run([sys.executable, "-P", "-m", "knock", *words]).returncode)
     return max(codes)
-
-
-def _in_name(file: Path) -> str:
-    """The framework in a file's name, as in dcgan_keras.py. Raises UserError when there is none."""
-    for name in frameworks.FRAMEWORKS:
-        if name in file.stem:
-            return name
-    raise UserError(f"which framework is {file} in? Say --framework, or name it …_keras.py")
 
 
 def table(question: Question, framework: str, file: Path | None, results: list[Result]) -> str:

@@ -7,6 +7,7 @@ own and offers the functions of `knock.frameworks.adapter.Adapter`.
 import importlib
 import importlib.util
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn, cast
 
 from knock.errors import UserError, tell
@@ -65,6 +66,19 @@ def find(name: str) -> Framework:
     if name not in FRAMEWORKS:
         raise UserError(f"no framework {name!r}; choose from: {', '.join(FRAMEWORKS)}")
     return FRAMEWORKS[name]
+
+
+def in_name(file: Path) -> str | None:
+    """The framework in a file's name, as in dcgan_keras.py; None when there is none."""
+    return next((name for name in FRAMEWORKS if name in file.stem), None)
+
+
+def of_file(file: Path) -> str:
+    """The framework in a file's name. Raises UserError when there is none."""
+    found = in_name(file)
+    if found is None:
+        raise UserError(f"which framework is {file} in? Say --framework, or name it …_keras.py")
+    return found
 
 
 def load(name: str) -> Adapter:

@@ -1,0 +1,78 @@
+"""The learner's own answers: where they are, and how one is begun, or begun again."""
+
+import shlex
+from pathlib import Path
+
+from knock import frameworks, paths, recipe, starter
+from knock.errors import UserError
+from knock.files import make_folder, write_atomically
+from knock.questions import Question, find
+
+FOLDER = Path("my")
+"""The folder that they go into without `--out`: in the folder one works in."""
+
+
+def file_of(question: Question, framework: str) -> Path:
+    """Where a learner's answer is, unless they said otherwise."""
+    return FOLDER / question.answer(framework).name
+
+
+def check_command(question: Question, framework: str, file: Path) -> str:
+    """What a learner types to check a file."""
+    words = ["knock", "check", question.name, file.as_posix()]
+    if frameworks.in_name(file) != framework:
+        words += ["--framework", framework]
+    return shlex.join(words)
+
+
+def begin(word: str, framework: str | None, out: Path | None, force: bool) -> str:
+    """Write a starter for a learner to fill in; what there is to say about it.
+
+    Without `framework` it is the one in the name of `out`, if there is one, else the first that is
+    installed. A file that is there already is kept beside the new one with `force`, and refused
+    without. Raises UserError, with everything as it was.
+    """
+    question = find(word)
+    if framework is None and out is not None:
+        framework = frameworks.in_name(out)
+    framework = question.framework(framework)
+    path = out or file_of(question, framework)
+    if path.resolve().parent == paths.ANSWERS:
+        raise UserError(f"{path} is in the folder of our answers; choose another --out")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; --out must name a file")
+    if path.exists() and not force:
+        raise UserError(f"{path} is there already; with --force it is kept under another name")
+    source = question.answer(framework).read_text(encoding="utf-8")
+    parts = recipe.parts(question.recipe_file)
+    command = check_command(question, framework, path)
+    text = starter.make(source, parts, command)
+    make_folder(path.parent)
+    kept = _keep(path) if path.exists() else None
+    try:
+        write_atomically(path, text)
+    except UserError:
+        if kept is not None:
+            kept.unlink()  # what it is a copy of is still in its place
+        raise
+    title = frameworks.FRAMEWORKS[framework].title
+    told = [f"{path}: {question.label} in {title} for you to write, part by part:"]
+    told += [
+        f"  {part:<10} {', '.join(names)}" for part, names in starter.names(source, parts).items()
+    ]
+    if kept is not None:
+        told.append(f"What you had there is now {kept}")
+    return "\n".join([*told, f"Then: {command}", f"Stuck? knock hint {question.name}"])
+
+
+def _keep(path: Path) -> Path:
+    """A copy of a file, under the first name beside it that is free."""
+    number = 1
+    while (kept := path.with_name(f"{path.stem}.old-{number}{path.suffix}")).exists():
+        number += 1
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    write_atomically(kept, data)
+    return kept

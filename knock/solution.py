@@ -1,0 +1,42 @@
+"""Our answer, for those who have found their own, or who would rather read on."""
+
+from pathlib import Path
+
+from knock import frameworks, mine
+from knock.errors import UserError, tell
+from knock.questions import find
+
+
+def show(word: str, framework: str | None, file: Path | None, give_up: bool) -> int:
+    """Print our answer once every part of the learner's passes, or at once with `give_up`.
+
+    Without `framework` it is the one in the file's name; without a file, the first that there is a
+    learner's answer in. Returns 0, or 1 where something has not passed. Raises UserError where
+    there is nothing to check.
+    """
+    question = find(word)
+    if framework is None and file is not None:
+        framework = frameworks.of_file(file)
+    if framework is None:
+        answered = question.answered_in
+        framework = next((f for f in answered if mine.file_of(question, f).is_file()), None)
+    framework = question.framework(framework)
+    if not give_up:
+        path = file or mine.file_of(question, framework)
+        if not path.is_file():
+            raise UserError(
+                f"no file {path} to check; knock start {question.name} begins one, and --give-up "
+                "shows our answer all the same"
+            )
+        from knock.check.parts import check  # brings in much, for a command that may not need it
+
+        failed = [r.name for r in check(question, framework, path) if r.status == "failed"]
+        if failed:
+            tell(
+                f"{path} has not passed yet ({', '.join(failed)}); "
+                f"{mine.check_command(question, framework, path)} says why, and --give-up shows "
+                "our answer all the same"
+            )
+            return 1
+    print(question.answer(framework).read_text(encoding="utf-8"), end="")
+    return 0

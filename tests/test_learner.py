@@ -1,0 +1,155 @@
+"""What learners do with a question: begin, ask for hints, see our answer, compare, start over."""
+
+import re
+
+from knock import cli, files, frameworks, mine
+from knock.errors import UserError
+from knock.questions import all_questions
+from tests.helpers import answer
+from tests.test_cli import needs_torch
+
+import pytest
+
+
+@pytest.fixture
+def knock(tmp_path, monkeypatch, capsys):
+    """Run a command in an empty folder, in this process; its exit code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            cli.main(words)
+        printed = capsys.readouterr()
+        return left.value.code, printed.out, printed.err
+
+    return run
+
+
+# Begin
+
+
+def test_start_writes_a_starter_and_says_what_comes_next(knock, tmp_path):
+    code, out, _ = knock("start", "06", "--framework", "keras")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].startswith("my/dcgan_keras.py: 06 dcgan in Keras")
+    assert [line.split()[0] for line in lines[1:5]] == ["networks", "losses", "step", "sampling"]
+    assert lines[1].split(maxsplit=1)[1] == "Generator, Discriminator"  # no helper of Chainer's
+    assert "Then: knock check dcgan my/dcgan_keras.py" in lines
+    text = (tmp_path / "my" / "dcgan_keras.py").read_text(encoding="utf-8")
+    assert 'NotImplementedError("TODO step: DCGAN.train_step")' in text
+    assert "    knock check dcgan my/dcgan_keras.py\n" in text
+
+
+def test_without_a_framework_the_first_installed_is_taken_or_the_one_in_the_files_name(
+    knock, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(frameworks, "installed", lambda: ["chainer", "keras"])
+    assert knock("start", "ae")[0] == 0
+    assert knock("start", "ae", "--out", "a_keras.py")[0] == 0
+    _, out, _ = knock("start", "ae", "--out", "deep/down/a.py")
+    assert "Then: knock check ae deep/down/a.py --framework chainer" in out
+    assert "import chainer" in (tmp_path / "my" / "ae_chainer.py").read_text(encoding="utf-8")
+    assert "import keras" in (tmp_path / "a_keras.py").read_text(encoding="utf-8")
+    assert "import chainer" in (tmp_path / "deep/down/a.py").read_text(encoding="utf-8")
+
+
+def test_a_file_that_is_there_is_refused_or_kept(knock, tmp_path):
+    file = tmp_path / "my" / "gan_keras.py"
+    knock("start", "gan", "-f", "keras")
+    fresh = file.read_text(encoding="utf-8")
+    file.write_text("mine\n", encoding="utf-8")
+    code, out, err = knock("start", "gan", "-f", "keras")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "my/gan_keras.py is there already; with --force" in err
+    assert file.read_text(encoding="utf-8") == "mine\n"
+    _, out, _ = knock("start", "gan", "-f", "keras", "--force")
+    assert "What you had there is now my/gan_keras.old-1.py" in out
+    file.write_text("mine again\n", encoding="utf-8")
+    _, out, _ = knock("reset", "gan", "-f", "keras")
+    assert "What you had there is now my/gan_keras.old-2.py" in out
+    assert file.read_text(encoding="utf-8") == fresh
+    assert file.with_name("gan_keras.old-1.py").read_text(encoding="utf-8") == "mine\n"
+    assert file.with_name("gan_keras.old-2.py").read_text(encoding="utf-8") == "mine again\n"
+
+
+def test_reset_of_what_was_never_begun_begins_it(knock, tmp_path):
+    _, out, _ = knock("reset", "gan", "-f", "keras")
+    assert "What you had" not in out
+    assert (tmp_path / "my" / "gan_keras.py").is_file()
+
+
+def test_when_the_new_one_cannot_be_written_all_is_as_it_was(knock, tmp_path, monkeypatch):
+    knock("start", "gan", "-f", "keras")
+    file = tmp_path / "my" / "gan_keras.py"
+    file.write_text("mine\n", encoding="utf-8")
+    write = files.write_atomically
+
+    def full(path, data):
+        if path.name == file.name:
+            raise UserError("the disk is full")
+        write(path, data)
+
+    monkeypatch.setattr(mine, "write_atomically", full)
+    assert knock("reset", "gan", "-f", "keras")[0] == 2
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert file.read_text(encoding="utf-8") == "mine\n"
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(knock, tmp_path):
+    (tmp_path / "my").write_text("", encoding="utf-8")
+    code, _, err = knock("start", "gan", "-f", "keras")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "cannot write my" in err
+
+
+# Hints
+
+
+@pytest.mark.parametrize("question", all_questions(), ids=lambda question: question.name)
+def test_every_level_of_hints_is_there_and_names_the_next(question, knock):
+    page = question.hints_file.read_text(encoding="utf-8")
+    told = []
+    for level in ("1", "2", "3"):
+        code, out, _ = knock("hint", question.name, "--level", level)
+        assert code == 0
+        title, text, further = re.fullmatch(r"(.*)\n\n(.*)\n\n(.*)\n", out, re.DOTALL).groups()
+        assert title.startswith(question.label)
+        told.append(f"## {level} · {title.removeprefix(f'{question.label} · ')}\n\n{text}\n")
+        assert further.endswith(f"--level {int(level) + 1}") or level == "3"
+    assert further.endswith(f"knock solution {question.name}")
+    assert page.rstrip().endswith("\n".join(told).rstrip())
+
+
+def test_a_nudge_comes_first(knock):
+    assert knock("hint", "6") == knock("hint", "dcgan", "--level", "1")
+    assert knock("hint", "6")[1].startswith("06 dcgan · A nudge\n")
+
+
+# Our answer
+
+
+@needs_torch
+def test_our_answer_is_shown_once_the_learners_passes(knock, tmp_path, monkeypatch):
+    monkeypatch.setattr(frameworks, "installed", lambda: ["pytorch"])  # no other's import, either
+    ours = answer("vae_latent", "pytorch").read_text(encoding="utf-8")
+    knock("start", "vae_latent", "-f", "pytorch")
+    code, out, err = knock("solution", "vae_latent")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "my/vae_latent_pytorch.py has not passed yet (parameters)" in err
+    assert "knock check vae_latent my/vae_latent_pytorch.py says why" in err
+    assert "--give-up" in err
+    assert knock("solution", "vae_latent", "--give-up") == (0, ours, "")
+    (tmp_path / "my" / "vae_latent_pytorch.py").write_text(ours, encoding="utf-8")
+    assert knock("solution", "04") == (0, ours, "")
+
+
+def test_our_answer_is_in_the_framework_that_was_begun(knock, monkeypatch):
+    ours = {f: answer("gan", f).read_text(encoding="utf-8") for f in ("chainer", "keras")}
+    monkeypatch.setattr(frameworks, "installed", lambda: ["keras"])
+    assert knock("solution", "gan", "--give-up")[1] == ours["keras"]
+    knock("start", "gan", "-f", "chainer")
+    assert knock("solution", "gan", "--give-up")[1] == ours["chainer"]
+    assert knock("solution", "gan", "any_keras.py", "--give-up")[1] == ours["keras"]
+    assert knock("solution", "gan", "-f", "keras", "--give-up")[1] == ours["keras"]
