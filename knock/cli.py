@@ -90,6 +90,11 @@ def _parser() -> OneLineParser:
     one.add_argument("file", nargs="?", type=path, help="yours (my/NAME_FRAMEWORK.py)")
     one.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
     one.add_argument("--give-up", action="store_true", help="show it without a check")
+    one = add("diff", _diff, "two answers side by side: knock diff dcgan keras pytorch")
+    one.add_argument("question", help="number or name")
+    one.add_argument("first", metavar="A", help="a framework, for our answer in it, or a file")
+    one.add_argument("second", metavar="B", help="another")
+    one.add_argument("--html", type=path, metavar="FILE", help="as a page for a browser")
     one = add("explore", _explore, "a trained latent space as an HTML page: knock explore vae")
     one.add_argument("question", help="vae, or its number")
     one.add_argument(
@@ -185,6 +190,13 @@ def _solution(found: argparse.Namespace, rest: list[str]) -> int:
     from knock import solution
 
     return solution.show(found.question, found.framework, found.file, found.give_up)
+
+
+def _diff(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock import diff
+
+    print(diff.show(found.question, found.first, found.second, found.html))
+    return 0
 
 
 def _data(found: argparse.Namespace, rest: list[str]) -> int:

@@ -13,11 +13,11 @@ _HALF = ".part"
 """What a file is called while it is being written, behind a dot and its name."""
 
 
-def write_atomically(path: Path, data: bytes | str) -> None:
+def write_atomically(path: Path, data: bytes | str, option: str = "--out") -> None:
     """Replace `path` by `data`: a temporary file beside it, synced, then renamed over it.
 
     Raises UserError when the folder cannot be written or the disk is full; the temporary file is
-    gone and the old file untouched then.
+    gone and the old file untouched then. `option` is what names another place.
     """
     raw = data.encode() if isinstance(data, str) else data
     temporary: str | None = None
@@ -31,7 +31,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
-        raise UserError(cannot_write(path, error)) from None
+        raise UserError(cannot_write(path, error, option)) from None
     finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
@@ -71,8 +71,8 @@ def only_writer(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def cannot_write(path: Path, error: OSError) -> str:
+def cannot_write(path: Path, error: OSError, option: str = "--out") -> str:
     """One line for a failed write, with what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"cannot write {path}: the disk is full; make room, or choose another --out"
-    return f"cannot write {path}: {error.strerror}; choose another --out"
+        return f"cannot write {path}: the disk is full; make room, or choose another {option}"
+    return f"cannot write {path}: {error.strerror}; choose another {option}"

@@ -2,7 +2,7 @@
 
 import re
 
-from knock import cli, files, frameworks, mine
+from knock import cli, diff, files, frameworks, mine
 from knock.errors import UserError
 from knock.questions import all_questions
 from tests.helpers import answer
@@ -153,3 +153,62 @@ def test_our_answer_is_in_the_framework_that_was_begun(knock, monkeypatch):
     assert knock("solution", "gan", "--give-up")[1] == ours["chainer"]
     assert knock("solution", "gan", "any_keras.py", "--give-up")[1] == ours["keras"]
     assert knock("solution", "gan", "-f", "keras", "--give-up")[1] == ours["keras"]
+
+
+# Side by side
+
+
+def test_two_answers_stand_side_by_side_in_the_width_of_the_terminal(knock):
+    code, out, _ = knock("diff", "06", "keras", "pytorch")
+    lines = out.splitlines()
+    assert code == 0
+    assert re.fullmatch(r"Keras +PyTorch", lines[0])
+    assert max(map(len, lines)) <= 120
+    (line,) = (line for line in lines if line.lstrip().startswith("self.tconv2"))
+    assert line.count("self.tconv2") == 2  # each beside its like, whatever comes before it
+    assert line[59] == diff.CHANGED
+    (line,) = (line for line in lines if line.startswith("def called_fake"))
+    assert line[59] == diff.SAME
+    assert re.fullmatch(r"\d+ lines are the same, \d+ differ", lines[-1])
+
+
+@pytest.mark.parametrize("name", ["wgan_gp", "lapgan"])
+def test_side_by_side_loses_no_line_of_either(name):
+    sides = [
+        diff.Side(framework, answer(name, framework).read_text(encoding="utf-8"))
+        for framework in ("pytorch", "chainer")
+    ]
+    rows = diff.rows(*sides)
+    assert [left for left, mark, _ in rows if mark != diff.RIGHT] == sides[0].lines
+    assert [right for _, mark, right in rows if mark != diff.LEFT] == sides[1].lines
+    for left, mark, right in rows:
+        if mark in (diff.SAME, diff.CHANGED):
+            assert (mark == diff.SAME) == (left == right)
+            beginnings = [re.match(r"(?:def|class) \w+|", line)[0] for line in (left, right)]
+            assert beginnings[0] == beginnings[1]
+
+
+def test_a_file_may_be_compared_even_before_it_is_python(knock, tmp_path):
+    (tmp_path / "mine.py").write_text("def half(\n\tx̂ 漢字\n", encoding="utf-8")
+    code, out, _ = knock("diff", "ae", "mine.py", "keras")
+    assert code == 0
+    assert out.startswith("mine.py ")
+    (line,) = (line for line in out.splitlines() if "漢字" in line)
+    assert line[58] == diff.CHANGED  # two signs take two places each, and one takes none
+
+
+def test_a_file_that_is_no_text_is_one_line(knock, tmp_path):
+    (tmp_path / "mine.py").write_bytes(b"\xff\xfe")
+    assert knock("diff", "ae", "mine.py", "keras")[2] == "knock: mine.py is no text\n"
+
+
+def test_the_page_needs_no_other_file(knock, tmp_path):
+    (tmp_path / "a<b.py").write_text("x = '<i>'\n", encoding="utf-8")
+    code, out, _ = knock("diff", "ae", "keras", "a<b.py", "--html", "diff.html")
+    assert (code, out) == (0, "diff.html: open it in a browser\n")
+    text = (tmp_path / "diff.html").read_text(encoding="utf-8")
+    assert "<title>01 ae: Keras and a&lt;b.py</title>" in text
+    assert "<i>" not in text
+    assert "a<b" not in text
+    assert not re.search(r'src=|href="[^#]|@import|url\(', text)
+    assert "reconstruction_loss" in text
