@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from knock.errors import UserError
-from knock.options import OneLineParser
-from knock.options import folder as path
+from knock.options import OneLineParser, file, printable
 from knock.stop import exit_with
 
 
@@ -81,20 +80,23 @@ def _parser() -> OneLineParser:
     for one in begun:
         one.add_argument("question", help="number or name")
         one.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
-        one.add_argument("--out", type=path, metavar="FILE", help="(my/NAME_FRAMEWORK.py)")
+        one.add_argument("--out", type=file, metavar="FILE", help="(my/NAME_FRAMEWORK.py)")
     one = add("hint", _hint, "help with a question, level by level")
     one.add_argument("question", help="number or name")
     one.add_argument("--level", type=int, default=1, metavar="N", help="1, a nudge, to 3")
     one = add("solution", _solution, "our answer, once yours passes its check")
     one.add_argument("question", help="number or name")
-    one.add_argument("file", nargs="?", type=path, help="yours (my/NAME_FRAMEWORK.py)")
+    one.add_argument("file", nargs="?", type=file, help="yours (my/NAME_FRAMEWORK.py)")
     one.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
     one.add_argument("--give-up", action="store_true", help="show it without a check")
     one = add("diff", _diff, "two answers side by side: knock diff dcgan keras pytorch")
     one.add_argument("question", help="number or name")
-    one.add_argument("first", metavar="A", help="a framework, for our answer in it, or a file")
-    one.add_argument("second", metavar="B", help="another")
-    one.add_argument("--html", type=path, metavar="FILE", help="as a page for a browser")
+    for which, text in {
+        "A": "a framework, for our answer in it, or a file",
+        "B": "another",
+    }.items():
+        one.add_argument(which, type=printable, help=text)
+    one.add_argument("--html", type=file, metavar="FILE", help="as a page for a browser")
     one = add("explore", _explore, "a trained latent space as an HTML page: knock explore vae")
     one.add_argument("question", help="vae, or its number")
     one.add_argument(
@@ -195,7 +197,7 @@ def _solution(found: argparse.Namespace, rest: list[str]) -> int:
 def _diff(found: argparse.Namespace, rest: list[str]) -> int:
     from knock import diff
 
-    print(diff.show(found.question, found.first, found.second, found.html))
+    print(diff.show(found.question, found.A, found.B, found.html))
     return 0
 
 

@@ -177,6 +177,20 @@ def folder(text: str) -> Path:
     return Path(word(text))
 
 
+def printable(text: str) -> str:
+    """An option's text that is printed, or written into a file. Refuses bytes that are no text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"must be text in UTF-8, not {text!r}") from None
+    return word(text)
+
+
+def file(text: str) -> Path:
+    """An option's path that is printed, or written into a file."""
+    return Path(printable(text))
+
+
 def _seed(word: str) -> int:
     if not re.fullmatch("[0-9]{1,18}", word):
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {word!r}")

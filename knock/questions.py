@@ -53,6 +53,8 @@ class Question:
         Raises UserError for an unknown one, and for one that it has no answer in.
         """
         answered = self.answered_in
+        if not answered:
+            raise UserError(f"question {self.label} has no answer yet")
         if name is None:
             return next((f for f in frameworks.installed() if f in answered), answered[0])
         if frameworks.find(name).name not in answered:

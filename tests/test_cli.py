@@ -128,6 +128,8 @@ def test_a_missing_framework_names_the_command_that_installs_it(tmp_path):
         (["start", "ae", "--framework", "jax"], "no framework 'jax'; choose from: pytorch"),
         (["start", "ae", "--out", ""], "--out: must not be empty"),
         (["start", "ae", "--out", "."], ". is a folder; --out must name a file"),
+        (["start", "ae", "--out", "\udcff.py"], "--out: must be text in UTF-8, not"),
+        (["diff", "ae", "keras", "\udcff.py"], "B: must be text in UTF-8, not"),
         (["reset", "ae", "--force"], "unknown option '--force'"),
         (["reset", "ae", "--out", str(answer("ae", "keras"))], "is in the folder of our answers"),
         (["hint", "ae", "--level", "4"], "no level 4 of hints for 01 ae; choose from: 1, 2, 3"),
@@ -143,7 +145,7 @@ def test_a_missing_framework_names_the_command_that_installs_it(tmp_path):
         (["data", "cats"], "no data set 'cats'"),
         (["data", "folder"], "folder"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=lambda value: ascii(" ".join(value)) if isinstance(value, list) else "",
 )
 def test_bad_words_get_one_line(words, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

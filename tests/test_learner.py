@@ -2,7 +2,7 @@
 
 import re
 
-from knock import cli, diff, files, frameworks, mine
+from knock import cli, diff, files, frameworks, mine, paths
 from knock.errors import UserError
 from knock.questions import all_questions
 from tests.helpers import answer
@@ -102,6 +102,12 @@ def test_a_folder_that_cannot_be_made_is_one_line(knock, tmp_path):
     code, _, err = knock("start", "gan", "-f", "keras")
     assert (code, err.count("\n")) == (2, 1)
     assert "cannot write my" in err
+
+
+def test_a_question_without_answers_cannot_be_begun(knock, monkeypatch):
+    monkeypatch.setattr("knock.paths.ANSWERS", paths.QUESTIONS)
+    for words in (["start", "ae"], ["solution", "ae", "--give-up"], ["run", "ae"]):
+        assert knock(*words) == (2, "", "knock: question 01 ae has no answer yet\n")
 
 
 # Hints
