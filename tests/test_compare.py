@@ -1,5 +1,7 @@
 """Pictures of a run, and sheets of several: the right colours in the right places."""
 
+import itertools
+
 from knock import checkpoint, cli, compare, frameworks, log, pictures, questions, recipe, record
 from knock.questions import Question
 from tests.helpers import run_plain
@@ -157,7 +159,7 @@ def test_a_sheet_draws_every_curve(three_runs, monkeypatch):
         "Keras": [[1, 2, 3], CURVES["keras"]],
         "Chainer": [[1, 2, 3], CURVES["chainer"]],
     }
-    assert (axis.get_xlabel(), axis.get_title(), axis.get_yscale()) == ("step", "loss", "log")
+    assert (axis.get_xlabel(), axis.get_title(), axis.get_yscale()) == ("step", "loss", "linear")
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["Keras", "Chainer"]
 
 
@@ -175,10 +177,10 @@ def test_a_sheet_s_table_holds_the_last_losses_and_the_largest_difference(three_
 
 
 def test_several_made_rows_stand_framework_by_framework(tmp_path, monkeypatch):
-    """And several losses have an axis each, straight where one of them is not above 0."""
+    """And several losses have an axis each: of powers where one spans more than a decade."""
     for number, name in enumerate(("pytorch", "keras")):
         rows = {"input": row(1), "fake": row(20 + 2 * number), "back": row(40 + 2 * number)}
-        losses = {"g": [1.0, 2.0, 3.0], "d": [0.5, -0.5, 0.25 + number]}
+        losses = {"g": [1.0, 2.0, 3.0], "d": [0.5, -0.5, 0.25 + number], "h": [0.1, 0.5, 3.0]}
         weights = {"encoder.fc.weight": np.zeros(2)}
         made_run(tmp_path / name, weights, rows, losses, (1.0,))
     figure = drawn(tmp_path, ["pytorch", "keras"], monkeypatch)
@@ -189,13 +191,17 @@ def test_several_made_rows_stand_framework_by_framework(tmp_path, monkeypatch):
     for (_, pixels), value in zip(shown, (1, 20, 22, 40, 42), strict=True):
         assert np.array_equal(pixels, pictures.grid([row(value)]))
     axes = {a.get_title(): a for a in figure.axes if a.lines}
-    assert {name: a.get_yscale() for name, a in axes.items()} == {"g": "log", "d": "linear"}
+    assert {name: a.get_yscale() for name, a in axes.items()} == {
+        "g": "linear",  # too little between them to need powers
+        "d": "linear",  # one is not above 0
+        "h": "log",
+    }
     assert [list(line.get_ydata()) for line in axes["d"].lines] == [
         [0.5, -0.5, 0.25],
         [0.5, -0.5, 1.25],
     ]
     ((table,),) = (a.tables for a in figure.axes if a.tables)
-    assert table[2, 1].get_text().get_text() == "g 3, d 1.25"
+    assert table[2, 1].get_text().get_text() == "g 3, d 1.25, h 3"
 
 
 @pytest.mark.parametrize(("codes", "begun"), [((7, 0), 1), ((0, 7), 2), ((130, 0), 1)])
@@ -213,3 +219,30 @@ def test_a_failing_run_ends_the_comparison_with_its_code(codes, begun, tmp_path,
         cli.main(["compare", "ae", "--frameworks", ",".join(names), "--out", "both"])
     assert left.value.code == max(codes)
     assert sorted(path.name for path in (tmp_path / "both").iterdir()) == sorted(names[:begun])
+
+
+def test_many_losses_are_laid_out_in_rows(tmp_path, monkeypatch):
+    """At most four side by side, none over another, and the table without their names."""
+    for name in ("pytorch", "keras"):
+        losses = {f"loss{k}": [1.0, 2.0, float(k)] for k in range(1, 8)}
+        made_run(tmp_path / name, {"encoder.fc.weight": np.zeros(2)}, {"a": row(1)}, losses, (1.0,))
+    figure = drawn(tmp_path, ["pytorch", "keras"], monkeypatch)
+    places = {a.get_title(): a.get_position() for a in figure.axes if a.lines}
+    assert list(places) == [f"loss{k}" for k in range(1, 8)]
+    tops = sorted({round(place.y1, 3) for place in places.values()}, reverse=True)
+    assert len(tops) == 2
+    assert [round(places[f"loss{k}"].y1, 3) for k in range(1, 8)] == [tops[0]] * 4 + [tops[1]] * 3
+    for left, right in itertools.combinations(places.values(), 2):
+        assert left.x1 < right.x0 or right.x1 < left.x0 or left.y0 > right.y1 or right.y0 > left.y1
+    ((table,),) = (a.tables for a in figure.axes if a.tables)
+    assert table.get_celld()[1, 1].get_text().get_text() == "1, 2, 3, 4, 5, 6, 7"
+
+
+def test_of_many_rows_the_first_picture_of_each_is_shown(tmp_path, monkeypatch):
+    rows = {f"stage {k}": np.concatenate([row(10 * k), row(200)]) for k in range(1, 6)}
+    losses = {"g": [1.0, 2.0, 3.0]}
+    made_run(tmp_path / "pytorch", {"encoder.fc.weight": np.zeros(2)}, rows, losses, (1.0,))
+    ((label, pixels),) = shown_rows(drawn(tmp_path, ["pytorch"], monkeypatch))
+    assert label == "PyTorch"
+    first = np.concatenate([rows[name][:1] for name in rows])
+    assert np.array_equal(pixels, pictures.grid([first]))
