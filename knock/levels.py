@@ -30,15 +30,15 @@ def sizes(named: Sequence[int], height: int, width: int) -> list[Sides]:
     shorter = list(named) if named[-1] == side else _doubled(named[0], side)
     if len(shorter) < 2 or sorted(set(shorter)) != shorter:
         raise UserError(
-            f"levels: pictures of {height}×{width} have no two of them, the first of {named[0]} "
-            "pixels; choose a larger --size"
+            f"pictures of {height}×{width} have no two levels, the coarsest of {named[0]} pixels; "
+            "choose a larger --size"
         )
     found = []
     for one in shorter:
         if height * one % side or width * one % side:
             raise UserError(
-                f"levels: {height}×{width} has no whole size with a shorter side of {one}; choose "
-                "another --size"
+                f"pictures of {height}×{width} have no level with a shorter side of {one}: the "
+                "longer would be no whole number; choose another --size"
             )
         found.append((height * one // side, width * one // side))
     return found

@@ -275,7 +275,7 @@ def load(
     image, rate = changes.pop("image", own["image"]), changes.pop("lr", None)
     tree = _merge(tree, changes, path, "")
     tree["data"][dataset]["image"] = list(image)
-    sizes, tree = _with_levels(tree, path, file.data[dataset].levels, image)
+    sizes, tree = _with_levels(tree, file.data[dataset].levels, image)
     if rate is not None:
         tree["optimizers"] = {name: {**one, "lr": rate} for name, one in tree["optimizers"].items()}
     file = _convert(tree, path)
@@ -292,7 +292,7 @@ def load_check(path: Path, dtype: str = "float64", seed: int = 0) -> Recipe:
         "networks": file.check.networks,
     }
     tree = _merge(tree, changes, path, "")
-    sizes, tree = _with_levels(tree, path, file.check.levels, file.check.image)
+    sizes, tree = _with_levels(tree, file.check.levels, file.check.image)
     return _resolve(_convert(tree, path), file.check.image, sizes, "check", "check", seed, dtype)
 
 
@@ -305,13 +305,10 @@ def parts(path: Path) -> dict[str, list[str]]:
 
 
 def _with_levels(
-    tree: Mapping[str, Any], path: Path, named: list[int], shape: tuple[int, int, int]
+    tree: Mapping[str, Any], named: list[int], shape: tuple[int, int, int]
 ) -> tuple[list[levels.Sides], dict[str, Any]]:
     """The sides of the levels of a picture, and the tree with a table for each of them."""
-    try:
-        sizes = levels.sizes(named, *shape[1:])
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    sizes = levels.sizes(named, *shape[1:])
     return sizes, levels.expand(tree, len(sizes))
 
 

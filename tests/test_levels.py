@@ -34,11 +34,11 @@ def test_levels_follow_the_recipe_or_double(named, height, width, sizes):
 @pytest.mark.parametrize(
     ("named", "height", "width", "said"),
     [
-        ([8, 14, 28], 8, 8, "pictures of 8×8 have no two of them"),
-        ([8, 14, 28], 4, 8, "pictures of 4×8 have no two of them"),
-        ([8], 8, 8, "have no two of them"),
-        ([14, 8, 28], 28, 28, "have no two of them"),
-        ([8, 14, 28], 28, 30, "28×30 has no whole size with a shorter side of 8"),
+        ([8, 14, 28], 8, 8, "pictures of 8×8 have no two levels"),
+        ([8, 14, 28], 4, 8, "pictures of 4×8 have no two levels"),
+        ([8], 8, 8, "have no two levels"),
+        ([14, 8, 28], 28, 28, "have no two levels"),
+        ([8, 14, 28], 28, 30, "pictures of 28×30 have no level with a shorter side of 8"),
     ],
 )
 def test_levels_that_cannot_be_are_refused(named, height, width, said):
