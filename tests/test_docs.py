@@ -40,7 +40,8 @@ PAGES = sorted(ROOT.glob("*.md"))
 PAGES += sorted(page for folder in OURS for page in (ROOT / folder).rglob("*.md"))
 QUESTIONS = all_questions()
 README = ROOT / "README.md"
-RUNNABLE = [README, *(question.folder / "README.md" for question in QUESTIONS)]
+TEACHING = ROOT / "TEACHING.md"
+RUNNABLE = [README, TEACHING, *(question.folder / "README.md" for question in QUESTIONS)]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -179,6 +180,8 @@ def plan(line: str) -> Plan:
             return Plan(("knock", command, *shortened(words)), "few steps, on the CPU")
         case ["python", script, *words] if (ROOT / script).parent == paths.ANSWERS:
             return Plan(("python", str(ROOT / script), *shortened(words)), "few steps, on the CPU")
+        case ["python", script, *words] if Path(script).parent == Path("my"):
+            return Plan(("python", script, *shortened(words)), "few steps, on the CPU")
         case ["knock", "check", *words]:
             if len(words) == 1:
                 words = [*words, "--framework", "pytorch"]
