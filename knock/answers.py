@@ -5,20 +5,28 @@ The one place in the package that runs an answer's code.
 
 import importlib.util
 import itertools
+import re
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from knock.errors import UserError
 
 _numbers = itertools.count()
 
+_TRACED = "in user code:"
+"""How an error begins that TensorFlow met while it turned a function into a graph: the places that
+it went through follow, and at last the error."""
 
-def load(path: Path) -> ModuleType:
-    """Run the file at `path` as a module of its own.
+_BOLD = re.compile(r"\x1b\[[01]m")
+"""What Keras sets an error's own words in, behind a line that says which layer was called."""
+
+
+def load(path: Path, code: CodeType | None = None) -> ModuleType:
+    """Run the file at `path` as a module of its own; with `code`, that in the place of its text.
 
     Raises UserError when it is missing or does not run through.
     """
@@ -31,7 +39,10 @@ def load(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # Keras and others look up the module that a class is in
     try:
-        spec.loader.exec_module(module)
+        if code is None:
+            spec.loader.exec_module(module)
+        else:
+            exec(code, vars(module))
     except (Exception, SystemExit) as error:  # a file that exits has not passed
         raise UserError(f"{path} does not run: {describe(error, path)}") from None
     return module
@@ -49,11 +60,21 @@ def describe(error: BaseException, path: Path) -> str:
     """An error that somebody's code raised, in one line, with the place in their file."""
     if isinstance(error, SystemExit):
         return f"it ends the program: sys.exit({error.code!r})"
-    first = str(error).strip().splitlines()
-    text = f"{type(error).__name__}: {first[0]}" if first else type(error).__name__
+    told = str(error).strip()
+    lines = told.splitlines()
+    traced: list[int | None] = []
+    if lines and lines[0] == _TRACED:
+        traced += map(int, re.findall(rf'"{re.escape(str(path))}", line (\d+)', told))
+        text = lines[-1].strip()
+    else:
+        if bold := _BOLD.search(told):
+            lines = told[bold.end() :].splitlines()
+        text = (
+            f"{type(error).__name__}: {_BOLD.sub('', lines[0])}" if lines else type(error).__name__
+        )
     if isinstance(error, SyntaxError) and error.lineno:
         return f"{text} (line {error.lineno})"
-    places = [
+    places = traced or [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)
         if Path(frame.filename) == path

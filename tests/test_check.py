@@ -33,10 +33,10 @@ def judged_once(monkeypatch):
     """A question's judge says the same each time, so it is asked once for all of its mistakes."""
     take = trace.take
 
-    def remembered(path, adapter, small):
+    def remembered(path, adapter, small, code=None):
         if adapter is plain:
             return _judged(take, path, recipe.to_json(small))
-        return take(path, adapter, small)
+        return take(path, adapter, small, code)
 
     monkeypatch.setattr(trace, "take", remembered)
 

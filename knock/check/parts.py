@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import CodeType
 from typing import Any, Literal
 
 from knock import answers, checkpoint, frameworks, layers
@@ -59,25 +60,51 @@ def check(
     UserError for an unknown name, a missing framework, or a file that does not load.
     """
     question = find(question) if isinstance(question, str) else question
-    adapter = frameworks.load(framework)
-    recipe = recipes.load_check(question.recipe_file, seed=seed)
+    standard = Standard.of(question, framework, seed, ours=file is None)
     path = file.resolve() if file else question.answer(framework)
-    judge, judge_path = _judge(question, framework, file is None)
-    expected = trace.take(judge_path, judge, recipe)
-    if expected.errors:
-        raise RuntimeError(f"{judge_path}: {expected.errors}")
-    got = trace.take(path, adapter, recipe)
-    results = list(compared(got, expected, recipe))
-    explain = {"forward": _output_mistake, "loss": _loss_mistake}
-    for place, result in enumerate(results):
-        if result.name in explain and result.status == "failed" and result.value is not None:
-            told = explain[result.name](got, expected, judge_path, judge, recipe)
-            if result.name == "loss":
-                told = told or _another_time(got, adapter, recipe)
-            results[place] = replace(result, message=told or result.message)
-    if travel:
-        results.append(_checkpoint(question, adapter, recipe, got))
-    return results
+    return standard.check(path, travel=travel)
+
+
+@dataclass(frozen=True)
+class Standard:
+    """What the answers to a question in a framework are held to: the judge's numbers, taken once.
+
+    `adapter` is the answers', `judge` the judge's.
+    """
+
+    question: Question
+    adapter: Adapter
+    recipe: Recipe
+    judge: Adapter
+    judge_path: Path
+    expected: Trace
+
+    @classmethod
+    def of(cls, question: Question, framework: str, seed: int, ours: bool) -> "Standard":
+        """The standard for our answer, or for anybody else's. Raises UserError as `check` does."""
+        adapter = frameworks.load(framework)
+        recipe = recipes.load_check(question.recipe_file, seed=seed)
+        judge, judge_path = _judge(question, framework, ours)
+        expected = trace.take(judge_path, judge, recipe)
+        if expected.errors:
+            raise RuntimeError(f"{judge_path}: {expected.errors}")
+        return cls(question, adapter, recipe, judge, judge_path, expected)
+
+    def check(self, path: Path, code: CodeType | None = None, travel: bool = True) -> list[Result]:
+        """Check the file at `path`, or `code` in its place."""
+        adapter, recipe, expected = self.adapter, self.recipe, self.expected
+        got = trace.take(path, adapter, recipe, code)
+        results = list(compared(got, expected, recipe))
+        explain = {"forward": _output_mistake, "loss": _loss_mistake}
+        for place, result in enumerate(results):
+            if result.name in explain and result.status == "failed" and result.value is not None:
+                told = explain[result.name](got, expected, self.judge_path, self.judge, recipe)
+                if result.name == "loss":
+                    told = told or _another_time(got, adapter, recipe)
+                results[place] = replace(result, message=told or result.message)
+        if travel:
+            results.append(_checkpoint(self.question, adapter, recipe, got))
+        return results
 
 
 def _own_mistakes(judge_path: Path) -> dict[str, dict[str, Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
+from types import CodeType, MappingProxyType
 from typing import Any
 
 from knock import answers, layers, noise
@@ -57,14 +57,14 @@ def batch(recipe: Recipe, step: int) -> dict[str, Array]:
     return made
 
 
-def take(path: Path, adapter: Adapter, recipe: Recipe) -> Trace:
+def take(path: Path, adapter: Adapter, recipe: Recipe, code: CodeType | None = None) -> Trace:
     """Run the answer at `path`: forward once, then a hundred steps.
 
-    What its code raises ends up in `errors`; nothing after it is tried then. Raises UserError
-    when the file does not even load.
+    With `code`, that is run in the place of the file's text. What its code raises ends up in
+    `errors`; nothing after it is tried then. Raises UserError when the file does not even load.
     """
     adapter.setup("cpu", recipe.dtype, 1)
-    made = answers.model_class(answers.load(path), recipe.class_name, path)
+    made = answers.model_class(answers.load(path, code), recipe.class_name, path)
     trace = Trace()
     part = "parameters"
     try:

@@ -1,0 +1,156 @@
+"""How far a learner is with a question: which of its parts are done, and what is wrong with one.
+
+A part is checked by itself, in the learner's own file with our answer's functions in the place of
+all other parts, so that it can be right before the others are written, or while they are wrong.
+What counts in the end is the whole file: if it passes, all of its parts are done, however it is
+built.
+"""
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from knock import answers, splice, starter
+from knock import recipe as recipes
+from knock.check.parts import Result, Standard
+from knock.errors import UserError
+from knock.questions import Question
+
+Status = Literal["done", "failed", "to do", "unknown"]
+
+_SHOWN = 4
+"""How many of the places where something is to do are named."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of a question's parts in a learner's file, and, in words, what is wrong or missing."""
+
+    name: str
+    status: Status
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All parts in their order, and the whole's results once nothing is to do.
+
+    `rest` says what is wrong outside of the parts, or between them.
+    """
+
+    parts: list[Part]
+    results: list[Result] | None = None
+    rest: str = ""
+
+    @property
+    def done(self) -> list[str]:
+        """The names of the parts that are done."""
+        return [part.name for part in self.parts if part.status == "done"]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the whole file passes."""
+        return self.results is not None and not _failure(self.results)
+
+
+def look(
+    question: Question, framework: str, file: Path, seed: int = 0, travel: bool = True
+) -> Report:
+    """Check a learner's file part by part, then, when nothing in it is to do, as a whole.
+
+    Raises UserError as `knock.check.check` does.
+    """
+    path = file.resolve()
+    mine, ours = splice.read(path), splice.read(question.answer(framework))
+    standard = Standard.of(question, framework, seed, ours=False)
+    parts = recipes.parts(question.recipe_file)
+    named = {part: names for part, names in starter.names(ours.text, parts).items() if names}
+    open_places = _to_do(mine, parts)
+    results = None
+    if open_places:
+        standard.adapter.setup("cpu", standard.recipe.dtype, 1)
+        answers.model_class(answers.load(path), standard.recipe.class_name, path)
+    else:
+        results = standard.check(path, travel=travel)
+        if not _failure(results):
+            return Report([Part(name, "done") for name in named], results)
+    alone = _Alone(standard, mine, ours, {p.name: p.part for p in starter.places(ours.text, parts)})
+    bound, found = mine.bound, []
+    for name, wanted in named.items():
+        gone = [one for one in wanted if one not in bound]
+        if name in open_places:
+            found.append(Part(name, "to do", _some(open_places[name])))
+        elif gone and results is None:
+            found.append(Part(name, "to do", f"{_some(gone)} not in your file"))
+        elif gone:
+            whole = f"{_some(gone)} not in your file, so all was checked together"
+            found.append(Part(name, "failed", f"{whole}: {_failure(results or [])}"))
+        else:
+            wrong = alone.failure(name)
+            found.append(Part(name, "failed" if wrong else "done", wrong))
+    return _with_rest(found, results, alone)
+
+
+def _with_rest(found: list[Part], results: list[Result] | None, alone: "_Alone") -> Report:
+    """The report, with a part's failure taken back where the fault is outside of the parts."""
+    failed = any(part.status == "failed" for part in found)
+    if not failed and results is None:
+        return Report(found)
+    rest = alone.failure(None)
+    if rest:
+        found = [
+            Part(part.name, "unknown", "see the rest") if part.status == "failed" else part
+            for part in found
+        ]
+        rest = f"with our parts in the place of yours: {rest}"
+    elif not failed and results is not None:
+        rest = f"each part is right by itself, not all together: {_failure(results)}"
+    return Report(found, results, rest)
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """Checks one part of a learner's file; `whose` has the part of each of our functions."""
+
+    standard: Standard
+    mine: splice.Source
+    ours: splice.Source
+    whose: dict[str, str]
+
+    def failure(self, part: str | None) -> str:
+        """What is wrong with a part when all others are ours, or, for None, with none of theirs."""
+        taken = {name for name, owner in self.whose.items() if owner != part}
+        try:
+            code = splice.splice(self.mine, self.ours, taken)
+            return _failure(self.standard.check(self.mine.path, code, travel=False))
+        except UserError as error:  # theirs runs by itself, but not with ours in it
+            return str(error)
+
+
+def _failure(results: list[Result]) -> str:
+    """The first failure in words; an empty text where there is none."""
+    return next((f"{r.name}: {r.message}" for r in results if r.status == "failed"), "")
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first few names."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _to_do(mine: splice.Source, parts: starter.Parts) -> dict[str, list[str]]:
+    """The parts in which a starter's error is still raised, each with the places where it is."""
+    found: dict[str, list[str]] = {}
+    for place in starter.places(mine.text, parts):
+        if any(_is_error(node) for node in ast.walk(place.node)):
+            found.setdefault(place.part, []).append(place.name)
+    return found
+
+
+def _is_error(node: ast.AST) -> bool:
+    """Whether it is what `knock.starter` puts into the place of a body."""
+    return isinstance(node, ast.Raise) and ast.unparse(node).startswith(
+        "raise NotImplementedError('TODO "
+    )
