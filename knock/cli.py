@@ -70,9 +70,13 @@ def _parser() -> OneLineParser:
     one.add_argument("--out", type=Path, metavar="FOLDER", help="where to (runs/NAME_joined)")
     one = add("check", _check, "check an answer part by part, on small sizes")
     one.add_argument("question", help="number or name")
-    one.add_argument("file", nargs="?", type=Path, help="your answer; without it, ours")
+    one.add_argument("file", nargs="?", type=file, help="your answer; without it, ours")
     one.add_argument("--framework", "-f", help="only this one; else read off FILE's name, or all")
+    one.add_argument("--mine", action="store_true", help="your own: what you began or checked last")
     one.add_argument("--seed", type=int, default=0, help="other weights and batches")
+    add("progress", _progress, "what you have reached, by question and framework")
+    one = add("next", _next, "which question comes next, and how to go on")
+    one.add_argument("--framework", "-f", help="in this one; else in the one you used last")
     one = add("start", _start, "begin an answer of your own: ours, with its parts left to you")
     begun = [one, add("reset", _start, "begin it again; what you had is kept beside it")]
     begun[0].add_argument("--force", action="store_true", help="keep the old file under a new name")
@@ -171,7 +175,21 @@ def _join(found: argparse.Namespace, rest: list[str]) -> int:
 def _check(found: argparse.Namespace, rest: list[str]) -> int:
     from knock.check import command
 
-    return command.run(found.question, found.framework, found.file, found.seed)
+    return command.run(found.question, found.framework, found.file, found.seed, found.mine)
+
+
+def _progress(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock import overview
+
+    print(overview.show())
+    return 0
+
+
+def _next(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock import overview
+
+    print(overview.following(found.framework))
+    return 0
 
 
 def _start(found: argparse.Namespace, rest: list[str]) -> int:

@@ -37,6 +37,19 @@ def write_atomically(path: Path, data: bytes | str, option: str = "--out") -> No
             Path(temporary).unlink(missing_ok=True)
 
 
+def keep(path: Path) -> Path:
+    """A copy of a file, under the first name beside it that is free. Raises UserError."""
+    number = 1
+    while (kept := path.with_name(f"{path.stem}.old-{number}{path.suffix}")).exists():
+        number += 1
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    write_atomically(kept, data)
+    return kept
+
+
 def make_folder(path: Path) -> None:
     """Make a folder that can be written to. Raises UserError when that fails."""
     try:

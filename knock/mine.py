@@ -3,18 +3,15 @@
 import shlex
 from pathlib import Path
 
-from knock import frameworks, paths, recipe, starter
+from knock import frameworks, paths, progress, recipe, starter
 from knock.errors import UserError
-from knock.files import make_folder, write_atomically
+from knock.files import keep, make_folder, write_atomically
 from knock.questions import Question, find
-
-FOLDER = Path("my")
-"""The folder that they go into without `--out`: in the folder one works in."""
 
 
 def file_of(question: Question, framework: str) -> Path:
     """Where a learner's answer is, unless they said otherwise."""
-    return FOLDER / question.answer(framework).name
+    return progress.FOLDER / question.answer(framework).name
 
 
 def check_command(question: Question, framework: str, file: Path) -> str:
@@ -23,6 +20,24 @@ def check_command(question: Question, framework: str, file: Path) -> str:
     if frameworks.in_name(file) != framework:
         words += ["--framework", framework]
     return shlex.join(words)
+
+
+def remembered(question: Question, framework: str | None) -> tuple[str, Path]:
+    """The framework and the file of the learner's answer that was last begun or checked.
+
+    Where none is remembered, the first that lies where `knock start` would put it. Raises UserError
+    where there is none.
+    """
+    known = progress.of(question, framework)
+    if known is not None:
+        return known.framework, known.path
+    for one in question.answered_in:
+        if framework in (None, one) and file_of(question, one).is_file():
+            return one, file_of(question, one)
+    raise UserError(
+        f"no answer of yours to question {question.label} is known here; knock start "
+        f"{question.name} begins one, and knock check {question.name} FILE checks any"
+    )
 
 
 def begin(word: str, framework: str | None, out: Path | None, force: bool) -> str:
@@ -48,13 +63,14 @@ def begin(word: str, framework: str | None, out: Path | None, force: bool) -> st
     command = check_command(question, framework, path)
     text = starter.make(source, parts, command)
     make_folder(path.parent)
-    kept = _keep(path) if path.exists() else None
+    kept = keep(path) if path.exists() else None
     try:
         write_atomically(path, text)
     except UserError:
         if kept is not None:
             kept.unlink()  # what it is a copy of is still in its place
         raise
+    progress.begun(question, framework, path)
     title = frameworks.FRAMEWORKS[framework].title
     told = [f"{path}: {question.label} in {title} for you to write, part by part:"]
     told += [
@@ -63,16 +79,3 @@ def begin(word: str, framework: str | None, out: Path | None, force: bool) -> st
     if kept is not None:
         told.append(f"What you had there is now {kept}")
     return "\n".join([*told, f"Then: {command}", f"Stuck? knock hint {question.name}"])
-
-
-def _keep(path: Path) -> Path:
-    """A copy of a file, under the first name beside it that is free."""
-    number = 1
-    while (kept := path.with_name(f"{path.stem}.old-{number}{path.suffix}")).exists():
-        number += 1
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    write_atomically(kept, data)
-    return kept

@@ -3,6 +3,8 @@
 import os
 import signal
 
+import pytest
+
 # Before any framework is imported: two threads on a busy machine stall, and change sums.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
@@ -13,3 +15,20 @@ os.environ.pop("KNOCK_DATA", None)
 # tests start, those that are sent one among them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def knock(tmp_path, monkeypatch, capsys):
+    """Run a command in an empty folder, in this process; its exit code, output and errors."""
+    from knock import cli  # after the settings above
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            cli.main(words)
+        printed = capsys.readouterr()
+        return left.value.code, printed.out, printed.err
+
+    return run

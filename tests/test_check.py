@@ -552,8 +552,13 @@ def test_the_command_shows_the_parts_and_fails_with_them(numpy_only, tmp_path, c
     for more, code in (("", 0), (CHANGED + planted, 1)):
         with pytest.raises(SystemExit) as left:
             cli.main(["check", "ae", str(mine(tmp_path, more))])
-        head, *lines, count = capsys.readouterr().out.splitlines()
+        own, whole = capsys.readouterr().out.split("\n\n")
+        head, *own = own.splitlines()
+        *lines, count = whole.splitlines()
         assert left.value.code == code
+        assert own[:2] == ["  ✓ step", "  ✓ sampling"]
+        assert own[2:] == [] or "right by itself, not all together: checkpoint: " in own[2]
+        assert len(own) == 2 + code
         assert head == f"01 ae in PyTorch: {tmp_path / 'mine_pytorch.py'}"
         marks = {line[4:16].strip(): (line[2], line) for line in lines}
         assert list(marks) == list(parts.TOLERANCE)

@@ -191,7 +191,14 @@ def plan(line: str) -> Plan:
             return Plan(("knock", command, *words, *other), "my/ has answers that pass already")
         case [
             "knock",
-            "list" | "data" | "doctor" | "hint" | "solution" | "diff" as command,
+            "list"
+            | "data"
+            | "doctor"
+            | "hint"
+            | "solution"
+            | "diff"
+            | "progress"
+            | "next" as command,
             *words,
         ]:
             return Plan(("knock", command, *words))

@@ -2,29 +2,13 @@
 
 import re
 
-from knock import cli, diff, files, frameworks, mine, paths
+from knock import diff, files, frameworks, mine, paths
 from knock.errors import UserError
 from knock.questions import all_questions
 from tests.helpers import answer
 from tests.test_cli import needs_torch
 
 import pytest
-
-
-@pytest.fixture
-def knock(tmp_path, monkeypatch, capsys):
-    """Run a command in an empty folder, in this process; its exit code, output and errors."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def run(*words: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            cli.main(words)
-        printed = capsys.readouterr()
-        return left.value.code, printed.out, printed.err
-
-    return run
-
 
 # Begin
 
@@ -93,7 +77,7 @@ def test_when_the_new_one_cannot_be_written_all_is_as_it_was(knock, tmp_path, mo
 
     monkeypatch.setattr(mine, "write_atomically", full)
     assert knock("reset", "gan", "-f", "keras")[0] == 2
-    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert sorted(path.name for path in file.parent.iterdir()) == [file.name, "progress.jsonl"]
     assert file.read_text(encoding="utf-8") == "mine\n"
 
 

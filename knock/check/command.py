@@ -1,27 +1,53 @@
-"""`knock check`: the parts as a table."""
+"""`knock check`: a learner's parts, and the results of the whole as a table."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-from knock import frameworks
+from knock import frameworks, mine, paths, progress
+from knock.check import learner
 from knock.check.parts import Result, check
 from knock.errors import UserError
 from knock.questions import Question, find
 
-_MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
+_MARKS = {
+    "passed": "✓",
+    "failed": "✗",
+    "skipped": "–",
+    "done": "✓",
+    "to do": "·",
+    "unknown": "–",
+}
 
 
-def run(word: str, framework: str | None, file: Path | None, seed: int) -> int:
-    """Check one answer, or ours in every installed framework; 0 when all passed, 1 otherwise."""
+def run(
+    word: str, framework: str | None, file: Path | None, seed: int, remembered: bool = False
+) -> int:
+    """Check one answer, or ours in every installed framework; 0 when all passed, 1 otherwise.
+
+    `remembered` asks for the learner's own, which `knock start` or an earlier check knows.
+    """
     question = find(word)
+    if remembered:
+        if file is not None:
+            raise UserError(f"either --mine or {file}, not both")
+        framework, file = mine.remembered(question, framework)
     if framework is None and file is not None:
         framework = frameworks.of_file(file)
     if framework is None:
         return _all(question, seed)
-    results = check(question, framework, file, seed)
-    print(table(question, framework, file, results))
-    return 0 if all(r.status != "failed" for r in results) else 1
+    title = f"{question.label} in {frameworks.FRAMEWORKS[framework].title}: "
+    if file is None or file.resolve().parent == paths.ANSWERS:
+        results = check(question, framework, file, seed)
+        print(title + str(file or question.answer(framework).name), table(results), sep="\n")
+        return 0 if all(r.status != "failed" for r in results) else 1
+    before = progress.digest(file)  # it may be saved again while it is being checked
+    report = learner.look(question, framework, file, seed)
+    print(f"{title}{file}", lines(report), sep="\n")
+    if report.results is not None:
+        print("", table(report.results), sep="\n")
+    progress.checked(question, framework, file, report.done, before if report.passed else "")
+    return 0 if report.passed else 1
 
 
 def _all(question: Question, seed: int) -> int:
@@ -36,16 +62,24 @@ def _all(question: Question, seed: int) -> int:
     return max(codes)
 
 
-def table(question: Question, framework: str, file: Path | None, results: list[Result]) -> str:
+def lines(report: learner.Report) -> str:
+    """A learner's parts as lines for a terminal."""
+    rows = [(part.status, part.name, part.message) for part in report.parts]
+    told = [
+        f"  {_MARKS[status]} {name:<12} {'to do: ' if status == 'to do' else ''}{message}".rstrip()
+        for status, name, message in rows
+    ]
+    return "\n".join([*told, *([f"  ✗ {'the rest':<12} {report.rest}"] if report.rest else [])])
+
+
+def table(results: list[Result]) -> str:
     """The results as lines for a terminal."""
-    title = frameworks.FRAMEWORKS[framework].title
-    lines = [f"{question.label} in {title}: {file or question.answer(framework).name}"]
+    found = []
     for r in results:
         value = "" if r.value is None else f"{r.value:.1e}"
         allowed = f"≤ {r.tolerance:.0e}" if r.tolerance else "exact"
         line = f"  {_MARKS[r.status]} {r.name:<12} {value:>8}  {allowed:<7}  {r.message}"
-        lines.append(line.rstrip())
+        found.append(line.rstrip())
     failed = sum(r.status == "failed" for r in results)
     passed = sum(r.status == "passed" for r in results)
-    lines.append(f"  {passed} passed, {failed} failed")
-    return "\n".join(lines)
+    return "\n".join([*found, f"  {passed} passed, {failed} failed"])
