@@ -7,6 +7,7 @@ built.
 """
 
 import ast
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,7 @@ def look(
 
     Raises UserError as `knock.check.check` does.
     """
+    logging.getLogger("tensorflow").addFilter(_is_news)
     path = file.resolve()
     mine, ours = splice.read(path), splice.read(question.answer(framework))
     standard = Standard.of(question, framework, seed, ours=False)
@@ -91,6 +93,11 @@ def look(
             wrong = alone.failure(name)
             found.append(Part(name, "failed" if wrong else "done", wrong))
     return _with_rest(found, results, alone)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that a function is turned into a graph often: it is, as often as a part is checked."""
+    return "triggered tf.function retracing" not in str(record.msg)
 
 
 def _with_rest(found: list[Part], results: list[Result] | None, alone: "_Alone") -> Report:
