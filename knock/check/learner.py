@@ -86,9 +86,8 @@ def look(
             found.append(Part(name, "to do", _some(open_places[name])))
         elif gone and results is None:
             found.append(Part(name, "to do", f"{_some(gone)} not in your file"))
-        elif gone:
-            whole = f"{_some(gone)} not in your file, so all was checked together"
-            found.append(Part(name, "failed", f"{whole}: {_failure(results or [])}"))
+        elif gone:  # nothing can take its place, so nothing but the whole can tell
+            found.append(Part(name, "unknown", f"{_some(gone)} not in your file: see the whole"))
         else:
             wrong = alone.failure(name)
             found.append(Part(name, "failed" if wrong else "done", wrong))
@@ -112,7 +111,7 @@ def _with_rest(found: list[Part], results: list[Result] | None, alone: "_Alone")
             for part in found
         ]
         rest = f"with our parts in the place of yours: {rest}"
-    elif not failed and results is not None:
+    elif results is not None and all(part.status == "done" for part in found):
         rest = f"each part is right by itself, not all together: {_failure(results)}"
     return Report(found, results, rest)
 
