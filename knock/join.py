@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from knock import checkpoint as checkpoints
 from knock import levels, log, record, start
@@ -41,7 +40,15 @@ def join(sources: Sequence[Path], out: Path | None) -> Path:
     with only_writer(folder):
         log.LossLog(folder, first.step, losses).close()
         checkpoints.save(folder / checkpoints.FILE_NAME, made)
-        record.write_run(folder, _record(made, known, losses))
+        record.write_run(
+            folder,
+            record.of_checkpoint(
+                made,
+                history=[stretch for one in known for stretch in one.get("history", ())],
+                losses={name: values[-1] for name, values in losses.items() if name != "step"},
+                data_folder=next(filter(None, map(record.data_folder, known)), None),
+            ),
+        )
     return folder
 
 
@@ -53,11 +60,8 @@ def _common_recipe(found: dict[Path, Checkpoint]) -> Recipe:
             raise UserError(f"{path} did not train one level alone; join takes runs of --level N")
     whole = _of_all_levels(first.recipe)
     for path, one in others:
-        times = {
-            name: getattr(whole.train, name) for name in ("steps", "sample_every", "save_every")
-        }
-        same_times = msgspec.structs.replace(one.recipe.train, **times)
-        other = msgspec.structs.replace(_of_all_levels(one.recipe), train=same_times)
+        train = one.recipe.train.timed_as(whole.train)
+        other = msgspec.structs.replace(_of_all_levels(one.recipe), train=train)
         if different := recipes.difference(whole, other):
             raise UserError(f"{path} and {first_path} are of two recipes: {different}")
         if one.step != first.step:
@@ -96,15 +100,3 @@ def _losses(homes: list[Path], step: int) -> log.Columns:
     for home in homes:
         columns |= {name: values[:step] for name, values in log.read(home).items()}
     return columns
-
-
-def _record(made: Checkpoint, known: list[dict[str, Any]], losses: log.Columns) -> dict[str, Any]:
-    return {
-        "question": made.recipe.question,
-        "framework": made.framework,
-        "step": made.step,
-        "losses": {name: values[-1] for name, values in losses.items() if name != "step"},
-        "data": next((one["data"] for one in known if one.get("data")), None),
-        "recipe": msgspec.to_builtins(made.recipe),
-        "history": [stretch for one in known for stretch in one.get("history", [])],
-    }

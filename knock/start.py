@@ -121,12 +121,7 @@ def _same_recipe(question: Question, options: Options, found: Checkpoint, source
         class_name=old.class_name,
         methods=old.methods,
         scores=old.scores,
-        train=msgspec.structs.replace(
-            new.train,
-            steps=old.train.steps,
-            sample_every=old.train.sample_every,
-            save_every=old.train.save_every,
-        ),
+        train=new.train.timed_as(old.train),
     )
     different = recipes.difference(old, compared)
     if different:

@@ -372,15 +372,15 @@ def networks(recipe: Recipe) -> dict[str, Network]:
 class Adam:
     """Kingma & Ba 2015, algorithm 1, over all weights of some networks."""
 
+    kept: tuple[str, ...] = ("m", "v")
+
     def __init__(self, settings: Optimizer, *trained: Network) -> None:
         self.settings, self.step, self.trained = settings, 0, trained
         self.memory: dict[int, dict[str, Array]] = {}
 
     def slots(self, value: Array) -> dict[str, Array]:
-        """What is remembered of a weight: its moments m and v."""
-        return self.memory.setdefault(
-            id(value), {"m": np.zeros_like(value), "v": np.zeros_like(value)}
-        )
+        """What is remembered of a weight, by what it is called; zeros at first."""
+        return self.memory.setdefault(id(value), {name: np.zeros_like(value) for name in self.kept})
 
     def change(self, g: Array, slots: dict[str, Array]) -> Array:
         """What a gradient takes from its weight."""
@@ -405,9 +405,7 @@ class Adam:
 class RMSprop(Adam):
     """Hinton 2012, lecture 6e, as PyTorch has it: v ← α·v + (1 − α)·g², w ← w − lr·g/(√v + ε)."""
 
-    def slots(self, value: Array) -> dict[str, Array]:
-        """What is remembered of a weight: v."""
-        return self.memory.setdefault(id(value), {"v": np.zeros_like(value)})
+    kept = ("v",)
 
     def change(self, g: Array, slots: dict[str, Array]) -> Array:
         """What a gradient takes from its weight."""
@@ -420,9 +418,7 @@ class RMSprop(Adam):
 class SGD(Adam):
     """m ← μ·m + g, w ← w − lr·m; whoever changes them with time replaces the `settings`."""
 
-    def slots(self, value: Array) -> dict[str, Array]:
-        """What is remembered of a weight: its momentum m."""
-        return self.memory.setdefault(id(value), {"m": np.zeros_like(value)})
+    kept = ("m",)
 
     def change(self, g: Array, slots: dict[str, Array]) -> Array:
         """What a gradient takes from its weight."""
