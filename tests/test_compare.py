@@ -232,6 +232,7 @@ def test_many_losses_are_laid_out_in_rows(tmp_path, monkeypatch):
     tops = sorted({round(place.y1, 3) for place in places.values()}, reverse=True)
     assert len(tops) == 2
     assert [round(places[f"loss{k}"].y1, 3) for k in range(1, 8)] == [tops[0]] * 4 + [tops[1]] * 3
+    assert all(0 < place.x0 < place.x1 <= 1 for place in places.values())  # none off the sheet
     for left, right in itertools.combinations(places.values(), 2):
         assert left.x1 < right.x0 or right.x1 < left.x0 or left.y0 > right.y1 or right.y0 > left.y1
     ((table,),) = (a.tables for a in figure.axes if a.tables)

@@ -86,3 +86,5 @@ def test_a_coarse_picture_is_shown_with_larger_pixels():
     shown = resize.coarse(np.arange(8, dtype=np.uint8).reshape(1, 8, 1, 1), 28, 1)[0, :, 0, 0]
     assert sorted(np.bincount(shown).tolist()) == [3, 3, 3, 3, 4, 4, 4, 4]  # 3.5 pixels each
     assert (np.diff(shown.astype(int)) >= 0).all()
+    middles = resize.coarse(np.arange(3, dtype=np.uint8).reshape(1, 3, 1, 1), 4, 1)
+    assert middles[0, :, 0, 0].tolist() == [0, 1, 1, 2]  # the pixel that a middle lies in
