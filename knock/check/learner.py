@@ -8,14 +8,16 @@ built.
 
 import ast
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from knock import answers, splice, starter
+from knock import frameworks, splice, starter
 from knock import recipe as recipes
+from knock.check import trace
 from knock.check.parts import Result, Standard
+from knock.check.trace import Trace
 from knock.errors import UserError
 from knock.questions import Question
 
@@ -56,6 +58,11 @@ class Report:
         return self.results is not None and not _failure(self.results)
 
 
+Take = Callable[[Collection[str] | None], Trace]
+"""Runs a learner's file and brings its numbers: with our functions of these names in the place of
+theirs, or as it is for None. Raises UserError when the file does not even load."""
+
+
 def look(
     question: Question, framework: str, file: Path, seed: int = 0, travel: bool = True
 ) -> Report:
@@ -64,21 +71,36 @@ def look(
     Raises UserError as `knock.check.check` does.
     """
     logging.getLogger("tensorflow").addFilter(_is_news)
-    path = file.resolve()
-    mine, ours = splice.read(path), splice.read(question.answer(framework))
+    adapter = frameworks.load(framework)
     standard = Standard.of(question, framework, seed, ours=False)
+    mine, ours = splice.read(file.resolve()), splice.read(question.answer(framework))
+
+    def take(names: Collection[str] | None) -> Trace:
+        code = None if names is None else splice.splice(mine, ours, names)
+        return trace.take(mine.path, adapter, standard.recipe, code)
+
     parts = recipes.parts(question.recipe_file)
+    return examine(standard, mine, ours, parts, take, travel)
+
+
+def examine(
+    standard: Standard,
+    mine: splice.Source,
+    ours: splice.Source,
+    parts: starter.Parts,
+    take: Take,
+    travel: bool = True,
+) -> Report:
+    """As `look`, by numbers that `take` brings, from wherever it runs the file."""
     named = {part: names for part, names in starter.names(ours.text, parts).items() if names}
     open_places = _to_do(mine, parts)
-    results = None
-    if open_places:
-        standard.adapter.setup("cpu", standard.recipe.dtype, 1)
-        answers.model_class(answers.load(path), standard.recipe.class_name, path)
-    else:
-        results = standard.check(path, travel=travel)
+    whole, results = take(None), None  # even of a file with something to do: it has to load
+    if not open_places:
+        results = standard.judge(whole, travel)
         if not _failure(results):
             return Report([Part(name, "done") for name in named], results)
-    alone = _Alone(standard, mine, ours, {p.name: p.part for p in starter.places(ours.text, parts)})
+    whose = {place.name: place.part for place in starter.places(ours.text, parts)}
+    alone = _Alone(standard, whose, take)
     bound, found = mine.bound, []
     for name, wanted in named.items():
         gone = [one for one in wanted if one not in bound]
@@ -121,16 +143,14 @@ class _Alone:
     """Checks one part of a learner's file; `whose` has the part of each of our functions."""
 
     standard: Standard
-    mine: splice.Source
-    ours: splice.Source
     whose: dict[str, str]
+    take: Take
 
     def failure(self, part: str | None) -> str:
         """What is wrong with a part when all others are ours, or, for None, with none of theirs."""
         taken = {name for name, owner in self.whose.items() if owner != part}
         try:
-            code = splice.splice(self.mine, self.ours, taken)
-            return _failure(self.standard.check(self.mine.path, code, travel=False))
+            return _failure(self.standard.judge(self.take(taken), travel=False))
         except UserError as error:  # theirs runs by itself, but not with ours in it
             return str(error)
 

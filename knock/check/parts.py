@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import CodeType
 from typing import Any, Literal
 
 from knock import answers, checkpoint, frameworks, layers
@@ -56,55 +55,88 @@ def check(
     """Check our answer in `framework`, or the one in `file`.
 
     The judge is the question's plain NumPy answer; where it has none, our answer in another
-    framework. Without `travel` the checkpoint's trip through every framework is left out. Raises
-    UserError for an unknown name, a missing framework, or a file that does not load.
+    framework. Without `travel` the part about checkpoints is left out; a checkpoint of ours makes a
+    trip through every framework there. Raises UserError for an unknown name, a missing framework,
+    or a file that does not load.
     """
     question = find(question) if isinstance(question, str) else question
-    standard = Standard.of(question, framework, seed, ours=file is None)
     path = file.resolve() if file else question.answer(framework)
-    return standard.check(path, travel=travel)
+    ours = path == question.answer(framework)
+    adapter = frameworks.load(framework)
+    standard = Standard.of(question, framework, seed, ours)
+    got = trace.take(path, adapter, standard.recipe)
+    results = standard.judge(got, travel)
+    if ours and travel and not got.errors:
+        results[-1] = _travelled(results[-1], question, framework, standard.recipe, got)
+    return results
 
 
 @dataclass(frozen=True)
 class Standard:
-    """What the answers to a question in a framework are held to: the judge's numbers, taken once.
+    """What the answers to a question are held to: the judge's numbers, taken once.
 
-    `adapter` is the answers', `judge` the judge's.
+    It needs no framework: it judges an answer's numbers, wherever they were taken.
     """
 
-    question: Question
-    adapter: Adapter
     recipe: Recipe
-    judge: Adapter
     judge_path: Path
+    adapter: Adapter
     expected: Trace
 
     @classmethod
     def of(cls, question: Question, framework: str, seed: int, ours: bool) -> "Standard":
         """The standard for our answer, or for anybody else's. Raises UserError as `check` does."""
-        adapter = frameworks.load(framework)
         recipe = recipes.load_check(question.recipe_file, seed=seed)
-        judge, judge_path = _judge(question, framework, ours)
-        expected = trace.take(judge_path, judge, recipe)
+        return cls.by(*_judge(question, framework, ours), recipe)
+
+    @classmethod
+    def by(cls, adapter: Adapter, judge_path: Path, recipe: Recipe) -> "Standard":
+        """What a judge makes of a recipe; `adapter` is the judge's."""
+        expected = trace.take(judge_path, adapter, recipe)
         if expected.errors:
             raise RuntimeError(f"{judge_path}: {expected.errors}")
-        return cls(question, adapter, recipe, judge, judge_path, expected)
+        return cls(recipe, judge_path, adapter, expected)
 
-    def check(self, path: Path, code: CodeType | None = None, travel: bool = True) -> list[Result]:
-        """Check the file at `path`, or `code` in its place."""
-        adapter, recipe, expected = self.adapter, self.recipe, self.expected
-        got = trace.take(path, adapter, recipe, code)
+    def judge(self, got: Trace, travel: bool = True) -> list[Result]:
+        """An answer's numbers, part by part."""
+        recipe, expected = self.recipe, self.expected
         results = list(compared(got, expected, recipe))
         explain = {"forward": _output_mistake, "loss": _loss_mistake}
         for place, result in enumerate(results):
             if result.name in explain and result.status == "failed" and result.value is not None:
-                told = explain[result.name](got, expected, self.judge_path, self.judge, recipe)
-                if result.name == "loss":
-                    told = told or _another_time(got, adapter, recipe)
+                told = explain[result.name](got, expected, self.judge_path, self.adapter, recipe)
+                if result.name == "loss" and got.again:
+                    told = told or words.of_repetition(got.again, got.losses[0], recipe)
                 results[place] = replace(result, message=told or result.message)
         if travel:
-            results.append(_checkpoint(self.question, adapter, recipe, got))
+            results.append(self._resumed(got))
         return results
+
+    def _resumed(self, got: Trace) -> Result:
+        """Does an answer go on from a checkpoint as if it had never stopped?"""
+        name, tolerance = "checkpoint", TOLERANCE["checkpoint"]
+        if got.errors or got.resumed is None:
+            return _part(name, got, 0.0, "")
+        after = trace.RESUMED_AT if self.recipe.optimizers else 0
+        state, resumed = got.states[after], got.resumed
+        for key, array in resumed.state.items():
+            if not np.array_equal(array, state[key]):
+                message = f"{key} is changed when it is written and read again"
+                return Result(name, "failed", float("inf"), tolerance, message)
+        drift = 0.0  # a run that goes on from a file is to take the very same steps
+        for told, wanted in zip(resumed.losses, got.losses[after:], strict=False):
+            for loss, value in wanted.items():
+                drift = max(drift, abs(told.get(loss, float("inf")) - value) / (abs(value) or 1.0))
+        if drift > tolerance:
+            message = (
+                "after a checkpoint it trains on differently: something that train_step changes is "
+                "in no network and in no optimiser of the recipe"
+            )
+            return Result(name, "failed", drift, tolerance, message)
+        expected, _ = trace.opened(self.judge_path, self.adapter, self.recipe, state)
+        worst = max(relative(resumed.outputs[key], array) for key, array in expected.items())
+        message = "" if worst <= tolerance else "the trained networks' outputs differ"
+        return Result(name, "passed" if worst <= tolerance else "failed", worst, tolerance, message)
 
 
 def _own_mistakes(judge_path: Path) -> dict[str, dict[str, Any]]:
@@ -146,15 +178,6 @@ def _loss_mistake(
     told = words.explanations(mistaken, got.losses[0], expected.losses[0])
     # Behind a batch normalisation, two mistakes with the noise give one and the same loss.
     return f"the loss is what comes out when {', or when '.join(told)}" if told else None
-
-
-def _another_time(got: Trace, adapter: Adapter, recipe: Recipe) -> str | None:
-    """That the first step, taken again, has another loss: then its numbers are not the batch's."""
-    if got.errors:
-        return None
-    adapter.write(got.model, recipe, got.states[0])
-    again = trace.losses(got.model, adapter, trace.batch(recipe, 1))
-    return words.of_repetition(again, got.losses[0], recipe)
 
 
 def _judge(question: Question, framework: str, ours: bool) -> tuple[Adapter, Path]:
@@ -279,54 +302,31 @@ def _state_difference(got: State, expected: State, keys: list[str]) -> float:
     return relative(*(np.concatenate([s[key].ravel() for key in keys]) for s in (got, expected)))
 
 
-def _checkpoint(question: Question, adapter: Adapter, recipe: Recipe, got: Trace) -> Result:
-    """Into a file, into every installed framework's answer, and back: after ten steps, if any."""
-    name, tolerance = "checkpoint", TOLERANCE["checkpoint"]
-    if got.errors:
-        return _part(name, got, 0.0, "")
-    after = 10 if recipe.optimizers else 0
-    worst, visited = 0.0, []
+def _travelled(
+    own: Result, question: Question, framework: str, recipe: Recipe, got: Trace
+) -> Result:
+    """`own`, and the same checkpoint in a file and in every installed framework's answer."""
+    if own.status == "failed" or got.resumed is None:
+        return own
+    after = trace.RESUMED_AT if recipe.optimizers else 0
+    state, outputs = got.states[after], got.resumed.outputs
+    worst, visited = own.value or 0.0, [framework]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / checkpoint.FILE_NAME
-        made = Checkpoint(recipe, after, got.states[after], adapter.NAME, adapter.versions())
-        checkpoint.save(file, made)
-        adapter.write(got.model, recipe, checkpoint.load(file).state)
-        own = trace.outputs(got.model, adapter, recipe)
-        for other_name in frameworks.installed():
-            if other_name not in question.answered_in:
+        checkpoint.save(file, Checkpoint(recipe, after, state, framework, {}))
+        for name in frameworks.installed():
+            if name == framework or name not in question.answered_in:
                 continue
-            other = frameworks.load(other_name)
-            other.setup("cpu", recipe.dtype, 1)
-            script = question.answer(other_name)
-            model = answers.model_class(answers.load(script), recipe.class_name, script)(recipe)
-            other.build(model, recipe)
-            other.write(model, recipe, checkpoint.load(file).state)
-            there = trace.outputs(model, other, recipe)
-            worst = max([worst, *(relative(own[key], there[key]) for key in own)])
-            checkpoint.save(
-                file, Checkpoint(recipe, after, other.read(model, recipe), other_name, {})
-            )
-            visited.append(other_name)
-        adapter.setup("cpu", recipe.dtype, 1)
-        adapter.write(got.model, recipe, checkpoint.load(file).state)
-        back = adapter.read(got.model, recipe)
-        drift = 0.0  # a run that goes on from a file is to take the very same steps
-        for step in (11, 12) if after else ():
-            told = trace.losses(got.model, adapter, trace.batch(recipe, step))
-            for loss, wanted in got.losses[step - 1].items():
-                drift = max(drift, abs(told[loss] - wanted) / (abs(wanted) or 1.0))
-    changed = [
-        key for key, array in back.items() if not np.array_equal(array, got.states[after][key])
-    ]
-    if changed:
-        message = f"{changed[0]} came back changed from {', '.join(visited)}"
-        return Result(name, "failed", float("inf"), tolerance, message)
-    if drift > tolerance:
-        message = (
-            "after a checkpoint it trains on differently: something that train_step changes is in "
-            "no network and in no optimiser of the recipe"
-        )
-        return Result(name, "failed", drift, tolerance, message)
+            other, script = frameworks.load(name), question.answer(name)
+            there, back = trace.opened(script, other, recipe, checkpoint.load(file).state)
+            worst = max([worst, *(relative(outputs[key], there[key]) for key in outputs)])
+            visited.append(name)
+            for key, array in back.items():
+                if not np.array_equal(array, state[key]):
+                    message = f"{key} came back changed from {name}"
+                    return replace(own, status="failed", value=float("inf"), message=message)
+            checkpoint.save(file, Checkpoint(recipe, after, back, name, {}))
+    passed = worst <= own.tolerance
     note = f"through {', '.join(visited)} and back"
-    message = note if worst <= tolerance else f"outputs differ after a trip {note}"
-    return Result(name, "passed" if worst <= tolerance else "failed", worst, tolerance, message)
+    message = note if passed else f"outputs differ after a trip {note}"
+    return replace(own, status="passed" if passed else "failed", value=worst, message=message)

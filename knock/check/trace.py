@@ -19,10 +19,25 @@ from numpy.typing import NDArray
 LOOKED_AT = (1, 2, 10, 100)
 """The steps after which the state is kept."""
 
+RESUMED_AT = 10
+"""The step whose state is given back to the trained model, as a checkpoint would do it."""
+
 STEPS_AN_EPOCH = 3
 """So that what changes from epoch to epoch does so within the first ten steps."""
 
 Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """What a trained model does once it has the state again that it had after `RESUMED_AT` steps.
+
+    `state` is read back at once, `losses` are those of the next two steps.
+    """
+
+    outputs: dict[str, Array]
+    state: State
+    losses: list[dict[str, float]]
 
 
 @dataclass
@@ -30,14 +45,17 @@ class Trace:
     """An answer's numbers on a recipe; whatever could not be had is in `errors`, by part.
 
     `outputs` has an entry for each network, given random input, and one for each method, all with
-    channels first; `losses` one dict a step; `states` the canonical state after some steps.
+    channels first; `losses` one dict a step; `states` the canonical state after some steps; `again`
+    the first step's losses, taken once more with the first weights. There is no model in it and no
+    tensor: whoever judges it need not be in the process that ran the answer.
     """
 
     outputs: dict[str, Array] = field(default_factory=dict)
     losses: list[dict[str, float]] = field(default_factory=list)
     states: dict[int, State] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
-    model: Any = None
+    again: dict[str, float] = field(default_factory=dict)
+    resumed: Resumed | None = None
 
 
 def batch(recipe: Recipe, step: int) -> dict[str, Array]:
@@ -58,7 +76,7 @@ def batch(recipe: Recipe, step: int) -> dict[str, Array]:
 
 
 def take(path: Path, adapter: Adapter, recipe: Recipe, code: CodeType | None = None) -> Trace:
-    """Run the answer at `path`: forward once, then a hundred steps.
+    """Run the answer at `path`: forward once, a hundred steps, and on from an earlier state.
 
     With `code`, that is run in the place of the file's text. What its code raises ends up in
     `errors`; nothing after it is tried then. Raises UserError when the file does not even load.
@@ -68,25 +86,38 @@ def take(path: Path, adapter: Adapter, recipe: Recipe, code: CodeType | None = N
     trace = Trace()
     part = "parameters"
     try:
-        trace.model = made(recipe)
-        adapter.build(trace.model, recipe)
-        adapter.write(trace.model, recipe, dict(layers.initial_weights(recipe)))
-        trace.states[0] = adapter.read(trace.model, recipe)
+        model = made(recipe)
+        adapter.build(model, recipe)
+        adapter.write(model, recipe, dict(layers.initial_weights(recipe)))
+        trace.states[0] = adapter.read(model, recipe)
         part = "forward"
-        trace.outputs = outputs(trace.model, adapter, recipe)
-        if not recipe.optimizers:
-            return trace  # it trains nothing
-        part = "loss"
-        for step in range(1, max(LOOKED_AT) + 1):
-            trace.losses.append(losses(trace.model, adapter, batch(recipe, step)))
-            if step in LOOKED_AT:
-                trace.states[step] = adapter.read(trace.model, recipe)
-            part = "10 steps" if step < 10 else "100 steps"
+        trace.outputs = outputs(model, adapter, recipe)
+        if recipe.optimizers:  # else it trains nothing
+            part = "loss"
+            for step in range(1, max(LOOKED_AT) + 1):
+                trace.losses.append(losses(model, adapter, batch(recipe, step)))
+                if step in LOOKED_AT:
+                    trace.states[step] = adapter.read(model, recipe)
+                part = "10 steps" if step < 10 else "100 steps"
+        part = "checkpoint"
+        if recipe.optimizers:
+            adapter.write(model, recipe, trace.states[0])
+            trace.again = losses(model, adapter, batch(recipe, 1))
+        trace.resumed = _resumed(model, adapter, recipe, trace)
     except WrongNetwork as error:
         trace.errors[part] = str(error)
     except (Exception, SystemExit) as error:  # a file that exits has not passed
         trace.errors[part] = f"your code raises {answers.describe(error, path)}"
     return trace
+
+
+def _resumed(model: Any, adapter: Adapter, recipe: Recipe, trace: Trace) -> Resumed:
+    """Go on from the state after `RESUMED_AT` steps; from the first where nothing is trained."""
+    after = RESUMED_AT if recipe.optimizers else 0
+    adapter.write(model, recipe, trace.states[after])
+    seen, back = outputs(model, adapter, recipe), adapter.read(model, recipe)
+    steps = (after + 1, after + 2) if after else ()
+    return Resumed(seen, back, [losses(model, adapter, batch(recipe, step)) for step in steps])
 
 
 def first_loss(
@@ -101,7 +132,7 @@ def first_loss(
     `changed` has a change for some of the batch's entries, `replaced` what is put in the place of
     some of the file's functions. Empty if the answer then fails.
     """
-    model = _replaced(path, adapter, recipe, replaced)
+    model = _model(path, adapter, recipe, replaced)
     given = batch(recipe, 1)
     for name, change in changed.items():
         given[name] = np.ascontiguousarray(change(given[name]))
@@ -124,17 +155,31 @@ def other_outputs(
     path: Path, adapter: Adapter, recipe: Recipe, replaced: Mapping[str, Any]
 ) -> dict[str, Array]:
     """What `outputs` gives for an answer with `replaced` in the place of some of its functions."""
-    return outputs(_replaced(path, adapter, recipe, replaced), adapter, recipe)
+    return outputs(_model(path, adapter, recipe, replaced), adapter, recipe)
 
 
-def _replaced(path: Path, adapter: Adapter, recipe: Recipe, replaced: Mapping[str, Any]) -> Any:
-    """The answer's model with the first weights."""
+def opened(
+    path: Path, adapter: Adapter, recipe: Recipe, state: State
+) -> tuple[dict[str, Array], State]:
+    """What `outputs` gives for an answer that a state is written into, and the state read back."""
+    model = _model(path, adapter, recipe, {}, state)
+    return outputs(model, adapter, recipe), adapter.read(model, recipe)
+
+
+def _model(
+    path: Path,
+    adapter: Adapter,
+    recipe: Recipe,
+    replaced: Mapping[str, Any],
+    state: State | None = None,
+) -> Any:
+    """The answer's model with some functions replaced, and the first weights or `state`."""
     adapter.setup("cpu", recipe.dtype, 1)
     module = answers.load(path)
     vars(module).update(replaced)
     model = answers.model_class(module, recipe.class_name, path)(recipe)
     adapter.build(model, recipe)
-    adapter.write(model, recipe, dict(layers.initial_weights(recipe)))
+    adapter.write(model, recipe, state or dict(layers.initial_weights(recipe)))
     return model
 
 
