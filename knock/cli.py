@@ -101,6 +101,19 @@ def _parser() -> OneLineParser:
     }.items():
         one.add_argument(which, type=printable, help=text)
     one.add_argument("--html", type=file, metavar="FILE", help="as a page for a browser")
+    one = add("grade", _grade, "grade a folder of submissions: knock grade FOLDER --out grades.csv")
+    one.add_argument("folder", type=Path, help="a subfolder or a file for each student")
+    one.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table (CSV)")
+    one.add_argument("--html", type=file, metavar="FILE", help="a page for a browser, too")
+    one.add_argument("--question", help="what all of them answer; else read off the files' names")
+    one.add_argument("--framework", "-f", help="in which; else read off the files' names")
+    one.add_argument("--points", type=Path, metavar="FILE", help="another table of points (TOML)")
+    one.add_argument("--hidden", type=Path, metavar="FOLDER", help="other seeds and sizes (TOML)")
+    one.add_argument("--seed", type=int, default=0, help="that of knock check, which is 0")
+    one.add_argument("--jobs", type=int, metavar="N", help="so many at once (as many as cores)")
+    one.add_argument("--dask", metavar="ADDRESS", help="on the workers of a Dask cluster")
+    one.add_argument("--seconds", type=int, default=60, metavar="S", help="for each part (60)")
+    one.add_argument("--memory", type=int, default=4096, metavar="MIB", help="for each part (4096)")
     one = add("explore", _explore, "a trained latent space as an HTML page: knock explore vae")
     one.add_argument("question", help="vae, or its number")
     one.add_argument(
@@ -223,6 +236,13 @@ def _data(found: argparse.Namespace, rest: list[str]) -> int:
     from knock import samples
 
     return samples.run(found.dataset, found.data, found.out)
+
+
+def _grade(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock.grade.command import Options, run
+
+    told = {name: getattr(found, name) for name in Options.__annotations__ if name != "page"}
+    return run(Options(**told, page=found.html))
 
 
 def _explore(found: argparse.Namespace, rest: list[str]) -> int:

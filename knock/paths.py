@@ -4,7 +4,8 @@ from pathlib import Path
 
 from knock.errors import UserError
 
-ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parent
+ROOT = PACKAGE.parent
 QUESTIONS = ROOT / "questions"
 ANSWERS = ROOT / "answers"
 ASSETS = ROOT / "assets"
@@ -16,6 +17,6 @@ def require_repository() -> None:
     """Raise UserError where the package was installed away from the questions and answers."""
     if not QUESTIONS.is_dir():
         raise UserError(
-            f"no questions beside {ROOT / 'knock'}: work in a clone of the repository and install "
+            f"no questions beside {PACKAGE}: work in a clone of the repository and install "
             "it with: pip install -e ."
         )

@@ -8,6 +8,7 @@ an impossible value is refused with the key's name wherever it came from.
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from knock import levels
@@ -291,9 +292,17 @@ def load(
     return _resolve(file, file.data[dataset].image, sizes, dataset, preset, seed, dtype)
 
 
-def load_check(path: Path, dtype: str = "float64", seed: int = 0) -> Recipe:
-    """The recipe at the small sizes of its `[check]` table, without augmentation."""
-    tree = read(path)
+def load_check(
+    path: Path,
+    dtype: str = "float64",
+    seed: int = 0,
+    other: Mapping[str, Any] = MappingProxyType({}),
+) -> Recipe:
+    """The recipe at the small sizes of its `[check]` table, without augmentation.
+
+    `other` has other ones for some of that table's keys.
+    """
+    tree = _merge(read(path), {"check": other}, path, "")
     file = _convert(levels.expand(tree, 1), path)
     changes = {
         "constants": file.check.constants,

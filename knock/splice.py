@@ -44,12 +44,25 @@ def read(path: Path) -> Source:
     """Raises UserError where it is missing, or no Python."""
     try:
         text = importlib.util.decode_source(path.read_bytes())
-        return Source(path, text, ast.parse(text, str(path)))
     except FileNotFoundError:
         raise UserError(f"no file {path}") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except (SyntaxError, ValueError, RecursionError) as error:  # ValueError: no text, or a zero
+    except (SyntaxError, ValueError) as error:  # ValueError: no text
+        raise UserError(f"{path} does not run: {answers.describe(error, path)}") from None
+    return parse(path, text)
+
+
+def parse(path: Path, text: str) -> Source:
+    """The source of a text that stands, or stood, in the file at `path`.
+
+    Raises UserError where it is no Python, or nested more deeply than Python can read.
+    """
+    try:
+        tree = ast.parse(text, str(path))
+        symtable.symtable(text, str(path), "exec")  # finds what the parser lets through
+        return Source(path, text, tree)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # ValueError: a zero
         raise UserError(f"{path} does not run: {answers.describe(error, path)}") from None
 
 

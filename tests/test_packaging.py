@@ -101,13 +101,22 @@ def test_the_console_script_can_be_called():
     assert callable(getattr(importlib.import_module(module), function))
 
 
-def imports(path):
-    """The outermost names of the modules that a file imports anywhere."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imports(tree):
+    """The outermost names of the modules that are imported anywhere in some code."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
             yield node.module.split(".")[0]
+
+
+def optional(tree):
+    """Those of them for which there is another way where they are missing."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try):
+            caught = {ast.unparse(one.type) for one in node.handlers if one.type}
+            if "ImportError" in caught:
+                yield from imports(ast.Module(node.body, []))
 
 
 MODULES = [
@@ -119,5 +128,10 @@ MODULES = [
 def test_without_a_framework_knock_needs_only_its_core_dependencies(path):
     core = {canonicalize_name(Requirement(line).name) for line in METADATA["dependencies"]}
     known = core | sys.stdlib_module_names | {"knock"}
-    for name in imports(path):
-        assert DISTRIBUTIONS.get(name, name) in known, name
+    listed = [line for lines in METADATA["optional-dependencies"].values() for line in lines]
+    extras = {canonicalize_name(Requirement(line).name) for line in listed}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    without = set(optional(tree))
+    for name in imports(tree):
+        distribution = DISTRIBUTIONS.get(name, name)
+        assert distribution in (known | extras if name in without else known), name

@@ -81,8 +81,19 @@ def take(path: Path, adapter: Adapter, recipe: Recipe, code: CodeType | None = N
     With `code`, that is run in the place of the file's text. What its code raises ends up in
     `errors`; nothing after it is tried then. Raises UserError when the file does not even load.
     """
+    return run(load(path, adapter, recipe, code), path, adapter, recipe)
+
+
+def load(
+    path: Path, adapter: Adapter, recipe: Recipe, code: CodeType | None = None
+) -> Callable[..., Any]:
+    """The class of the answer at `path`, made ready for `run`. Raises UserError as `take` does."""
     adapter.setup("cpu", recipe.dtype, 1)
-    made = answers.model_class(answers.load(path, code), recipe.class_name, path)
+    return answers.model_class(answers.load(path, code), recipe.class_name, path)
+
+
+def run(made: Callable[..., Any], path: Path, adapter: Adapter, recipe: Recipe) -> Trace:
+    """What `take` does once the file is loaded."""
     trace = Trace()
     part = "parameters"
     try:

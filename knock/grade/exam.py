@@ -1,0 +1,43 @@
+"""The package as a submission sees it: what an answer needs, without those who judge it.
+
+It is a copy in a folder of its own, made for each grading. There are neither our answers nor the
+NumPy ones in it, nor the layers that these are made of.
+"""
+
+import shutil
+from pathlib import Path
+
+from knock import paths
+
+_JUDGES = ("plain.py", "words.py", "parts.py", "learner.py", "command.py", "__init__.py")
+"""Of `knock.check`."""
+_INSIDE = ("__init__.py", "invigilator.py", "walls.py", "wire.py")
+"""Of `knock.grade`: what runs beside a submission."""
+
+_NO_ANSWERS = '''"""Where our answers would be."""
+
+raise ImportError("a submission cannot import our answers")
+'''
+
+
+def build(folder: Path) -> Path:
+    """Make the copy under `folder`; what to put on the path of Python."""
+    root = folder / "exam"
+
+    def left_out(place: str, names: list[str]) -> set[str]:
+        here = Path(place).relative_to(paths.PACKAGE)
+        if here == Path("check"):
+            return {name for name in names if name in _JUDGES or name == "__pycache__"}
+        if here == Path("grade"):
+            return set(names) - set(_INSIDE)
+        return {"__pycache__", "explore"} & set(names)
+
+    shutil.copytree(paths.PACKAGE, root / "knock", ignore=left_out)
+    (root / "knock" / "check" / "__init__.py").write_text('"""What is taken of an answer."""\n')
+    (root / "answers").mkdir()
+    (root / "answers" / "__init__.py").write_text(_NO_ANSWERS)
+    for recipe in paths.QUESTIONS.glob("*/recipe.toml"):
+        copy = root / "questions" / recipe.parent.name
+        copy.mkdir(parents=True)
+        shutil.copy(recipe, copy)
+    return root

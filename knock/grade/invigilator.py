@@ -1,0 +1,221 @@
+"""Inside the process that runs submissions: a fork for each of them, its limits, and its end.
+
+`python -m knock.grade.invigilator FRAMEWORK` reads jobs from standard input and answers each with
+an outcome on standard output. It imports the framework once and never runs a submission itself: a
+fork does, so that the import is paid for once. Where there is no safe fork (it is Linux that has
+one), `--once` runs one job in this very process, which is then at its end; the one outside stops
+it.
+"""
+
+import contextlib
+import importlib
+import os
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any
+
+from knock import answers, frameworks, paths, splice
+from knock import recipe as recipes
+from knock.check import trace
+from knock.errors import UserError
+from knock.frameworks.adapter import Adapter
+from knock.grade import walls, wire
+
+import msgspec
+
+READY = b"ready"
+_LOADED = b"loaded"
+
+CLOCK = 3
+"""A job may take so many times its seconds of computing by the clock: another may be in its way."""
+
+_LARGEST_SCRATCH = 256 << 20
+_LOOK = 0.2
+"""Seconds between two looks at a scratch folder."""
+
+
+def main() -> None:
+    """Answer jobs until there are no more."""
+    _, name, *options = sys.argv
+    incoming, outgoing = (os.fdopen(os.dup(fd), mode) for fd, mode in ((0, "rb"), (1, "wb")))
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    importlib.import_module("knock.run")  # every answer does so, and it takes its time
+    adapter = frameworks.load(name)
+    wire.write(outgoing, READY)
+    while (message := wire.read(incoming)) is not None:
+        job = msgspec.msgpack.decode(message, type=wire.Job)
+        if "--once" in options:
+            said: list[bytes] = []
+            stand = _sit(job, adapter, Path.cwd(), said.append)
+            outcome = wire.Outcome(said[-1], "", len(said) > 1, time.process_time(), 0, stand)
+        else:
+            outcome = _watch(job, adapter, (incoming, outgoing))
+        wire.write(outgoing, msgspec.msgpack.encode(outcome))
+
+
+def _watch(job: wire.Job, adapter: Adapter, ours: tuple[IO[bytes], ...]) -> wire.Outcome:
+    """Run a job in a fork, and end it where it does not end by itself."""
+    scratch = Path(tempfile.mkdtemp())
+    out, inn = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(out)
+            os.setsid()
+            for stream in ours:  # so that it can answer for no other
+                os.close(stream.fileno())
+            nothing = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nothing, 2)
+            with os.fdopen(inn, "wb") as stream:
+                _sit(job, adapter, scratch, lambda message: wire.write(stream, message))
+        finally:
+            os._exit(0)
+    os.close(inn)
+    try:
+        said, ended = _listen(out, scratch, time.monotonic() + CLOCK * job.seconds)
+    finally:
+        os.close(out)
+        _kill(child)
+        _, status, used = os.wait4(child, 0)
+        shutil.rmtree(scratch, ignore_errors=True)
+    frames = wire.frames(said)
+    stand = frames[0].decode(errors="replace").split() if frames else []
+    whole = len(frames) > 1 and frames[-1] != _LOADED
+    seconds = used.ru_utime + used.ru_stime
+    if not ended and not whole:
+        ended = _end(os.waitstatus_to_exitcode(status), seconds, job)
+    return wire.Outcome(
+        frames[-1] if whole else b"",
+        ended,
+        _LOADED in frames,
+        seconds,
+        used.ru_maxrss << 10,
+        [wall for wall in walls.ALL if wall in stand],
+    )
+
+
+def _listen(out: int, scratch: Path, deadline: float) -> tuple[bytes, str]:
+    """What a fork says until it closes its end, and what it is to be ended for."""
+    said, looked = bytearray(), time.monotonic()
+    while True:
+        now = time.monotonic()
+        if now > deadline:
+            return bytes(said), "it was stopped: it was not done in time"
+        if now - looked > _LOOK:
+            looked = now
+            if _size(scratch) > _LARGEST_SCRATCH:
+                return bytes(said), "it was stopped: it filled the disk"
+        ready, _, _ = select.select([out], [], [], min(_LOOK, deadline - now))
+        if ready:
+            piece = os.read(out, 1 << 16)
+            if not piece:
+                return bytes(said), ""
+            said += piece
+            if len(said) > wire.LARGEST:
+                return b"", "it said more than a check can say"
+
+
+def _kill(child: int) -> None:
+    """End a fork and what it may have started; it has a session of its own."""
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
+            kill(child, signal.SIGKILL)
+
+
+def _end(code: int, seconds: float, job: wire.Job) -> str:
+    """Why a fork said nothing to the end."""
+    if code == -signal.SIGXCPU or (code == -signal.SIGKILL and seconds >= job.seconds):
+        return f"it was stopped after {job.seconds} s of computing"
+    if code < 0:
+        return f"it crashed the interpreter ({signal.strsignal(-code)})"
+    return f"it ended the process (exit code {code}) before all its numbers were there"
+
+
+def _size(folder: Path) -> int:
+    """Bytes in a folder, as far as it can be read."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # gone between two looks
+                total += os.lstat(os.path.join(place, name)).st_size
+    return total
+
+
+def _sit(job: wire.Job, adapter: Adapter, scratch: Path, say: Callable[[bytes], None]) -> list[str]:
+    """Run a submission behind the walls, and say its numbers; which walls stand."""
+    os.chdir(scratch)
+    for name in ("TMPDIR", "TEMP", "TMP", "HOME"):
+        os.environ[name] = str(scratch)
+    tempfile.tempdir = None
+    file, ours = scratch / Path(job.file).name, scratch / "ours" / "answer.py"
+    ours.parent.mkdir()
+    file.write_text(job.mine, encoding="utf-8")
+    ours.write_text(job.ours, encoding="utf-8")
+    recipe = recipes.from_json(job.recipe)
+    before = _functions()
+    readable = [Path(sys.prefix), Path(sys.base_prefix), paths.ROOT]
+    stand = walls.put_up(walls.Limits(job.seconds, job.memory), readable, scratch)
+    say(" ".join(stand).encode())
+    try:
+        code = None
+        if job.names is not None:
+            code = splice.splice(splice.read(file), splice.read(ours), job.names)
+        made = trace.load(file, adapter, recipe, code)
+        say(_LOADED)
+        found = trace.run(made, file, adapter, recipe)
+    except UserError as error:
+        say(wire.refused(str(error)))
+    except BaseException as error:  # a KeyboardInterrupt of its own, say
+        say(wire.refused(f"{file.name} does not run: {answers.describe(error, file)}"))
+    else:
+        say(wire.pack(found, _replaced(before)))
+    return stand
+
+
+def _functions() -> dict[str, Any]:
+    """Every function, class and method of the checker, by name; a function's code beside it."""
+    found: dict[str, Any] = {}
+
+    def note(name: str, value: Any) -> None:
+        if callable(value):
+            found[name] = (value, getattr(value, "__code__", None))
+
+    for module in _modules():
+        for name, value in vars(module).items():
+            note(f"{module.__name__}.{name}", value)
+            if isinstance(value, type) and value.__module__ == module.__name__:
+                for method, inner in vars(value).items():
+                    note(f"{module.__name__}.{name}.{method}", inner)
+    return found
+
+
+def _modules() -> list[ModuleType]:
+    """Those of ours that are loaded, but for the submissions' own."""
+    return [
+        module
+        for name, module in list(sys.modules.items())
+        if name.split(".")[0] == "knock" and isinstance(module, ModuleType)
+    ]
+
+
+def _replaced(before: dict[str, Any]) -> list[str]:
+    """The names of functions that are others now."""
+    now = _functions()
+    return sorted(
+        name
+        for name, (value, code) in before.items()
+        if name not in now or now[name][0] is not value or now[name][1] is not code
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""What each part is worth, from one table."""
+
+import tomllib
+from pathlib import Path
+
+from knock import recipe
+from knock.errors import UserError
+from knock.questions import all_questions
+
+import msgspec
+
+TABLE = Path(__file__).with_name("points.toml")
+
+WHOLE = "whole"
+"""What stands in the table for a file that passes as a whole."""
+
+Points = dict[str, float]
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    points: dict[str, float]
+
+
+def load(path: Path = TABLE) -> Points:
+    """The points of every part of every question. Raises UserError where one is missing."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = msgspec.convert(tomllib.loads(text), _File).points
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:  # no text, no TOML, or other tables than this one
+        raise UserError(f"{path} is no table of points: {error}") from None
+    parts = [part for question in all_questions() for part in recipe.parts(question.recipe_file)]
+    wanted = dict.fromkeys([WHOLE, *parts])
+    for part in wanted:
+        if part not in found:
+            raise UserError(f"{path}: no points for {part!r}; it needs: {', '.join(wanted)}")
+    for part, worth in found.items():
+        if part not in wanted:
+            raise UserError(
+                f"{path}: no question has a part {part!r}; it may have: {', '.join(wanted)}"
+            )
+        if worth < 0:
+            raise UserError(f"{path}: {part} must not be below 0")
+    return found

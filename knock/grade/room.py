@@ -1,0 +1,174 @@
+"""A process that runs submissions in one framework, seen from outside.
+
+On Linux it lives long and forks for each job; elsewhere each job has a process of its own, which
+is watched, and stopped, from here.
+"""
+
+import contextlib
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from knock.errors import UserError
+from knock.grade import walls, wire
+from knock.grade.invigilator import CLOCK, READY
+
+import msgspec
+import psutil
+
+_START = 120
+"""Seconds for a framework to be imported on a busy machine."""
+
+_LOOK = 0.1
+"""Seconds between two looks at the memory of a job in a process of its own."""
+
+_KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
+"""What of the environment a submission is run in: nothing that could hold a secret."""
+
+
+class Room:
+    """Runs jobs, one at a time, in a framework. To be closed; it is a context, too."""
+
+    def __init__(self, framework: str, exam: Path, fork: bool = walls.LINUX) -> None:
+        self.framework = framework
+        self._exam, self._fork = exam, fork
+        self._process: subprocess.Popen[bytes] | None = None
+        self._errors: IO[bytes] | None = None
+
+    def __enter__(self) -> "Room":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def run(self, job: wire.Job) -> wire.Outcome:
+        """Run one submission. Raises UserError where the framework itself does not start."""
+        message = msgspec.msgpack.encode(job)
+        if not self._fork:
+            return self._once(job, message)
+        process = self._process or self._begin()
+        assert process.stdin is not None
+        reply = None
+        with contextlib.suppress(OSError):  # it has gone: then there is no reply
+            wire.write(process.stdin, message)
+            reply = self._next(process, CLOCK * job.seconds + _START)
+        if reply is None:
+            self.close()  # the next job finds another
+            return wire.Outcome(ended="it took the process of all submissions with it")
+        return msgspec.msgpack.decode(reply, type=wire.Outcome)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            _kill(self._process)
+            for stream in (self._process.stdin, self._process.stdout, self._errors):
+                if stream is not None:
+                    stream.close()
+            self._process = None
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process
+        self._process = process = self._start(self._errors)
+        if self._next(process, _START) != READY:
+            raise self._broken(self._errors)
+        return process
+
+    def _start(self, errors: IO[bytes], *options: str, place: str | None = None) -> "_Process":
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        words = ["-P", "-s", "-m", "knock.grade.invigilator", self.framework, *options]
+        return subprocess.Popen(
+            [sys.executable, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd=place or self._exam,
+            env={**kept, **threads, "PYTHONPATH": str(self._exam), "MPLBACKEND": "Agg"},
+            start_new_session=True,  # Ctrl-C is for the grader, which ends its rooms itself
+        )
+
+    def _next(self, process: "_Process", seconds: float) -> bytes | None:
+        """The next frame; None where none comes in time."""
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], seconds)
+        return wire.read(process.stdout) if ready else None
+
+    def _broken(self, errors: IO[bytes]) -> UserError:
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip().splitlines()
+        self.close()
+        return UserError(f"{self.framework} does not start: {said[-1] if said else 'no word'}")
+
+    def _once(self, job: wire.Job, message: bytes) -> wire.Outcome:
+        """Run a job in a process of its own, and watch it."""
+        with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as place:
+            process = self._start(errors, "--once", place=place)
+            said, ended, most = b"", "", 0
+            given: bytes | None = len(message).to_bytes(8, "big") + message
+            deadline = time.monotonic() + CLOCK * job.seconds + _START
+            allowed = None
+            while True:
+                try:
+                    said, _ = process.communicate(given, timeout=_LOOK)
+                    break
+                except subprocess.TimeoutExpired:
+                    given = None  # it is sent only once
+                used = _memory(process.pid)
+                most = max(most, used)
+                allowed = allowed or used + job.memory + _IMPORTS
+                if time.monotonic() > deadline:
+                    ended = "it was stopped: it was not done in time"
+                elif used > allowed:
+                    ended = "it was stopped: it took more memory than it may"
+                if ended:
+                    _kill(process)
+                    process.communicate()
+                    break
+            frames = wire.frames(said)
+            if frames[:1] != [READY]:
+                raise self._broken(errors)
+            if len(frames) > 1:
+                done = msgspec.msgpack.decode(frames[1], type=wire.Outcome)
+                return msgspec.structs.replace(done, memory=most)
+            ended = ended or f"it ended the process (exit code {process.returncode})"
+            return wire.Outcome(ended=ended, memory=most)
+
+
+_Process = subprocess.Popen[bytes]
+
+_IMPORTS = 2 << 30
+"""Bytes that the largest framework may take for itself while it is imported."""
+
+
+def _memory(number: int) -> int:
+    """Bytes that a process and those that it started hold."""
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):  # it may end between two looks
+        process = psutil.Process(number)
+        for one in (process, *process.children(recursive=True)):
+            total += one.memory_info().rss
+    return total
+
+
+def _kill(process: "_Process") -> None:
+    """End a process and all that it started."""
+    try:
+        whole = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        whole = []
+    for one in whole:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    process.kill()
+    process.wait()
