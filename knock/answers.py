@@ -60,7 +60,7 @@ def describe(error: BaseException, path: Path) -> str:
     """An error that somebody's code raised, in one line, with the place in their file."""
     if isinstance(error, SystemExit):
         return f"it ends the program: sys.exit({error.code!r})"
-    told = str(error).strip()
+    told = (error.msg if isinstance(error, SyntaxError) else str(error)).strip()
     lines = told.splitlines()
     traced: list[int | None] = []
     if lines and lines[0] == _TRACED:

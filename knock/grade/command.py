@@ -69,8 +69,8 @@ def run(told: Options) -> int:
             coming = many.here(left, settings, told.jobs or os.cpu_count() or 1)
         try:
             for submission, grade in coming:
-                record.add(submission, grade)
                 grades[submission] = grade
+                record.add(submission, grade)
                 print(_line(grade, worth), flush=True)
         finally:  # what there is so far is a table, too
             ordered = [grades[one] for one in found if one in grades]

@@ -30,9 +30,6 @@ from knock.grade import walls, wire
 
 import msgspec
 
-READY = b"ready"
-_LOADED = b"loaded"
-
 CLOCK = 3
 """A job may take so many times its seconds of computing by the clock: another may be in its way."""
 
@@ -50,15 +47,13 @@ def main() -> None:
     os.dup2(nothing, 1)
     importlib.import_module("knock.run")  # every answer does so, and it takes its time
     adapter = frameworks.load(name)
-    wire.write(outgoing, READY)
+    wire.write(outgoing, wire.READY)
     while (message := wire.read(incoming)) is not None:
         job = msgspec.msgpack.decode(message, type=wire.Job)
         if "--once" in options:
-            said: list[bytes] = []
-            stand = _sit(job, adapter, Path.cwd(), said.append)
-            outcome = wire.Outcome(said[-1], "", len(said) > 1, time.process_time(), 0, stand)
-        else:
-            outcome = _watch(job, adapter, (incoming, outgoing))
+            _sit(job, adapter, Path.cwd(), lambda said: wire.write(outgoing, said))
+            return
+        outcome = _watch(job, adapter, (incoming, outgoing))
         wire.write(outgoing, msgspec.msgpack.encode(outcome))
 
 
@@ -87,20 +82,9 @@ def _watch(job: wire.Job, adapter: Adapter, ours: tuple[IO[bytes], ...]) -> wire
         _kill(child)
         _, status, used = os.wait4(child, 0)
         shutil.rmtree(scratch, ignore_errors=True)
-    frames = wire.frames(said)
-    stand = frames[0].decode(errors="replace").split() if frames else []
-    whole = len(frames) > 1 and frames[-1] != _LOADED
     seconds = used.ru_utime + used.ru_stime
-    if not ended and not whole:
-        ended = _end(os.waitstatus_to_exitcode(status), seconds, job)
-    return wire.Outcome(
-        frames[-1] if whole else b"",
-        ended,
-        _LOADED in frames,
-        seconds,
-        used.ru_maxrss << 10,
-        [wall for wall in walls.ALL if wall in stand],
-    )
+    ended = ended or _end(os.waitstatus_to_exitcode(status), seconds, job)
+    return wire.outcome(wire.frames(said), ended, seconds, used.ru_maxrss << 10)
 
 
 def _listen(out: int, scratch: Path, deadline: float) -> tuple[bytes, str]:
@@ -135,9 +119,7 @@ def _end(code: int, seconds: float, job: wire.Job) -> str:
     """Why a fork said nothing to the end."""
     if code == -signal.SIGXCPU or (code == -signal.SIGKILL and seconds >= job.seconds):
         return f"it was stopped after {job.seconds} s of computing"
-    if code < 0:
-        return f"it crashed the interpreter ({signal.strsignal(-code)})"
-    return f"it ended the process (exit code {code}) before all its numbers were there"
+    return wire.left(code)
 
 
 def _size(folder: Path) -> int:
@@ -150,8 +132,8 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _sit(job: wire.Job, adapter: Adapter, scratch: Path, say: Callable[[bytes], None]) -> list[str]:
-    """Run a submission behind the walls, and say its numbers; which walls stand."""
+def _sit(job: wire.Job, adapter: Adapter, scratch: Path, say: Callable[[bytes], None]) -> None:
+    """Run a submission behind the walls, and say which of them stand, and its numbers."""
     os.chdir(scratch)
     for name in ("TMPDIR", "TEMP", "TMP", "HOME"):
         os.environ[name] = str(scratch)
@@ -170,15 +152,14 @@ def _sit(job: wire.Job, adapter: Adapter, scratch: Path, say: Callable[[bytes], 
         if job.names is not None:
             code = splice.splice(splice.read(file), splice.read(ours), job.names)
         made = trace.load(file, adapter, recipe, code)
-        say(_LOADED)
+        say(wire.LOADED)
         found = trace.run(made, file, adapter, recipe)
     except UserError as error:
-        say(wire.refused(str(error)))
+        say(wire.refused(str(error).replace(f"{scratch}{os.sep}", "")))
     except BaseException as error:  # a KeyboardInterrupt of its own, say
         say(wire.refused(f"{file.name} does not run: {answers.describe(error, file)}"))
     else:
         say(wire.pack(found, _replaced(before)))
-    return stand
 
 
 def _functions() -> dict[str, Any]:
@@ -186,7 +167,7 @@ def _functions() -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def note(name: str, value: Any) -> None:
-        if callable(value):
+        if callable(value) or hasattr(value, "__get__"):  # a property is not called
             found[name] = (value, getattr(value, "__code__", None))
 
     for module in _modules():

@@ -6,10 +6,12 @@ is watched, and stopped, from here.
 
 import contextlib
 import os
+import queue
 import select
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +19,7 @@ from typing import IO
 
 from knock.errors import UserError
 from knock.grade import walls, wire
-from knock.grade.invigilator import CLOCK, READY
+from knock.grade.invigilator import CLOCK
 
 import msgspec
 import psutil
@@ -80,7 +82,7 @@ class Room:
     def _begin(self) -> subprocess.Popen[bytes]:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process
         self._process = process = self._start(self._errors)
-        if self._next(process, _START) != READY:
+        if self._next(process, _START) != wire.READY:
             raise self._broken(self._errors)
         return process
 
@@ -114,41 +116,46 @@ class Room:
         """Run a job in a process of its own, and watch it."""
         with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as place:
             process = self._start(errors, "--once", place=place)
-            said, ended, most = b"", "", 0
-            given: bytes | None = len(message).to_bytes(8, "big") + message
-            deadline = time.monotonic() + CLOCK * job.seconds + _START
-            allowed = None
-            while True:
-                try:
-                    said, _ = process.communicate(given, timeout=_LOOK)
-                    break
-                except subprocess.TimeoutExpired:
-                    given = None  # it is sent only once
-                used = _memory(process.pid)
-                most = max(most, used)
-                allowed = allowed or used + job.memory + _IMPORTS
-                if time.monotonic() > deadline:
-                    ended = "it was stopped: it was not done in time"
-                elif used > allowed:
-                    ended = "it was stopped: it took more memory than it may"
-                if ended:
-                    _kill(process)
-                    process.communicate()
-                    break
-            frames = wire.frames(said)
-            if frames[:1] != [READY]:
-                raise self._broken(errors)
-            if len(frames) > 1:
-                done = msgspec.msgpack.decode(frames[1], type=wire.Outcome)
-                return msgspec.structs.replace(done, memory=most)
-            ended = ended or f"it ended the process (exit code {process.returncode})"
-            return wire.Outcome(ended=ended, memory=most)
+            assert process.stdin is not None and process.stdout is not None
+            frames: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+            threading.Thread(target=_listen, args=(process.stdout, frames), daemon=True).start()
+            try:
+                if _wait(frames, _START) != wire.READY:
+                    raise self._broken(errors)
+                most = base = _memory(process.pid)
+                with contextlib.suppress(OSError):  # it has gone: then there is no reply
+                    wire.write(process.stdin, message)
+                deadline, ended, said = time.monotonic() + CLOCK * job.seconds, "", []
+                while not ended and (frame := _wait(frames, _LOOK)) is not None:
+                    said += [frame] if frame else []
+                    most = max(most, _memory(process.pid))
+                    if time.monotonic() > deadline:
+                        ended = "it was stopped: it was not done in time"
+                    elif most > base + job.memory:
+                        ended = "it was stopped: it took more memory than it may"
+                return wire.outcome(said, ended or wire.left(process.wait()), 0.0, most)
+            finally:
+                _kill(process)
+                process.stdin.close()
+
+
+def _listen(stream: IO[bytes], frames: "queue.SimpleQueue[bytes | None]") -> None:
+    """Pass on what a process says, and None at its end."""
+    with stream, contextlib.suppress(ValueError):  # it is a submission that has said nonsense
+        while (frame := wire.read(stream)) is not None:
+            frames.put(frame)
+    frames.put(None)
+
+
+def _wait(frames: "queue.SimpleQueue[bytes | None]", seconds: float) -> bytes | None:
+    """What is said next: nothing, where nothing is in time, and None at the end."""
+    try:
+        return frames.get(timeout=seconds)
+    except queue.Empty:
+        return b""
 
 
 _Process = subprocess.Popen[bytes]
-
-_IMPORTS = 2 << 30
-"""Bytes that the largest framework may take for itself while it is imported."""
 
 
 def _memory(number: int) -> int:

@@ -4,17 +4,25 @@ What comes from a submission's process is not trusted: `unpack` takes nothing bu
 check, of the right names and sizes.
 """
 
+import signal
 import struct
 from collections.abc import Mapping
 from typing import IO, Any
 
 from knock.check import trace
 from knock.check.trace import Resumed, Trace
+from knock.grade import walls
 from knock.recipe import Recipe
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+READY = b"ready"
+"""Said by a process that has imported its framework."""
+
+LOADED = b"loaded"
+"""Said of a submission whose file has run through; before it, which walls stand; after it, all."""
 
 LARGEST = 64 << 20
 """Bytes of a frame: many times a check's numbers."""
@@ -120,6 +128,27 @@ def frames(said: bytes) -> list[bytes]:
     return found
 
 
+def outcome(frames: list[bytes], ended: str, seconds: float, memory: int) -> Outcome:
+    """What a submission's process has said, and what is known of it from outside."""
+    stand = frames[0].decode(errors="replace").split() if frames else []
+    whole = len(frames) > 1 and frames[-1] != LOADED
+    return Outcome(
+        frames[-1] if whole else b"",
+        "" if whole else ended,
+        LOADED in frames,
+        seconds,
+        memory,
+        [wall for wall in walls.ALL if wall in stand],
+    )
+
+
+def left(code: int) -> str:
+    """How a process ended that had not said all, by its exit code: a signal's where it is < 0."""
+    if code < 0:
+        return f"it crashed the interpreter ({signal.strsignal(-code)})"
+    return f"it ended the process (exit code {code}) before all its numbers were there"
+
+
 def refused(why: str) -> bytes:
     """The file does not even load."""
     return msgspec.msgpack.encode(_Said(refused=why))
@@ -163,7 +192,7 @@ def unpack(message: bytes, expected: Trace, recipe: Recipe) -> tuple[str, list[s
             found.resumed = Resumed(outputs, state, said.resumed.losses)
     except (ValueError, TypeError) as error:  # msgspec's own are ValueErrors
         raise NotNumbersOfACheckError(str(error)) from None
-    if not said.refused:
+    if not said.refused and not said.replaced:
         _require_whole(found, expected, recipe)
     return said.refused[:_LONGEST], [name[:_LONGEST] for name in said.replaced], found
 

@@ -57,8 +57,20 @@ class Grade(msgspec.Struct, frozen=True):
     walls: list[str] = []
 
 
+_judging = threading.Lock()
+"""Held but while a submission runs: several threads may wait for theirs, and only one judges.
+
+CPython 3.11 miscounts how deep it is when two threads parse at once.
+"""
+
+
 def grade(submission: Submission, settings: Settings) -> Grade:
     """Check all parts of a submission. Raises UserError where the framework does not start."""
+    with _judging:
+        return _grade(submission, settings)
+
+
+def _grade(submission: Submission, settings: Settings) -> Grade:
     question = find_question(submission.question)
     framework = submission.framework
     ours = splice.read(question.answer(question.framework(framework)))
@@ -148,7 +160,11 @@ class _Take:
             self.settings.seconds,
             self.settings.memory,
         )
-        outcome = _room(self.framework).run(job)
+        _judging.release()
+        try:
+            outcome = _room(self.framework).run(job)
+        finally:
+            _judging.acquire()
         self.used.add(outcome)
         wrong, found = outcome.ended, Trace()
         if not wrong:

@@ -1,0 +1,741 @@
+"""Grading: points for what is right, and nothing but a part lost by whatever a submission does."""
+
+import csv
+import html
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from knock import frameworks, paths, recipe, starter
+from knock.check import plain, trace
+from knock.errors import UserError
+from knock.grade import exam, invigilator, many, points, report, submissions, walls, wire, work
+from knock.grade.room import Room
+from knock.grade.submissions import Submission
+from knock.grade.variants import Variant
+from knock.questions import all_questions, find
+from tests.helpers import answer
+
+import msgspec
+import numpy as np
+import pytest
+
+FRAMEWORK = next((f for f in ("chainer", "pytorch", "keras") if f in frameworks.installed()), None)
+needs_one = pytest.mark.skipif(FRAMEWORK is None, reason="no framework is installed")
+needs_walls = pytest.mark.skipif(not walls.LINUX, reason="only Linux has these walls")
+posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+
+QUESTION = find("vae_latent")  # nothing is trained: the fastest to be checked
+PARTS = list(recipe.parts(QUESTION.recipe_file))
+LOST = "walk"
+"""The part into which mistakes and attacks are planted."""
+RIGHT = answer("vae_latent", FRAMEWORK or "chainer").read_text(encoding="utf-8")
+FILE = f"vae_latent_{FRAMEWORK}.py"
+SETTINGS = work.Settings(20, 1 << 30, [Variant()])
+SHORT = work.Settings(1, 1 << 30, [Variant()])
+
+
+def planted(code: str) -> str:
+    """Our answer with something at the beginning of `decode`."""
+    head = "    def decode(self, first, second):\n"
+    assert head in RIGHT
+    return RIGHT.replace(head, head + "".join(f"        {line}\n" for line in code.splitlines()))
+
+
+WRONG = planted("first = first + 1")
+"""Right but for one part."""
+
+
+def hand_in(folder, **texts):
+    """A folder of submissions, a subfolder a student."""
+    for student, text in texts.items():
+        path = folder / student / FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+def rows(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["student"]: row for row in csv.DictReader(file)}
+
+
+def graded(text, settings=SETTINGS, file=FILE):
+    return work.grade(Submission("anna", "vae_latent", FRAMEWORK, file, text), settings)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def rooms():
+    """One process for all tests of this file that grade in this process."""
+    yield
+    work.close()
+
+
+@pytest.fixture
+def grade(knock, tmp_path):
+    """The command on a folder of submissions; its code, output, errors and table."""
+
+    def run(*words, **texts):
+        hand_in(tmp_path / "class", **texts)
+        code, out, err = knock("grade", "class", "--out", "grades.csv", "--jobs", "2", *words)
+        return code, out, err, rows(tmp_path / "grades.csv")
+
+    return run
+
+
+# Points
+
+
+@needs_one
+def test_each_part_has_its_points_and_the_table_says_why_one_has_none(grade, tmp_path):
+    left = {p: n for p, n in recipe.parts(QUESTION.recipe_file).items() if p != "networks"}
+    code, out, _, found = grade(
+        right=RIGHT,
+        wrong=WRONG,
+        begun=starter.make(RIGHT, left, "knock check"),
+        broken="def half(:\n",
+        exits="raise SystemExit(0)\n",
+    )
+    assert code == 0
+    worth = points.load()
+    every = sum(worth[part] for part in PARTS) + worth["whole"]
+    expected = {
+        "right": PARTS,
+        "wrong": [part for part in PARTS if part != LOST],
+        "begun": ["networks"],
+        "broken": [],
+        "exits": [],
+    }
+    for student, parts in expected.items():
+        row = found[student]
+        got = {part: float(row[part]) for part in PARTS}
+        assert got == {part: worth[part] if part in parts else 0 for part in PARTS}, row
+        whole = worth["whole"] if student == "right" else 0
+        assert float(row["points"]) == sum(got.values()) + whole
+        assert float(row["of"]) == every
+        assert f"{row['points']:>4} of {every:<4g} {student}: vae_latent in" in out
+    assert found["right"]["remarks"] == ""
+    assert found["wrong"]["remarks"].startswith("walk failed: forward: change differs")
+    assert "walk to do: LatentSpace.change" in found["begun"]["remarks"]
+    assert (
+        found["broken"]["remarks"] == f"{FILE} does not run: SyntaxError: invalid syntax (line 1)"
+    )
+    assert found["exits"]["remarks"] == f"{FILE} does not run: it ends the program: sys.exit(0)"
+    assert "5 graded in" in out
+
+
+@needs_one
+def test_what_a_submission_prints_and_warns_costs_nothing(grade):
+    noise = "import sys, warnings\nwarnings.warn('x' * 99)\nprint('!' * 99999, file=sys.stderr)\n"
+    _, _, err, found = grade(loud=planted(noise))
+    assert found["loud"]["points"] == found["loud"]["of"]
+    assert "!" not in err
+
+
+def test_one_table_has_the_points_of_every_part_of_every_question(tmp_path):
+    worth = points.load()
+    for question in all_questions():
+        assert set(recipe.parts(question.recipe_file)) <= set(worth)
+    own = tmp_path / "points.toml"
+    text = points.TABLE.read_text(encoding="utf-8")
+    own.write_text(text.replace("step = 4", "step = 0.5"), encoding="utf-8")
+    assert points.load(own) == {**worth, "step": 0.5}
+    for old, new, said in (
+        ("step = 4\n", "", "no points for 'step'; it needs: whole, networks"),
+        ("step = 4", "stepp = 4\nstep = 4", "no question has a part 'stepp'"),
+        ("step = 4", "step = -1", "step must not be below 0"),
+        ("step = 4", "step = 'four'", "Expected `float`, got `str`"),
+        ("step = 4", "step 4", "is no table of points"),
+    ):
+        own.write_text(text.replace(old, new), encoding="utf-8")
+        with pytest.raises(UserError, match=re.escape(said)):
+            points.load(own)
+    with pytest.raises(UserError, match="cannot read"):
+        points.load(tmp_path / "none.toml")
+
+
+# Attacks
+
+STOPPED = "it was stopped"
+"""After its seconds of computing, or, on a busy machine, of the clock."""
+
+ATTACKS = {
+    "an endless loop": ("while True: pass", STOPPED),
+    "an endless loop that hears no signal": (
+        "import signal\nfor n in range(1, 64):\n"
+        "    try: signal.signal(n, signal.SIG_IGN)\n    except (OSError, ValueError): pass\n"
+        "while True: pass",
+        STOPPED,
+    ),
+    "a long sleep": ("import time; time.sleep(1000)", STOPPED),
+    "a fork bomb": ("import os\nwhile True: os.fork()", "may start no program"),
+    "another program": ("import subprocess; subprocess.run(['true'])", "may start no program"),
+    "a crash of the interpreter": ("import ctypes; ctypes.string_at(0)", "crashed the interpreter"),
+    "an abort": ("import os; os.abort()", "crashed the interpreter (Aborted)"),
+    "ten gigabytes": ("x = bytearray(10 << 30)", "MemoryError"),
+    "ten gigabytes, a bit at a time": (
+        "x = []\nwhile True: x.append(bytearray(16 << 20))",
+        "MemoryError",
+    ),
+    "a full disk": (
+        "n = 0\nwhile True:\n    n += 1\n"
+        "    with open(str(n), 'wb') as file: file.write(bytes(32 << 20))",
+        "it filled the disk",
+    ),
+    "a large file": (
+        "with open('x', 'wb') as file:\n    while True: file.write(bytes(1 << 20))",
+        "File too large",
+    ),
+    "forged results": (
+        "import os\nprint('7 passed, 0 failed', flush=True)\nos._exit(0)",
+        "it ended the process (exit code 0)",
+    ),
+    "forged numbers": (
+        "import os\nfor n in range(3, 99):\n"
+        "    try: os.write(n, bytes(7) + b'\\x06loaded' + bytes(7) + b'\\x05walls' * 9)\n"
+        "    except OSError: pass\nos._exit(0)",
+        "",
+    ),
+    "the end of a program": ("raise SystemExit(0)", "ends the program: sys.exit(0)"),
+    "a Ctrl-C": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "our answer, imported": (
+        f"from answers import vae_latent_{FRAMEWORK}",
+        "ImportError: a submission cannot import our answers",
+    ),
+    "our answer, read": (
+        f"open({str(answer('vae_latent', FRAMEWORK or 'chainer'))!r})",
+        "no files but its own",
+    ),
+    "the judge, imported": ("import knock.check.plain", "No module named 'knock.check.plain'"),
+    "the judge's answer, read": (f"open({str(QUESTION.reference_file)!r})", "no files but its own"),
+    "a patched checker": (
+        "from knock.check import trace\ntrace.outputs = lambda *given: {}",
+        "it replaces knock.check.trace.outputs of the checker",
+    ),
+    "a patched method of the checker": (
+        "from knock.recipe import Recipe\nRecipe.image_shape = (1, 1, 1)",
+        "it replaces knock.recipe.Recipe.image_shape of the checker",
+    ),
+    "another submission, read": (f"open('{{folder}}/bob/{FILE}')", "no files but its own"),
+    "all submissions, listed": ("import os; os.listdir('{folder}')", "no files but its own"),
+    "a file in another place": ("open('{folder}/forged.csv', 'w')", "no files but its own"),
+    "a connection": (
+        "import socket; socket.create_connection(('127.0.0.1', {port}))",
+        "open no connection",
+    ),
+    "a kill of the grader": ("import os; os.kill({grader}, 9)", "may start no program"),
+    "a kill of its parent": (
+        "import os; os.kill(os.getppid(), 9)",
+        "may start no program",
+    ),
+    "the grader's memory": ("open('/proc/{grader}/mem', 'rb')", "no files but its own"),
+    "the grader's limits": (
+        "import resource; resource.prlimit({grader}, resource.RLIMIT_CPU, (1, 1))",
+        "may start no program",
+    ),
+    "limits taken off": (
+        "import resource\ntry: resource.setrlimit(resource.RLIMIT_CPU, (-1, -1))\n"
+        "except (OSError, ValueError): pass\nwhile True: pass",
+        STOPPED,
+    ),
+}
+
+
+@needs_one
+@needs_walls
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_costs_its_part_alone_and_is_told(name, tmp_path):
+    code, said = ATTACKS[name]
+    hand_in(tmp_path, bob="secret\n")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        filled = (
+            code.replace("{folder}", str(tmp_path))
+            .replace("{port}", str(server.getsockname()[1]))
+            .replace("{grader}", str(os.getpid()))
+        )
+        found = graded(planted(filled), SHORT if said == STOPPED else SETTINGS)
+    status = {part: one.status for part, one in found.parts.items()}
+    assert status == {part: "failed" if part == LOST else "done" for part in PARTS}, found
+    assert said in found.parts[LOST].message
+    assert not found.whole
+    assert found.walls == list(walls.ALL)
+    assert not (tmp_path / "forged.csv").exists()
+    after = graded(RIGHT)
+    assert after.whole and after.remark == ""
+
+
+@needs_one
+@needs_walls
+def test_an_attack_outside_of_all_parts_costs_the_file_and_is_told():
+    loop = graded(RIGHT + "\nwhile True: pass\n", SHORT)
+    assert [part.status for part in loop.parts.values()] == ["failed"] * 3
+    assert loop.remark.startswith(STOPPED)
+    patch = graded(RIGHT + "\nfrom knock import layers\nlayers.networks = None\n")
+    assert not patch.whole and "done" not in [part.status for part in patch.parts.values()]
+
+
+@pytest.mark.parametrize(
+    "text", ["(" * 5000, "-" * 200000 + "1", "x." * 20000 + "x", "\0", "é" * 9]
+)
+def test_a_text_that_no_parser_likes_is_a_line(text):
+    submission = Submission("anna", "vae_latent", FRAMEWORK or "chainer", FILE, text)
+    found = work.grade(submission, SETTINGS)
+    assert not found.whole
+    assert "\n" not in found.remark and len(found.remark) < 400
+
+
+@needs_one
+def test_where_there_is_no_fork_each_job_has_a_process_of_its_own(monkeypatch, tmp_path):
+    """As on Windows and macOS, where the time and the memory are watched from outside."""
+    elsewhere = exam.build(tmp_path)
+    file = elsewhere / "knock" / "grade" / "walls.py"
+    text = file.read_text(encoding="utf-8").replace('sys.platform == "linux"', "False")
+    file.write_text(text.replace('os.name != "posix"', "True"), encoding="utf-8")
+    with Room(FRAMEWORK, elsewhere, fork=False) as room:
+        monkeypatch.setattr(work, "_room", lambda name: room)
+        right = graded(RIGHT)
+        assert right.whole and right.walls == []
+        for code, said in (
+            ("import os; os._exit(3)", "it ended the process (exit code 3)"),
+            ("import time; time.sleep(1000)", "it was stopped: it was not done in time"),
+            (
+                "x = bytearray(1 << 29); import time; time.sleep(1000)",
+                "it was stopped: it took more memory than it may",
+            ),
+        ):
+            found = graded(planted(code), work.Settings(2, 1 << 28, [Variant()]))
+            assert found.parts[LOST].message.startswith(said)
+            assert found.parts["codes"].status == "done"
+
+
+# What comes out of a submission's process is not trusted
+
+
+@pytest.fixture(scope="module")
+def honest():
+    """The judge's own trace of question 01, its recipe, and what is sent of it."""
+    question = find("ae")
+    small = recipe.load_check(question.recipe_file)
+    found = trace.take(question.reference_file, plain, small)
+    return found, small, wire.pack(found, [])
+
+
+def test_a_trace_comes_out_as_it_went_in(honest):
+    found, small, message = honest
+    refused, replaced, got = wire.unpack(message, found, small)
+    assert (refused, replaced) == ("", [])
+    assert got.losses == found.losses and got.again == found.again and got.errors == {}
+    for mine, theirs in (
+        (got.outputs, found.outputs),
+        (got.resumed.state, found.resumed.state),
+        *((got.states[step], found.states[step]) for step in found.states),
+    ):
+        assert list(mine) == list(theirs)
+        assert all(np.array_equal(mine[key], theirs[key]) for key in mine)
+    assert wire.unpack(wire.refused("why"), found, small)[0] == "why"
+
+
+def drop(*keys):
+    """A change that removes an entry."""
+
+    def change(sent):
+        for key in keys[:-1]:
+            sent = sent[key]
+        del sent[keys[-1]]
+
+    return change
+
+
+def put(value, *keys):
+    """A change of an entry."""
+
+    def change(sent):
+        for key in keys[:-1]:
+            sent = sent[key]
+        sent[keys[-1]] = value
+
+    return change
+
+
+HOSTILE = {
+    "no outputs": put({}, "outputs"),
+    "one output too few": drop("outputs", "encoder"),
+    "no losses": put([], "losses"),
+    "a loss that is a text": put("0.1", "losses", 0, "loss"),
+    "more losses": lambda sent: sent["losses"].append({"loss": 1.0}),
+    "no state after ten steps": drop("states", 10),
+    "a state without a weight": drop("states", 10, "encoder.fc.weight"),
+    "a weight of another shape": put([1, 2], "states", 0, "encoder.fc.bias", "shape"),
+    "objects": put("|O", "outputs", "encoder", "dtype"),
+    "texts": put("<U4", "outputs", "encoder", "dtype"),
+    "too few bytes": put(b"12345678", "outputs", "encoder", "data"),
+    "an error in no part": put({"nowhere": "x"}, "errors"),
+    "no end": put(None, "resumed"),
+    "another first step": put({"other": 1.0}, "again"),
+    "no outputs after a checkpoint": put({}, "resumed", "outputs"),
+    "no steps after a checkpoint": put([], "resumed", "losses"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_no_honest_process_sends_is_not_taken(name, honest):
+    found, small, message = honest
+    sent = msgspec.msgpack.decode(message)
+    HOSTILE[name](sent)
+    with pytest.raises(wire.NotNumbersOfACheckError):
+        wire.unpack(msgspec.msgpack.encode(sent), found, small)
+    with pytest.raises(wire.NotNumbersOfACheckError):
+        wire.unpack(message[:-9], found, small)
+
+
+@pytest.mark.parametrize("part", wire._PARTS)
+def test_where_code_raises_the_trace_may_end(part, honest, tmp_path):
+    """What an honest process sends then is taken."""
+    found, small, _ = honest
+    text = find("ae").reference_file.read_text(encoding="utf-8")
+    after = {"loss": 0, "10 steps": 5, "100 steps": 50, "checkpoint": 101}.get(part)
+    more = {
+        "parameters": "def __init__(self, recipe): raise ValueError",
+        "forward": "def reconstruct(self, images): raise ValueError",
+    }.get(
+        part,
+        "taken = 0\n    def train_step(self, batch):\n        self.taken += 1\n"
+        f"        if self.taken > {after}:\n"
+        "            raise ValueError\n        return super().train_step(batch)",
+    )
+    path = tmp_path / "mine.py"
+    path.write_text(f"{text}\n\nclass Autoencoder(Autoencoder):\n    {more}\n", encoding="utf-8")
+    broken = trace.take(path, plain, small)
+    assert list(broken.errors) == [part]
+    assert list(wire.unpack(wire.pack(broken, []), found, small)[2].errors) == [part]
+
+
+# Hidden checks
+
+
+@needs_one
+def test_a_file_that_knows_the_open_numbers_fails_the_hidden_ones(grade, tmp_path):
+    """Pictures of one size only, as in the open check, where the recipe says which."""
+    small = recipe.load_check(QUESTION.recipe_file)
+    shape = small.image_shape
+    assert "(-1, *self.image_shape)" in RIGHT
+    cheat = RIGHT.replace("(-1, *self.image_shape)", f"(-1, *{tuple(shape)})")
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "other.toml").write_text(
+        f"seed = 7\nquestions = ['04']\n[check]\nimage = [{shape[0]}, {shape[1] + 4}, {shape[2]}]\n"
+    )
+    (hidden / "elsewhere.toml").write_text("seed = 8\nquestions = ['gan']\n")
+    _, _, _, found = grade("--hidden", "hidden", "--html", "page.html", cheat=cheat, right=RIGHT)
+    assert found["right"]["points"] == found["right"]["of"]
+    assert float(found["cheat"]["networks"]) == 0
+    assert "networks failed: hidden check other: " in found["cheat"]["remarks"]
+    assert "hidden checks: elsewhere, other" in (tmp_path / "page.html").read_text()
+    assert graded(cheat).whole
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "no hidden checks in hidden"),
+        ("seed = 'x'\n", "is no hidden check: Expected `int`, got `str` - at `$.seed`"),
+        ("sead = 1\n", "is no hidden check: Object contains unknown field `sead`"),
+        ("questions = ['nothing']\n", "no question 'nothing'"),
+        ("[check]\nimage = [1, 2]\n", "hidden check one: "),
+        ("[check]\nconstants = { zz = 3 }\n", "hidden check one: "),
+        ("[check]\nimage = [1, -8, 8]\n", "hidden check one: "),
+    ],
+)
+def test_a_broken_hidden_check_is_told_before_anything_is_graded(knock, tmp_path, text, said):
+    hand_in(tmp_path / "class", anna=RIGHT)
+    (tmp_path / "hidden").mkdir()
+    if text is not None:
+        (tmp_path / "hidden" / "one.toml").write_text(text)
+    code, out, err = knock("grade", "class", "--out", "grades.csv", "--hidden", "hidden")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err
+    assert not (tmp_path / "grades.csv").exists()
+
+
+# Stopped, and gone on with
+
+
+def command(folder, *words):
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "knock",
+            "grade",
+            "class",
+            "--out",
+            "grades.csv",
+            "--jobs",
+            "1",
+            *words,
+        ],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def lines(path):
+    return path.read_text(encoding="utf-8").count("\n") if path.exists() else 0
+
+
+@needs_one
+@posix
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
+def test_a_grading_that_was_stopped_goes_on_where_it_was(sign, tmp_path, knock):
+    slow = planted("import time; time.sleep(0.3)")
+    names = [f"s{number}" for number in range(6)]
+    hand_in(tmp_path / "class", **dict.fromkeys(names, slow))
+    stopped = command(tmp_path)
+    record, deadline = tmp_path / "grades.jsonl", time.monotonic() + 120
+    while lines(record) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    stopped.send_signal(sign)
+    stopped.communicate(timeout=60)
+    before = lines(record)
+    assert 2 <= before < len(names)
+    if sign == signal.SIGINT:
+        assert stopped.returncode == 130
+        assert len(rows(tmp_path / "grades.csv")) in (before, before + 1)
+    else:
+        with record.open("a", encoding="utf-8") as file:
+            file.write('{"key": "cut in the mid')
+    code, out, _ = knock("grade", "class", "--out", "grades.csv", "--jobs", "1")
+    assert code == 0
+    assert f"{before} of 6 are graded already" in out
+    assert out.count(": vae_latent in") == len(names) - before
+    assert lines(record) == len(names)
+    found = rows(tmp_path / "grades.csv")
+    assert list(found) == names
+    assert all(row["points"] == row["of"] for row in found.values())
+
+
+@needs_one
+def test_what_has_changed_is_graded_again(grade, tmp_path):
+    code, out, _, found = grade(anna=RIGHT, bert=WRONG)
+    assert "already" not in out
+    _, out, _, _ = grade()
+    assert "2 of 2 are graded already" in out and "anna" not in out
+    _, out, _, found = grade(bert=RIGHT)
+    assert "1 of 2 are graded already" in out and "anna:" not in out
+    assert found["bert"]["points"] == found["bert"]["of"]
+    _, out, _, _ = grade("--seed", "5")
+    assert "already" not in out
+    (tmp_path / "points.toml").write_text(
+        points.TABLE.read_text(encoding="utf-8").replace("walk = 2", "walk = 50"), encoding="utf-8"
+    )
+    _, out, _, found = grade("--seed", "5", "--points", "points.toml")
+    assert "2 of 2 are graded already" in out  # points are no part of a grade
+    assert float(found["anna"]["walk"]) == 50
+
+
+@posix
+def test_two_gradings_do_not_write_one_record(knock, tmp_path):
+    import fcntl
+
+    hand_in(tmp_path / "class", anna=RIGHT)
+    with (tmp_path / "grades.jsonl").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        code, _, err = knock("grade", "class", "--out", "grades.csv")
+    assert (code, err) == (
+        2,
+        "knock: another grading is writing grades.jsonl; choose another --out\n",
+    )
+
+
+def test_a_file_of_others_is_no_record(knock, tmp_path):
+    hand_in(tmp_path / "class", anna=RIGHT)
+    (tmp_path / "grades.jsonl").write_text('{"a": 1}\n')
+    code, _, err = knock("grade", "class", "--out", "grades.csv")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "grades.jsonl, line 1, is no record of grades" in err
+    assert (tmp_path / "grades.jsonl").read_text() == '{"a": 1}\n'
+
+
+# A class of two hundred, and a cluster
+
+
+@needs_one
+def test_two_hundred_submissions(tmp_path):
+    """Each its own grade, whatever its neighbours do."""
+    attacks = ["import os; os._exit(0)", "raise ValueError", "import os; os.kill(os.getppid(), 9)"]
+    kinds = [*map(planted, attacks), WRONG, *[RIGHT] * 21]
+    made = [
+        Submission(f"s{n:03}", "vae_latent", FRAMEWORK, FILE, kinds[n % len(kinds)])
+        for n in range(200)
+    ]
+    found = {one.student: given for one, given in many.here(made, SETTINGS, 2)}
+    assert len(found) == 200
+    for number, one in enumerate(made):
+        parts = {part: given.status for part, given in found[one.student].parts.items()}
+        lost = "done" if number % len(kinds) > 3 else "failed"
+        assert parts == {part: lost if part == LOST else "done" for part in PARTS}
+
+
+@needs_one
+def test_a_cluster_grades_as_this_machine_does(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    texts = [RIGHT, WRONG, planted("import os; os._exit(0)"), "def half(:\n", planted("1/0")]
+    made = [Submission(f"s{n}", "vae_latent", FRAMEWORK, FILE, t) for n, t in enumerate(texts)]
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None
+    ) as cluster:
+        there = dict(many.on_cluster(made, SETTINGS, cluster.scheduler_address))
+        with monkeypatch.context() as other:
+            other.setattr(paths, "ANSWERS", paths.ASSETS)
+            with pytest.raises(UserError, match="has another version of this project"):
+                list(many.on_cluster(made, SETTINGS, cluster.scheduler_address))
+    here = dict(many.here(made, SETTINGS, 2))
+
+    def of(grades):
+        return [msgspec.structs.replace(grades[one], seconds=0.0, memory=0) for one in made]
+
+    assert of(there) == of(here)
+    assert [grade.whole for grade in of(here)] == [True, False, False, False, False]
+
+
+def test_a_cluster_that_is_not_there_is_a_line(knock, tmp_path):
+    pytest.importorskip("distributed")
+    hand_in(tmp_path / "class", anna=RIGHT)
+    code, _, err = knock("grade", "class", "--out", "g.csv", "--dask", "nowhere")
+    assert code == 2 and "no Dask cluster at nowhere" in err
+
+
+# Who has handed in what
+
+
+def test_question_framework_and_student_are_read_off_names(tmp_path):
+    for name in (
+        "anna/wgan_gp_pytorch.py",
+        "anna/deep/down/My WGAN (keras).py",
+        "anna/helpers.py",
+        "bert-dcgan-keras-final.py",
+        "gan_tensorflow.py",
+        "anna/__pycache__/gan_keras.py",
+        "anna/.ipynb_checkpoints/gan_keras.py",
+        ".hidden/gan_keras.py",
+        "notes.txt",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x = 1\n", encoding="utf-8")
+    found, ignored = submissions.find(tmp_path, None, None)
+    assert [(one.student, one.question, one.framework) for one in found] == [
+        ("anna", "wgan", "keras"),
+        ("anna", "wgan_gp", "pytorch"),
+        ("bert_final", "dcgan", "keras"),
+        ("gan_tensorflow", "gan", "tensorflow"),
+    ]
+    assert all(one.text == "x = 1\n" for one in found)
+    assert ignored == ["anna/helpers.py: no question in its name; say --question"]
+    found, ignored = submissions.find(tmp_path, find("ae"), "chainer")
+    assert {(one.question, one.framework) for one in found} == {("ae", "chainer")}
+    assert len(found) == 5 and ignored == []
+
+
+def test_what_is_no_readable_file_is_told_and_not_read(tmp_path):
+    folder = tmp_path / "class"
+    (folder / "anna").mkdir(parents=True)
+    (tmp_path / "other.py").write_text("secret\n", encoding="utf-8")
+    (folder / "anna" / "ae_keras.py").symlink_to(tmp_path / "other.py")
+    (folder / "bert_ae_keras.py").write_bytes(b"\xff\xfe")
+    (folder / "carl_ae_keras.py").write_bytes(b"#" * (1 << 21))
+    (folder / "dora_ae_keras.py").mkdir()
+    (folder / "emil_ae_keras.py").write_text("x = 1\n")
+    found = {one.student: one for one in submissions.find(folder, None, None)[0]}
+    assert found["anna"].problem == "it is a link, and not read"
+    assert found["bert"].problem.startswith("it is no text")
+    assert found["carl"].problem == "it is larger than 1 MB, and not read"
+    assert found["emil"].problem == ""
+    assert not any(one.text for name, one in found.items() if name != "emil")
+    failed = work.grade(found["anna"], SETTINGS)
+    assert failed.remark == "it is a link, and not read"
+    assert {part.status for part in failed.parts.values()} == {"failed"}
+
+
+# The table and the page
+
+
+def result(student="anna", message="", remark=""):
+    parts = {part: work.Part("done") for part in PARTS}
+    parts[LOST] = work.Part("failed", message)
+    return work.Grade(student, "vae_latent", "keras", "a.py", parts, False, remark, 1.0, 1 << 20)
+
+
+def test_no_cell_is_a_formula_and_no_text_is_markup():
+    evil = ["=1+1", "+1", "-1", "@SUM(A1)", "  =2\n", "<script>alert(1)</script>", '"><b>']
+    grades = [result(text, text, text) for text in evil]
+    worth = points.load()
+    for row in csv.reader(report.table(grades, worth).splitlines()[1:]):
+        assert not [cell for cell in row if cell[:1] in set("=+-@")]
+    page = report.document(grades, worth, SETTINGS)
+    assert "<script>" not in page and "<b>\n" not in page
+    assert html.escape("<script>alert(1)</script>") in page
+    assert not re.search(r'src=|href="[^#]|@import|url\(', page)
+
+
+def test_the_page_counts_what_went_wrong_and_says_which_walls_did_not_stand():
+    grades = [result("anna", "doubled"), result("bert", "doubled"), result("carl", "halved")]
+    page = report.document(grades, points.load(), SETTINGS)
+    counted = re.findall(r"<tr><td>(\d)</td><th>vae_latent, walk</th><td>(\w+)</td>", page)
+    assert counted == [("2", "doubled"), ("1", "halved")]
+    assert "no wall for network on this system: a submission can use the network" in page
+    behind = [msgspec.structs.replace(one, walls=list(walls.ALL)) for one in grades]
+    assert "no wall" not in report.document(behind, points.load(), SETTINGS)
+    for number in range(3):
+        assert f'href="#s{number}"' in page and f'id="s{number}"' in page
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere", "--out", "g.csv"], "no folder nowhere of submissions"),
+        (["empty", "--out", "g.csv"], "no submissions in empty, such as dcgan_keras.py"),
+        (["unnamed", "--out", "g.csv"], "unnamed: a.py: no question in its name"),
+        (["class", "--out", "g.txt"], "--out must name a .csv, not g.txt"),
+        (["class", "--out", "no/g.csv"], "cannot write no/g.jsonl"),
+        (["class", "--out", "g.csv", "--jobs", "0"], "must be above 0"),
+        (["class", "--out", "g.csv", "--question", "x"], "no question 'x'"),
+        (["class", "--out", "g.csv", "--framework", "x"], "no framework 'x'"),
+    ],
+)
+def test_bad_input_is_one_line(knock, tmp_path, words, said):
+    hand_in(tmp_path / "class", anna=RIGHT)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "unnamed").mkdir()
+    (tmp_path / "unnamed" / "a.py").write_text("")
+    code, out, err = knock("grade", *words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert said in err
+
+
+def test_a_framework_that_is_missing_is_told_at_once(knock, tmp_path, monkeypatch):
+    hand_in(tmp_path / "class", anna=RIGHT)
+    monkeypatch.setattr(frameworks.Framework, "missing", property(lambda self: ("it",)))
+    code, _, err = knock("grade", "class", "--out", "g.csv")
+    assert code == 2 and "needs it, not installed here" in err
+    assert json.dumps(err).count("\\n") == 1
+    assert not (tmp_path / "g.csv").exists()
+
+
+def test_the_process_of_submissions_says_nothing_about_our_machine(monkeypatch):
+    """Nothing of the environment but what Python needs goes in."""
+    monkeypatch.setenv("SECRET_TOKEN", "x")
+    seen = {}
+    monkeypatch.setattr(subprocess, "Popen", lambda words, **more: seen.update(more))
+    Room("keras", invigilator.Path("."))._start(None)
+    assert "SECRET_TOKEN" not in seen["env"] and "PATH" in seen["env"]
