@@ -584,6 +584,19 @@ def test_the_command_shows_the_parts_and_fails_with_them(numpy_only, tmp_path, c
             assert count == "  7 passed, 0 failed"
 
 
+def test_a_file_cannot_end_its_check(numpy_only, tmp_path, capsys):
+    """With exit code 0 and no table, as if all were well."""
+    for more in (
+        "import os\nos._exit(0)\n",
+        CHANGED + "    def begin(self): import os; os._exit(0)\n",
+    ):
+        with pytest.raises(SystemExit) as left:
+            cli.main(["check", "ae", str(mine(tmp_path, more))])
+        assert left.value.code in (1, 2)
+        said = capsys.readouterr()
+        assert "it ends the program: sys.exit(0)" in said.out + said.err
+
+
 def test_a_command_for_all_frameworks_fails_with_any(monkeypatch):
     """Each has a process of its own, and gets the seed."""
     monkeypatch.setattr(frameworks, "installed", lambda: ["pytorch", "keras", "chainer"])
