@@ -88,6 +88,8 @@ def _parser() -> OneLineParser:
     one = add("hint", _hint, "help with a question, level by level")
     one.add_argument("question", help="number or name")
     one.add_argument("--level", type=int, default=1, metavar="N", help="1, a nudge, to 3")
+    one.add_argument("--part", metavar="NAME", help="of this part, or of all; else where you are")
+    one.add_argument("--framework", "-f", help="in this one; else in the one you used last")
     one = add("solution", _solution, "our answer, once yours passes its check")
     one.add_argument("question", help="number or name")
     one.add_argument("file", nargs="?", type=file, help="yours (my/NAME_FRAMEWORK.py)")
@@ -215,7 +217,7 @@ def _start(found: argparse.Namespace, rest: list[str]) -> int:
 def _hint(found: argparse.Namespace, rest: list[str]) -> int:
     from knock import hints
 
-    print(hints.show(found.question, found.level))
+    print(hints.show(found.question, found.level, found.part, found.framework))
     return 0
 
 

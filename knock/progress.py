@@ -23,7 +23,9 @@ FILE = FOLDER / "progress.jsonl"
 class Answer(msgspec.Struct, frozen=True):
     """The learner's answer to a question in a framework, as it was last begun or checked.
 
-    `passed` is the digest of the file that passed as a whole, and empty where it did not.
+    `passed` is the digest of the file that passed as a whole, and empty where it did not. `at` is
+    the part to go on with and `said` what the last check said of it, each empty where there is
+    none.
     """
 
     question: str
@@ -31,6 +33,8 @@ class Answer(msgspec.Struct, frozen=True):
     file: str
     done: list[str] = []
     passed: str = ""
+    at: str = ""
+    said: str = ""
 
     @property
     def path(self) -> Path:
@@ -70,14 +74,24 @@ def begun(question: Question, framework: str, file: Path) -> None:
     _remember(Answer(question.name, framework, _named(file)))
 
 
-def checked(question: Question, framework: str, file: Path, done: list[str], passed: str) -> None:
+def checked(
+    question: Question,
+    framework: str,
+    file: Path,
+    done: list[str],
+    passed: str,
+    at: str = "",
+    said: str = "",
+) -> None:
     """Remember what a check of a file found, if the file is in `my` or is remembered already.
 
-    `passed` is the digest that it had before the check, and empty unless the whole passed.
+    `passed` is the digest that it had before the check, and empty unless the whole passed; `at` and
+    `said` are as in `Answer`.
     """
     known = any(one.path.resolve() == file.resolve() for one in _read()[0])
     if known or file.resolve().is_relative_to(FOLDER.resolve()):
-        _remember(Answer(question.name, framework, _named(file), done, passed))
+        said = " ".join(said.split())  # a message may quote an error of several lines
+        _remember(Answer(question.name, framework, _named(file), done, passed, at, said))
 
 
 def _named(file: Path) -> str:

@@ -1,10 +1,9 @@
-"""What learners do with a question: begin, ask for hints, see our answer, compare, start over."""
+"""What learners do with a question: begin, see our answer, compare, start over."""
 
 import re
 
 from knock import diff, files, frameworks, mine, paths
 from knock.errors import UserError
-from knock.questions import all_questions
 from tests.helpers import answer
 from tests.test_cli import needs_torch
 
@@ -92,29 +91,6 @@ def test_a_question_without_answers_cannot_be_begun(knock, monkeypatch):
     monkeypatch.setattr("knock.paths.ANSWERS", paths.QUESTIONS)
     for words in (["start", "ae"], ["solution", "ae", "--give-up"], ["run", "ae"]):
         assert knock(*words) == (2, "", "knock: question 01 ae has no answer yet\n")
-
-
-# Hints
-
-
-@pytest.mark.parametrize("question", all_questions(), ids=lambda question: question.name)
-def test_every_level_of_hints_is_there_and_names_the_next(question, knock):
-    page = question.hints_file.read_text(encoding="utf-8")
-    told = []
-    for level in ("1", "2", "3"):
-        code, out, _ = knock("hint", question.name, "--level", level)
-        assert code == 0
-        title, text, further = re.fullmatch(r"(.*)\n\n(.*)\n\n(.*)\n", out, re.DOTALL).groups()
-        assert title.startswith(question.label)
-        told.append(f"## {level} · {title.removeprefix(f'{question.label} · ')}\n\n{text}\n")
-        assert further.endswith(f"--level {int(level) + 1}") or level == "3"
-    assert further.endswith(f"knock solution {question.name}")
-    assert page.rstrip().endswith("\n".join(told).rstrip())
-
-
-def test_a_nudge_comes_first(knock):
-    assert knock("hint", "6") == knock("hint", "dcgan", "--level", "1")
-    assert knock("hint", "6")[1].startswith("06 dcgan · A nudge\n")
 
 
 # Our answer

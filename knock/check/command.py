@@ -50,7 +50,8 @@ def run(
     print(f"{title}{file}", lines(report), sep="\n")
     if report.results is not None:
         print("", table(report.results), sep="\n")
-    progress.checked(question, framework, file, report.done, before if report.passed else "")
+    passed = before if report.passed else ""
+    progress.checked(question, framework, file, report.done, passed, *report.at)
     return 0 if report.passed else 1
 
 

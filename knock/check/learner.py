@@ -53,6 +53,19 @@ class Report:
         return [part.name for part in self.parts if part.status == "done"]
 
     @property
+    def at(self) -> tuple[str, str]:
+        """The part to go on with, a wrong one before an open one, and what is said of it.
+
+        The part is empty where every one is done: what is wrong then, if anything, is elsewhere.
+        """
+        for status in ("failed", "to do", "unknown"):
+            for part in self.parts:
+                if part.status == status:
+                    to_do = "to do: " if status == "to do" else ""
+                    return part.name, self.rest or to_do + part.message
+        return "", self.rest
+
+    @property
     def passed(self) -> bool:
         """Whether the whole file passes."""
         return self.results is not None and not _failure(self.results)
