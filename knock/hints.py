@@ -23,16 +23,18 @@ def show(word: str, level: int, part: str | None = None, framework: str | None =
     if framework is not None:
         asked += ["--framework", question.framework(framework)]
     answer = progress.of(question, framework)
-    said = ""
+    said = []
     if part is None:
         part = at(question, answer) or ALL
         if answer is not None and answer.said:
-            said = f"The last check of {answer.file}: {answer.said}"
+            said = [f"The last check of {answer.file}: {answer.said}"]
     elif part != ALL:
         _require(question, part)
     if framework is None and part != ALL and answer is not None:
         framework = answer.framework
-    return text(question, level, part, framework, said, asked)
+    command = " ".join(["knock hint", question.name, *asked, "--level", str(level + 1)])
+    title, help = text(question, level, part, framework).split("\n\n", 1)
+    return "\n\n".join([title, *said, help, further(question, level, command)])
 
 
 def at(question: Question, answer: Answer | None) -> str | None:
@@ -48,13 +50,10 @@ def at(question: Question, answer: Answer | None) -> str | None:
     return next((part for part in parts if part not in answer.done), None)
 
 
-def text(
-    question: Question, level: int, part: str, framework: str | None, said: str, asked: list[str]
-) -> str:
-    """A level's help with a part, or all of it, below what a check said.
+def text(question: Question, level: int, part: str, framework: str | None) -> str:
+    """A level's help with a part, or with `all`, below its title.
 
-    `asked` are the words that the command for the next level repeats. Raises UserError when there
-    is no such level.
+    Raises UserError when there is no such level.
     """
     levels = hint_page.read(question.hints_file)
     if level not in levels:
@@ -69,15 +68,15 @@ def text(
     help = found.text if part == ALL else found.of(part)
     if framework is not None:
         help = hint_page.narrow(help, framework)
-    further = " ".join(["That is all.", _solution(question)])
+    return f"{title}\n\n{help}"
+
+
+def further(question: Question, level: int, how: str) -> str:
+    """What is there beyond a level; `how` gets the next one."""
+    levels = hint_page.read(question.hints_file)
     if level + 1 in levels:
-        command = " ".join(["knock hint", question.name, *asked, "--level", str(level + 1)])
-        further = f"Not enough? {levels[level + 1].title}: {command}"
-    return "\n\n".join(filter(None, [title, said, help, further]))
-
-
-def _solution(question: Question) -> str:
-    return f"Once your answer passes, ours is yours: knock solution {question.name}"
+        return f"Not enough? {levels[level + 1].title}: {how}"
+    return f"That is all. Once your answer passes, ours is yours: knock solution {question.name}"
 
 
 def _require(question: Question, part: str) -> None:

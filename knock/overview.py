@@ -36,29 +36,46 @@ def _cell(question: Question, answer: Answer | None) -> str:
 def following(framework: str | None) -> str:
     """Which question comes next, in a framework or in any, and the command for it.
 
-    It is the one last worked on, if that does not pass yet; else the first that passes nowhere.
     Raises UserError for an unknown framework.
+    """
+    found = ahead(framework)
+    if found is None:
+        return f"All {len(all_questions())} questions are done. Another framework? knock progress"
+    question, answer = found
+    if answer is not None:
+        return _go_on(question, answer)
+    known = _known(framework)
+    return _begin(question, framework or (known[-1].framework if known else None))
+
+
+def ahead(framework: str | None) -> tuple[Question, Answer | None] | None:
+    """The question that comes next, in a framework or in any, with the answer that was begun.
+
+    It is the one last worked on, if that does not pass yet; else the first that passes nowhere.
+    None where every one is done. Raises UserError for an unknown framework.
     """
     if framework is not None:
         frameworks.find(framework)
     questions = {question.name: question for question in all_questions()}
-    known = [
+    known = _known(framework)
+    passed = {one.question for one in known if one.passes}
+    for one in reversed(known):
+        if one.question not in passed:
+            return questions[one.question], one
+    return next(((q, None) for q in questions.values() if q.name not in passed), None)
+
+
+def _known(framework: str | None) -> list[Answer]:
+    """The answers that are there, in a framework or in any, the last touched last."""
+    names = {question.name for question in all_questions()}
+    return [
         one
         for one in progress.answers()
         if framework in (None, one.framework)
         and one.framework in frameworks.FRAMEWORKS
-        and one.question in questions
+        and one.question in names
         and one.path.is_file()
     ]
-    passed = {one.question for one in known if one.passes}
-    for one in reversed(known):
-        if one.question not in passed:
-            return _go_on(questions[one.question], one)
-    last = framework or (known[-1].framework if known else None)
-    for question in questions.values():
-        if question.name not in passed:
-            return _begin(question, last)
-    return f"All {len(questions)} questions are done. Another framework? knock progress"
 
 
 def _go_on(question: Question, answer: Answer) -> str:

@@ -1,0 +1,1 @@
+"""`knock watch`: a learner's file is checked again whenever it is saved."""
