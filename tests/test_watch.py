@@ -333,6 +333,28 @@ def test_two_saves_within_a_tick_of_the_clock_are_two(alone):
     assert watched.check is not first
 
 
+def test_a_file_is_not_called_gone_between_the_two_halves_of_a_save(alone, monkeypatch, capsys):
+    watched, file = alone
+    watched.look()
+    file.unlink()
+    watched.look()
+    watched.look()
+    assert watched.check is None
+    assert "is gone" not in capsys.readouterr().out
+    now = time.monotonic()
+    monkeypatch.setattr(session.time, "monotonic", lambda: now + 2)
+    watched.look()
+    watched.look()
+    assert capsys.readouterr().out.count("is gone") == 1
+
+
+def test_ctrl_c_is_a_key_on_some_systems(alone):
+    watched, _ = alone
+    watched.events.put("\x03")
+    with pytest.raises(KeyboardInterrupt):
+        watched.follow()
+
+
 def test_a_check_that_takes_long_is_told_of_once(alone, monkeypatch, capsys):
     watched, _ = alone
     watched.look()
@@ -390,6 +412,14 @@ def test_n_says_what_is_next_and_goes_on_with_it_once_it_is_begun(watch, tmp_pat
     terminal, file = watch()
     terminal.press("n")
     terminal.see("01 ae in PyTorch, in my/ae_pytorch.py: left: step, sampling")
+    for title in ("A nudge", "Which API"):
+        terminal.press("h")
+        assert "left:" not in terminal.see(f"01 ae · {title}: step in PyTorch")
+        terminal.press("n")
+        terminal.see("left: step, sampling")  # between two hints, it begins no new series of them
+    in_place(file, answer("saved again"))
+    terminal.see("✗ step +saved again")
+    assert "left:" not in terminal.see("q quit"), "that may be another now"
     in_place(file, answer("x", "done", "done", "done", "done"))
     terminal.see("0 passed, 0 failed")
     terminal.press("n")

@@ -46,7 +46,7 @@ class Session:
         mine = known is not None and known.path.resolve() == file.resolve()
         self.at = hints.at(question, known if mine else None)
         self.level = 0  # of the hint that is shown
-        self.report = self.below = self.status = ""
+        self.report = self.help = self.coming = self.status = ""
         self.seen: tuple[int, str] | None = None
         self.since = 0.0
         self.check: Check | None = None
@@ -75,6 +75,8 @@ class Session:
                         return other
                 case "q":
                     return None
+                case "\x03":  # Ctrl-C, which Windows gives to who waits for a key
+                    raise KeyboardInterrupt
 
     def _look_out(self) -> None:
         for _ in looks(self.file.resolve().parent, self.poll, self.over):
@@ -107,12 +109,12 @@ class Session:
         self.look()
         if check is not self.check:
             return
-        self.check, self.status = None, ""
+        self.check, self.status, self.coming = None, "", ""
         output = check.output.strip()
         if re.search(rf"^{self.question.label} in ", output, re.MULTILINE):
             at = next(_open(output, self.parts), None)
             if at != self.at:
-                self.at, self.level, self.below = at, 0, ""
+                self.at, self.level, self.help = at, 0, ""
         elif check.code != 2:  # what is wrong with the file is told in a line
             told = f"{_clock()} The check ended without a report ({_how(check.code)})."
             output = f"{output}\n{told} Does the file end the program?".strip()
@@ -125,8 +127,9 @@ class Session:
         last = max(hint_page.read(self.question.hints_file))
         self.level = min(self.level + 1, last)
         text = hints.text(self.question, self.level, self.at or hints.ALL, self.framework)
-        self.below = f"{text}\n\n{hints.further(self.question, self.level, 'h again')}"
-        self.draw(self.below)
+        self.help = f"{text}\n\n{hints.further(self.question, self.level, 'h again')}"
+        self.coming = ""
+        self.draw(self.help)
 
     def next(self) -> "Session | None":
         """Go on with what comes next, if that was begun; say what it is, if not."""
@@ -134,8 +137,8 @@ class Session:
         if answer is not None and answer.path.resolve() != self.file.resolve():
             file = answer.path
             return Session(self.events, question, self.framework, file, self.poll, self.pressed)
-        self.level, self.below = 0, overview.following(self.framework)
-        self.draw(self.below)
+        self.coming = overview.following(self.framework)
+        self.draw(self.coming)
         return None
 
     def tell(self, status: str) -> None:
@@ -148,7 +151,7 @@ class Session:
         if not (os.name == "posix" and sys.stdout.isatty()):
             print(news, flush=True)
             return
-        below = [self.below, self.status, KEYS if self.pressed else ""]
+        below = [self.help, self.coming, self.status, KEYS if self.pressed else ""]
         print(_CLEAR + "\n\n".join(filter(None, [self.report, *below])), flush=True)
 
 
