@@ -405,7 +405,15 @@ def test_h_gives_the_next_level_of_the_part_that_fails(watch):
     in_place(file, answer("all done", "done", "done", "done", "done"))
     terminal.see("0 passed, 0 failed")
     terminal.press("\x1b[1;5H\x1bq\x1bOHh")  # Ctrl-Home, Alt-q, Home: no keys of ours; and one
-    terminal.see("01 ae · A nudge in PyTorch")
+    terminal.see("It passes. n says what comes next; ours: knock solution ae")
+    in_place(file, answer("no report", more="import os; os._exit(0)"))
+    terminal.see("ended without a report")
+    terminal.press("h")
+    terminal.see("01 ae · A nudge in PyTorch")  # of all parts: nothing is known of one
+    in_place(file, answer("broken again", "done", "done", "done", "failed"))
+    terminal.see("✗ sampling +broken again")
+    terminal.press("h")
+    terminal.see("01 ae · A nudge: sampling in PyTorch")
 
 
 def test_n_says_what_is_next_and_goes_on_with_it_once_it_is_begun(watch, tmp_path):
