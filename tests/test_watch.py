@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 
 from knock import mine, paths
-from knock.watch import keys, saves, session
+from knock.questions import all_questions
+from knock.watch import child, keys, saves, session
 from tests.test_cli import needs_torch
 
 import pytest
@@ -231,15 +232,16 @@ def test_of_a_burst_the_last_state_is_shown(watch):
     terminal.see("✗ step +after it")
 
 
+START_ANOTHER = """
+import subprocess, sys
+other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+open("other", "w").write(f"{other.pid};")
+"""
+
+
 def test_a_check_that_never_ends_is_ended_with_all_it_started(watch, tmp_path):
     terminal, file = watch()
-    more = (
-        "import subprocess, sys\n"
-        "other = subprocess.Popen([sys.executable, '-c', 'while True: pass'])\n"
-        "open('other', 'w').write(f'{other.pid};')\n"
-        "while True: print('x' * 9999)\n"
-    )
-    in_place(file, answer("never", more=more))
+    in_place(file, answer("never", more=f"{START_ANOTHER}while True: print('x' * 9999)"))
     other = tmp_path / "other"
     end = time.monotonic() + DEADLINE
     while not (other.exists() and other.read_text().endswith(";")):
@@ -249,6 +251,23 @@ def test_a_check_that_never_ends_is_ended_with_all_it_started(watch, tmp_path):
     assert "never" not in terminal.see("✗ step +at last")
     assert gone(pids(tmp_path)[1])
     assert gone(int(other.read_text().rstrip(";")))
+
+
+def test_what_a_check_leaves_running_is_ended(watch, tmp_path):
+    terminal, file = watch()
+    in_place(file, answer("others", more=START_ANOTHER))
+    terminal.see("✗ step +others")
+    assert gone(int((tmp_path / "other").read_text().rstrip(";")))
+
+
+def test_of_an_endless_output_the_last_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(child, "_KEPT", 20)
+    over: queue.SimpleQueue[child.Check] = queue.SimpleQueue()
+    child.Check(["9999"], over.put)
+    ended = over.get(timeout=DEADLINE)
+    last = f"no question '9999'; there are: {', '.join(q.label for q in all_questions())}\n"
+    assert (ended.code, ended.output) == (2, last[-20:])
 
 
 @pytest.mark.parametrize(
@@ -348,9 +367,19 @@ def test_a_file_is_not_called_gone_between_the_two_halves_of_a_save(alone, monke
     assert capsys.readouterr().out.count("is gone") == 1
 
 
+def test_when_it_is_over_nobody_looks_out_any_more(alone):
+    watched, _ = alone
+    before = set(threading.enumerate())
+    with watched:
+        (looking,) = set(threading.enumerate()) - before
+    looking.join(DEADLINE)
+    assert not looking.is_alive()
+
+
 def test_ctrl_c_is_a_key_on_some_systems(alone):
     watched, _ = alone
-    watched.events.put("\x03")
+    for key in "\x03q":
+        watched.events.put(key)
     with pytest.raises(KeyboardInterrupt):
         watched.follow()
 
