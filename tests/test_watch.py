@@ -275,7 +275,8 @@ def test_of_an_endless_output_the_last_is_kept(tmp_path, monkeypatch):
     [
         ("def broken(:", r"knock: .*does not run: SyntaxError: .*\(line 2\)"),
         ("import sys; sys.exit(0)", r"knock: .*it ends the program: sys.exit\(0\)"),
-        ("import os; os._exit(0)", r"ended without a report \(exit code 0\)"),
+        ("import os; os._exit(0)", r"knock: .*it ends the program: sys.exit\(0\)"),
+        ("import ctypes; ctypes.string_at(0)", r"ended without a report \(signal 11\)"),
         ("import os; os.kill(os.getpid(), 9)", r"ended without a report \(signal 9\)"),
         ("1 / 0", "knock: .*ZeroDivisionError"),
     ],
@@ -435,7 +436,7 @@ def test_h_gives_the_next_level_of_the_part_that_fails(watch):
     terminal.see("0 passed, 0 failed")
     terminal.press("\x1b[1;5H\x1bq\x1bOHh")  # Ctrl-Home, Alt-q, Home: no keys of ours; and one
     terminal.see("It passes. n says what comes next; ours: knock solution ae")
-    in_place(file, answer("no report", more="import os; os._exit(0)"))
+    in_place(file, answer("no report", more="import os; os.kill(os.getpid(), 9)"))
     terminal.see("ended without a report")
     terminal.press("h")
     terminal.see("01 ae · A nudge in PyTorch")  # of all parts: nothing is known of one
