@@ -13,6 +13,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from knock import notebook
 from knock.errors import UserError
 
 _numbers = itertools.count()
@@ -33,16 +34,22 @@ def load(path: Path, code: CodeType | None = None) -> ModuleType:
     if not path.is_file():
         raise UserError(f"no file {path}")
     # A new name each time: two versions of one file may be looked at in one process.
-    spec = importlib.util.spec_from_file_location(f"knock_answer_{next(_numbers)}", path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # Keras and others look up the module that a class is in
+    name = f"knock_answer_{next(_numbers)}"
+    if notebook.is_notebook(path):
+        code = code or compile(notebook.source(path), str(path), "exec", dont_inherit=True)
+        # Of no file: TensorFlow would take what is in that for the source of a function.
+        module, loader = ModuleType(name), None
+    else:
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise UserError(f"{path} is no Python file")
+        module, loader = importlib.util.module_from_spec(spec), spec.loader
+    sys.modules[name] = module  # Keras and others look up the module that a class is in
     try:
-        if code is None:
-            spec.loader.exec_module(module)
-        else:
+        if code is not None:
             exec(code, vars(module))
+        elif loader is not None:
+            loader.exec_module(module)
     except (Exception, SystemExit) as error:  # a file that exits has not passed
         raise UserError(f"{path} does not run: {describe(error, path)}") from None
     return module
@@ -73,10 +80,11 @@ def describe(error: BaseException, path: Path) -> str:
             f"{type(error).__name__}: {_BOLD.sub('', lines[0])}" if lines else type(error).__name__
         )
     if isinstance(error, SyntaxError) and error.lineno:
-        return f"{text} (line {error.lineno})"
-    places = traced or [
+        return f"{text} ({notebook.place(path, error.lineno)})"
+    passed = traced or [
         frame.lineno
         for frame in traceback.extract_tb(error.__traceback__)
         if Path(frame.filename) == path
     ]
-    return f"{text} (line {places[-1]})" if places else text
+    met = passed[-1] if passed else None
+    return f"{text} ({notebook.place(path, met)})" if met else text

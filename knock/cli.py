@@ -93,6 +93,13 @@ def _parser() -> OneLineParser:
         one.add_argument("question", help="number or name")
         one.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
         one.add_argument("--out", type=file, metavar="FILE", help="(my/NAME_FRAMEWORK.py)")
+    one = add("notebook", _notebook, "an answer as a notebook, for Jupyter and Colab")
+    one.add_argument("question", help="number or name")
+    one.add_argument("file", nargs="?", type=file, help="your answer; without it, ours")
+    one.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
+    one.add_argument("--starter", action="store_true", help="with its parts left to you")
+    one.add_argument("--out", type=file, metavar="FILE", help="(my/NAME_FRAMEWORK.ipynb)")
+    one.add_argument("--force", action="store_true", help="keep the old file under a new name")
     one = add("hint", _hint, "help with a question, level by level")
     one.add_argument("question", help="number or name")
     one.add_argument("--level", type=int, default=1, metavar="N", help="1, a nudge, to 3")
@@ -225,6 +232,17 @@ def _start(found: argparse.Namespace, rest: list[str]) -> int:
     from knock import mine
 
     print(mine.begin(found.question, found.framework, found.out, found.force))
+    return 0
+
+
+def _notebook(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock.notebook import command
+
+    print(
+        command.write(
+            found.question, found.framework, found.file, found.starter, found.out, found.force
+        )
+    )
     return 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from knock import frameworks
+from knock import frameworks, notebook
 from knock.errors import UserError
 from knock.files import write_atomically
 from knock.questions import Question, find
@@ -71,7 +71,10 @@ def _path(question: Question, word: str) -> Path:
 
 def _side(question: Question, path: Path) -> Side:
     try:
-        source = path.read_text(encoding="utf-8")
+        if notebook.is_notebook(path):
+            source = notebook.source(path)
+        else:
+            source = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except UnicodeDecodeError:

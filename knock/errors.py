@@ -10,7 +10,15 @@ class UserError(Exception):
     else that is raised is a fault of ours and keeps its traceback.
     """
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows of it, in the place of a traceback."""
+        return [_one_line(self)]
+
 
 def tell(error: Exception | str) -> None:
     """Print an error in one line on standard error, whatever its text holds."""
-    print("knock:", " ".join(str(error).split()), file=sys.stderr)
+    print(_one_line(error), file=sys.stderr)
+
+
+def _one_line(error: Exception | str) -> str:
+    return f"knock: {' '.join(str(error).split())}"

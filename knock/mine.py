@@ -40,6 +40,32 @@ def remembered(question: Question, framework: str | None) -> tuple[str, Path]:
     )
 
 
+def refuse(path: Path, force: bool) -> None:
+    """Raise UserError where nothing of a learner's may be written; `force` allows an old file."""
+    if path.resolve().parent == paths.ANSWERS:
+        raise UserError(f"{path} is in the folder of our answers; choose another --out")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; --out must name a file")
+    if path.exists() and not force:
+        raise UserError(f"{path} is there already; with --force it is kept under another name")
+
+
+def put(path: Path, text: str) -> Path | None:
+    """Write a file for a learner; the copy of what was there, or None.
+
+    Raises UserError, with everything as it was.
+    """
+    make_folder(path.parent)
+    kept = keep(path) if path.exists() else None
+    try:
+        write_atomically(path, text)
+    except UserError:
+        if kept is not None:
+            kept.unlink()  # what it is a copy of is still in its place
+        raise
+    return kept
+
+
 def begin(word: str, framework: str | None, out: Path | None, force: bool) -> str:
     """Write a starter for a learner to fill in; what there is to say about it.
 
@@ -52,24 +78,12 @@ def begin(word: str, framework: str | None, out: Path | None, force: bool) -> st
         framework = frameworks.in_name(out)
     framework = question.framework(framework)
     path = out or file_of(question, framework)
-    if path.resolve().parent == paths.ANSWERS:
-        raise UserError(f"{path} is in the folder of our answers; choose another --out")
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; --out must name a file")
-    if path.exists() and not force:
-        raise UserError(f"{path} is there already; with --force it is kept under another name")
+    refuse(path, force)
     source = question.answer(framework).read_text(encoding="utf-8")
     parts = recipe.parts(question.recipe_file)
     command = check_command(question, framework, path)
     text = starter.make(source, parts, command)
-    make_folder(path.parent)
-    kept = keep(path) if path.exists() else None
-    try:
-        write_atomically(path, text)
-    except UserError:
-        if kept is not None:
-            kept.unlink()  # what it is a copy of is still in its place
-        raise
+    kept = put(path, text)
     progress.begun(question, framework, path)
     title = frameworks.FRAMEWORKS[framework].title
     told = [f"{path}: {question.label} in {title} for you to write, part by part:"]

@@ -264,8 +264,8 @@ class Run:
             desc=f"{self._question.name} {self._adapter.NAME}",
             unit="step",
             disable=self.options.quiet,
-            # A terminal shows a moving bar; a log file gets a line now and then.
-            mininterval=_LOG_EVERY if sys.stderr.isatty() else 10.0,
+            # A terminal or a notebook shows a moving bar; a log file gets a line now and then.
+            mininterval=_LOG_EVERY if sys.stderr.isatty() or "ipykernel" in sys.modules else 10.0,
         )
         try:
             with self._bar, self._stopping_on_signals():
@@ -380,6 +380,21 @@ class Run:
                 signal.signal(restored, handler)
 
 
+def take(
+    run: Run,
+    model_class: Callable[..., Any],
+    train: Callable[[Run, Any], None],
+    sample: Callable[[Run, Any], None],
+) -> int:
+    """Make the model and train it, or show what it has learnt; the exit code. Raises UserError."""
+    model = run.make(model_class)
+    if run.options.test is None:
+        return run.train(train, model)
+    sample(run, model)
+    run.tell_test(model)
+    return 0
+
+
 def main(
     name: str,
     adapter: Adapter,
@@ -395,11 +410,6 @@ def main(
     def do() -> int:
         question = find(name)
         run = Run(question, adapter, parse(question, Path(sys.argv[0]).name, sys.argv[1:]))
-        model = run.make(model_class)
-        if run.options.test is None:
-            return run.train(train, model)
-        sample(run, model)
-        run.tell_test(model)
-        return 0
+        return take(run, model_class, train, sample)
 
     exit_with(do, "stopped; --resume goes on from the last checkpoint")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 
-from knock import answers
+from knock import answers, notebook
 from knock.errors import UserError
 
 Definition = ast.FunctionDef | ast.ClassDef
@@ -41,9 +41,12 @@ class Source:
 
 
 def read(path: Path) -> Source:
-    """Raises UserError where it is missing, or no Python."""
+    """A script, or a notebook as one. Raises UserError where it is missing, or no Python."""
     try:
-        text = importlib.util.decode_source(path.read_bytes())
+        if notebook.is_notebook(path):
+            text = notebook.source(path)
+        else:
+            text = importlib.util.decode_source(path.read_bytes())
     except FileNotFoundError:
         raise UserError(f"no file {path}") from None
     except OSError as error:

@@ -67,6 +67,22 @@ def names(source: str, parts: Parts) -> dict[str, list[str]]:
     return {part: [name for name in given if name in there] for part, given in parts.items()}
 
 
+def left(source: str, parts: Parts) -> dict[str, list[str]]:
+    """The parts in which a starter's error is still raised, each with the names where it is."""
+    found: dict[str, list[str]] = {}
+    for place in places(source, parts):
+        if any(_is_error(node) for node in ast.walk(place.node)):
+            found.setdefault(place.part, []).append(place.name)
+    return found
+
+
+def _is_error(node: ast.AST) -> bool:
+    """Whether it is what `make` puts into the place of a body."""
+    return isinstance(node, ast.Raise) and ast.unparse(node).startswith(
+        "raise NotImplementedError('TODO "
+    )
+
+
 def make(source: str, parts: Parts, command: str) -> str:
     """An answer's source with each body of a part replaced by an error that names what is missing.
 

@@ -197,6 +197,7 @@ def plan(line: str) -> Plan:
             | "doctor"
             | "hint"
             | "solution"
+            | "notebook"
             | "diff"
             | "grade"
             | "progress"

@@ -16,7 +16,12 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 METADATA = PROJECT["project"]
 # Names to import that differ from the name to install.
-DISTRIBUTIONS = {"cv2": "opencv-python-headless", "PIL": "pillow", "sklearn": "scikit-learn"}
+DISTRIBUTIONS = {
+    "cv2": "opencv-python-headless",
+    "IPython": "ipykernel",
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+}
 
 
 def listed(name):

@@ -6,7 +6,6 @@ What counts in the end is the whole file: if it passes, all of its parts are don
 built.
 """
 
-import ast
 import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -106,7 +105,7 @@ def examine(
 ) -> Report:
     """As `look`, by numbers that `take` brings, from wherever it runs the file."""
     named = {part: names for part, names in starter.names(ours.text, parts).items() if names}
-    open_places = _to_do(mine, parts)
+    open_places = starter.left(mine.text, parts)
     whole, results = take(None), None  # even of a file with something to do: it has to load
     if not open_places:
         results = standard.judge(whole, travel)
@@ -177,19 +176,3 @@ def _some(names: Sequence[str]) -> str:
     """The first few names."""
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _to_do(mine: splice.Source, parts: starter.Parts) -> dict[str, list[str]]:
-    """The parts in which a starter's error is still raised, each with the places where it is."""
-    found: dict[str, list[str]] = {}
-    for place in starter.places(mine.text, parts):
-        if any(_is_error(node) for node in ast.walk(place.node)):
-            found.setdefault(place.part, []).append(place.name)
-    return found
-
-
-def _is_error(node: ast.AST) -> bool:
-    """Whether it is what `knock.starter` puts into the place of a body."""
-    return isinstance(node, ast.Raise) and ast.unparse(node).startswith(
-        "raise NotImplementedError('TODO "
-    )

@@ -1,0 +1,158 @@
+"""What a notebook says of an answer, as the text of a script.
+
+In a notebook people try things out between what they write, and write some of it more than once. So
+of its cells only that counts which defines something: imports, the last function or class of each
+name, and the variables that these use. Nothing else is run when somebody checks it.
+"""
+
+import ast
+import importlib.util
+import linecache
+import symtable
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from knock.errors import UserError
+
+import msgspec
+
+SUFFIX = ".ipynb"
+
+_CELL = "# %% "
+"""How the line above each cell's lines begins; the cell's name follows."""
+
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_Assignment = ast.Assign | ast.AnnAssign | ast.AugAssign
+
+
+def is_notebook(path: Path) -> bool:
+    """Whether a file is one, by its name."""
+    return path.suffix == SUFFIX
+
+
+class _Cell(msgspec.Struct):
+    """What is read of a cell; its lines come as one text or as many, with their ends."""
+
+    cell_type: str
+    source: str | list[str]
+
+
+class _Notebook(msgspec.Struct):
+    """What is read of a notebook: of format 4, the only one since 2015."""
+
+    nbformat: Literal[4]
+    cells: list[_Cell]
+
+
+def require(package: str) -> None:
+    """Raise UserError where a package is missing that notebooks need."""
+    if importlib.util.find_spec(package) is None:
+        raise UserError(
+            f'notebooks need {package}, not installed here: pip install -e ".[notebook]"'
+        )
+
+
+def source(path: Path) -> str:
+    """The script that a notebook's code cells amount to, each under a line with its number.
+
+    Tracebacks, and whoever looks up the source of a function, are shown that text for the file.
+    Raises UserError where it cannot be read, is no notebook, or has a cell that is no Python.
+    """
+    require("IPython")
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=_Notebook)
+    except FileNotFoundError:
+        raise UserError(f"no file {path}") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
+        raise UserError(f"{path} is no notebook, or a damaged one") from None
+    texts = ["".join(cell.source) for cell in found.cells if cell.cell_type == "code"]
+    plain: dict[str, str] = {}
+    for number, text in enumerate(texts, 1):
+        name = f"code cell {number}"
+        body = text.lstrip("\n")  # which is all that becomes of the blank lines above it
+        plain[name] = "\n" * (len(text) - len(body)) + TransformerManager().transform_cell(body)
+        try:
+            ast.parse(plain[name])
+        except (SyntaxError, ValueError, RecursionError) as error:
+            line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+            told = f"{type(error).__name__}: {error.args[0]} ({name}{line})"
+            raise UserError(f"{path} does not run: {told}") from None
+    made = definitions(plain)
+    linecache.cache[str(path)] = (len(made), None, made.splitlines(keepends=True), str(path))
+    return made
+
+
+def place(path: Path, line: int) -> str:
+    """Where a line is, for its reader: in a notebook that `source` has read, in which cell."""
+    if is_notebook(path):
+        above = linecache.getlines(str(path))[:line]
+        for distance, text in enumerate(reversed(above)):
+            if text.startswith(_CELL):
+                return f"{text.removeprefix(_CELL).strip()}, line {distance}"
+    return f"line {line}"
+
+
+def definitions(cells: Mapping[str, str]) -> str:
+    """One script of what cells, by name, define; a cell's lines are as far apart as they were.
+
+    Raises SyntaxError where one is no Python.
+    """
+    trees = {name: ast.parse(text) for name, text in cells.items()}
+    kept = _kept([node for tree in trees.values() for node in tree.body])
+    return "".join(
+        f"{_CELL}{name}\n{_without([n for n in trees[name].body if n not in kept], text)}\n"
+        for name, text in cells.items()
+    )
+
+
+def _kept(nodes: list[ast.stmt]) -> set[ast.stmt]:
+    """Those statements that define something of an answer."""
+    last = {node.name: node for node in nodes if isinstance(node, _Definition)}
+    kept: set[ast.stmt] = set(last.values())
+    kept |= {node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)}
+    waiting = [node for node in nodes if isinstance(node, _Assignment)]
+    used = {name for node in kept for name in _used(node)}
+    while found := [node for node in waiting if _is_wanted(node, used)]:
+        kept |= set(found)
+        waiting = [node for node in waiting if node not in kept]
+        used |= {name for node in found for name in _used(node)}
+    return kept
+
+
+def _is_wanted(node: ast.stmt, used: set[str]) -> bool:
+    """Whether one of the names it sets is used, or written like a class or a constant."""
+    stored = (one for one in ast.walk(node) if isinstance(one, ast.Name))
+    names = {one.id for one in stored if isinstance(one.ctx, ast.Store)}
+    return any(name in used or name[:1].isupper() for name in names)
+
+
+def _used(node: ast.stmt) -> Iterator[str]:
+    """The names of the module's that a statement uses, within its functions too."""
+    waiting = [symtable.symtable(ast.unparse(node), "", "exec")]
+    for table in waiting:
+        waiting += table.get_children()
+        module = table.get_type() == "module"
+        for one in table.get_symbols():
+            if one.is_referenced() and (module or one.is_global()):
+                yield one.get_name()
+
+
+def _without(nodes: list[ast.stmt], text: str) -> str:
+    """A cell's text with some statements blanked out, all others on their lines."""
+    lines = [line.encode() for line in text.split("\n")]  # the tree counts bytes
+    for node in reversed(nodes):
+        decorators = getattr(node, "decorator_list", [])
+        first = min([node.lineno, *(one.lineno for one in decorators)]) - 1
+        last = (node.end_lineno or node.lineno) - 1
+        before, after = lines[first][: node.col_offset], lines[last][node.end_col_offset :]
+        shared = before.strip() or after.strip().startswith(b";")
+        lines[first : last + 1] = [
+            before + b"pass" + after if shared else b"",
+            *[b""] * (last - first),
+        ]
+    return "\n".join(line.decode() for line in lines)
