@@ -264,8 +264,7 @@ class Run:
             desc=f"{self._question.name} {self._adapter.NAME}",
             unit="step",
             disable=self.options.quiet,
-            # A terminal or a notebook shows a moving bar; a log file gets a line now and then.
-            mininterval=_LOG_EVERY if sys.stderr.isatty() or "ipykernel" in sys.modules else 10.0,
+            mininterval=_between_bars(),
         )
         try:
             with self._bar, self._stopping_on_signals():
@@ -378,6 +377,16 @@ class Run:
         finally:
             for restored, handler in before.items():
                 signal.signal(restored, handler)
+
+
+def _between_bars() -> float:
+    """Seconds: a terminal shows a moving bar, a log file gets a line now and then.
+
+    A notebook shows it moving too, but some keep each of its states.
+    """
+    if sys.stderr.isatty():
+        return _LOG_EVERY
+    return 1.0 if "ipykernel" in sys.modules else 10.0
 
 
 def take(
