@@ -664,6 +664,27 @@ def test_what_is_no_readable_file_is_told_and_not_read(tmp_path):
     assert {part.status for part in failed.parts.values()} == {"failed"}
 
 
+@needs_one
+def test_a_notebook_is_graded_as_its_script_is(knock, tmp_path):
+    pytest.importorskip("jupytext")
+    pytest.importorskip("IPython")
+    hand_in(tmp_path / "class", anna=WRONG, bert=RIGHT)
+    for student in ("anna", "bert"):
+        script = tmp_path / "class" / student / FILE
+        code, _, err = knock(
+            "notebook", "04", str(script), "--out", str(script.with_suffix(".ipynb"))
+        )
+        assert code == 0, err
+        script.unlink()
+    (tmp_path / "class" / "carl").mkdir()
+    (tmp_path / "class" / "carl" / FILE).with_suffix(".ipynb").write_text("{", encoding="utf-8")
+    assert knock("grade", "class", "--out", "grades.csv")[0] == 0
+    found = rows(tmp_path / "grades.csv")
+    assert found["bert"]["points"] == found["bert"]["of"]
+    assert found["anna"]["remarks"].startswith("walk failed: forward: change differs")
+    assert "is no notebook" in found["carl"]["remarks"]
+
+
 # The table and the page
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from knock import frameworks
+from knock import frameworks, notebook
 from knock.errors import UserError
 from knock.questions import Question, all_questions
 
@@ -13,6 +13,8 @@ import msgspec
 
 _LARGEST = 1 << 20
 """Bytes; ours have about ten thousand."""
+
+_SUFFIXES = (".py", ".ipynb")
 
 _BETWEEN = re.compile(r"[^a-z0-9]+")
 
@@ -60,16 +62,17 @@ def find(
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Every Python file, and the student whose subfolder it is in; none for one that is in none."""
+    """Every script and notebook, and the student whose subfolder it is in, if it is in one."""
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith((".", "__")):
             continue
         if entry.is_dir() and not entry.is_symlink():
-            for path in sorted(entry.rglob("*.py")):
+            for path in sorted(entry.rglob("*")):
                 inside = path.relative_to(entry).parts
-                if not any(part.startswith((".", "__")) for part in inside):
+                hidden = any(part.startswith((".", "__")) for part in inside)
+                if path.suffix in _SUFFIXES and not hidden:
                     yield path, entry.name
-        elif entry.suffix == ".py":
+        elif entry.suffix in _SUFFIXES:
             yield entry, ""
 
 
@@ -103,7 +106,11 @@ def _read(path: Path, folder: Path) -> tuple[str, str]:
             return "", "it is no file"
         if path.stat().st_size > _LARGEST:
             return "", "it is larger than 1 MB, and not read"
+        if notebook.is_notebook(path):
+            return notebook.source(path), ""
         return importlib.util.decode_source(path.read_bytes()), ""
+    except UserError as error:
+        return "", str(error).replace(f"{path}", path.name)
     except OSError as error:
         return "", f"it cannot be read: {error.strerror}"
     except (UnicodeDecodeError, SyntaxError) as error:  # a SyntaxError for an unknown encoding

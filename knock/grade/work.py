@@ -81,7 +81,8 @@ def _grade(submission: Submission, settings: Settings) -> Grade:
     try:
         if submission.problem:
             raise UserError(submission.problem)
-        mine = splice.parse(Path(Path(submission.file).name), submission.text)
+        name = Path(submission.file).with_suffix(".py").name  # a notebook's text is a script's
+        mine = splice.parse(Path(name), submission.text)
         for variant in settings.variants:
             if not variant.fits(question):
                 continue
