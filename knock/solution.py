@@ -11,18 +11,16 @@ def show(word: str, framework: str | None, file: Path | None, give_up: bool) -> 
     """Print our answer once every part of the learner's passes, or at once with `give_up`.
 
     A file that is as it was when it passed is not checked again. Without `framework` it is the one
-    in the file's name; without a file, the first that there is a learner's answer in. Returns 0, or
-    1 where something has not passed. Raises UserError where there is nothing to check.
+    in the file's name; without a file, it is the learner's last. Returns 0, or 1 where something
+    has not passed. Raises UserError where there is nothing to check.
     """
     question = find(word)
-    if framework is None and file is not None:
-        framework = frameworks.of_file(file)
-    if framework is None:
-        answered = question.answered_in
-        framework = next((f for f in answered if mine.file_of(question, f).is_file()), None)
-    framework = question.framework(framework)
+    if file is not None:
+        framework = question.framework(framework or frameworks.of_file(file))
+        path = file
+    else:
+        framework, path = _last(question, framework)
     if not give_up:
-        path = file or mine.file_of(question, framework)
         if not path.is_file():
             raise UserError(
                 f"no file {path} to check; knock start {question.name} begins one, and --give-up "
@@ -38,6 +36,15 @@ def show(word: str, framework: str | None, file: Path | None, give_up: bool) -> 
             return 1
     print(question.answer(framework).read_text(encoding="utf-8"), end="")
     return 0
+
+
+def _last(question: Question, framework: str | None) -> tuple[str, Path]:
+    """The framework and the file that were last worked on, or where one would be begun."""
+    try:
+        return mine.remembered(question, framework)
+    except UserError:
+        framework = question.framework(framework)
+        return framework, mine.file_of(question, framework)
 
 
 def _failed(question: Question, framework: str, path: Path) -> list[str]:
