@@ -151,8 +151,10 @@ def _parser() -> OneLineParser:
 def _list(found: argparse.Namespace, rest: list[str]) -> int:
     from knock.questions import all_questions
 
-    for question in all_questions():
-        print(f"{question.label:<12} {question.title:<28} {', '.join(question.answered_in)}")
+    known = all_questions()
+    label, title = max(len(q.label) for q in known), max(len(q.title) for q in known)
+    for one in known:
+        print(f"{one.label:<{label}}  {one.title:<{title}}  {', '.join(one.answered_in)}")
     return 0
 
 

@@ -584,6 +584,14 @@ def test_the_command_shows_the_parts_and_fails_with_them(numpy_only, tmp_path, c
             assert count == "  7 passed, 0 failed"
 
 
+def test_what_was_wrong_before_the_training_is_no_fault_of_a_checkpoint(numpy_only, tmp_path):
+    code = "    def reconstruct(self, images): return super().reconstruct(images) + self.more\n"
+    code += "    more = 1\n    def before(self, batch): self.more = 0\n"
+    code += "    def result(self, losses):\n        self.more = 1\n        return losses\n"
+    results = check("ae", "pytorch", mine(tmp_path, CHANGED + code))
+    assert [r.name for r in results if r.status == "failed"] == ["forward"]
+
+
 def test_a_file_cannot_end_its_check(numpy_only, tmp_path, capsys):
     """With exit code 0 and no table, as if all were well."""
     for more in (
