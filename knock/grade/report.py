@@ -195,8 +195,9 @@ def _details(number: int, grade: Grade, worth: Points) -> str:
     )
     used = f"{grade.seconds:.1f} s of computing, {grade.memory >> 20} MiB at most"
     return (
-        f'<details id="s{number}"><summary>{html.escape(head)} <b>{_number(reached)}'
+        f"<details><summary>{html.escape(head)} <b>{_number(reached)}"
         f"<small> of {_number(of)}</small></b></summary>"
-        f'<p>{html.escape(grade.file)} · {used}</p><div class="wide"><table class="words"><tbody>'
-        f"{rows}</tbody></table></div></details>"
+        # Inside, so that a link to it opens it.
+        f'<p id="s{number}">{html.escape(grade.file)} · {used}</p>'
+        f'<div class="wide"><table class="words"><tbody>{rows}</tbody></table></div></details>'
     )
