@@ -162,9 +162,14 @@ def test_a_right_answer_of_another_build_is_done_in_all_parts(look):
 
 @needs_torch
 def test_a_fault_outside_of_the_parts_is_no_parts(look):
-    report = look(changed(ours(), ("d.lr, d.betas", "d.lr")))
-    assert states(report) == ["unknown"] * 4
-    assert "d_optimizer: its first beta is 0.9" in report.rest
+    mistaken = changed(ours(), ("d.lr, d.betas", "d.lr"))
+    report = look(mistaken)
+    assert states(report) == ["done"] * 4
+    assert "d_optimizer: its first beta is 0.9" in report.rest and not report.passed
+    for part, change in WRONG.items():  # and one's own fault is still seen beside it
+        report = look(changed(mistaken, change))
+        assert states(report) == ["failed" if name == part else "done" for name in PARTS]
+        assert "d_optimizer: its first beta is 0.9" in report.rest
     report = look(changed(begun("sampling"), ("g.lr, g.betas", "g.lr, nothing")))
     assert states(report)[3] == "unknown"
     assert "name 'nothing' is not defined" in report.rest

@@ -8,14 +8,14 @@ built.
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from knock import frameworks, splice, starter
 from knock import recipe as recipes
 from knock.check import trace
-from knock.check.parts import Result, Standard
+from knock.check.parts import Result, Standard, compared
 from knock.check.trace import Trace
 from knock.errors import UserError
 from knock.questions import Question
@@ -140,10 +140,7 @@ def _with_rest(found: list[Part], results: list[Result] | None, alone: "_Alone")
         return Report(found)
     rest = alone.failure(None)
     if rest:
-        found = [
-            Part(part.name, "unknown", "see the rest") if part.status == "failed" else part
-            for part in found
-        ]
+        found = [alone.beside_the_rest(p) if p.status == "failed" else p for p in found]
         rest = f"with our parts in the place of yours: {rest}"
     elif results is not None and all(part.status == "done" for part in found):
         rest = f"each part is right by itself, not all together: {_failure(results)}"
@@ -152,19 +149,33 @@ def _with_rest(found: list[Part], results: list[Result] | None, alone: "_Alone")
 
 @dataclass(frozen=True)
 class _Alone:
-    """Checks one part of a learner's file; `whose` has the part of each of our functions."""
+    """Checks one part of a learner's file; `whose` has the part of each of our functions.
+
+    `traces` are those that were taken; None stands for the file with none of their parts.
+    """
 
     standard: Standard
     whose: dict[str, str]
     take: Take
+    traces: dict[str | None, Trace] = field(default_factory=dict)
 
     def failure(self, part: str | None) -> str:
         """What is wrong with a part when all others are ours, or, for None, with none of theirs."""
         taken = {name for name, owner in self.whose.items() if owner != part}
         try:
-            return _failure(self.standard.judge(self.take(taken), travel=False))
+            got = self.traces[part] = self.take(taken)
         except UserError as error:  # theirs runs by itself, but not with ours in it
             return str(error)
+        return _failure(self.standard.judge(got, travel=False))
+
+    def beside_the_rest(self, part: Part) -> Part:
+        """A part, where what is outside of all parts is wrong: does it do there what ours does?"""
+        rest, got = self.traces.get(None), self.traces.get(part.name)
+        if rest is None or rest.errors:
+            return Part(part.name, "unknown", "see the rest")
+        if got is None or _failure(list(compared(got, rest, self.standard.recipe))):
+            return part
+        return Part(part.name, "done")
 
 
 def _failure(results: list[Result]) -> str:
