@@ -144,6 +144,10 @@ def _parser() -> OneLineParser:
     one.add_argument("--out", type=Path, default=None, metavar="FILE", help="the sheet (PNG)")
     one = add("doctor", _doctor, "versions, devices, what is missing and how to get it")
     one.add_argument("--devices", action="store_true", help="ask every framework for its devices")
+    one = add("verify", _verify, "is a question complete, and are its mistakes named? (authors)")
+    one.add_argument("questions", nargs="*", metavar="QUESTION", help="numbers or names (all)")
+    one.add_argument("--framework", "-f", help="only this one; else all that are installed")
+    one.add_argument("--table", action="store_true", help="only the mistakes, as Markdown")
     add("test", _test, "run the test suite (further words go to pytest)", True)
     return parser
 
@@ -295,6 +299,12 @@ def _doctor(found: argparse.Namespace, rest: list[str]) -> int:
     for line in doctor.devices() if found.devices else doctor.overview():
         print(line, flush=True)
     return 0
+
+
+def _verify(found: argparse.Namespace, rest: list[str]) -> int:
+    from knock.verify import command
+
+    return command.run(found.questions, found.framework, found.table)
 
 
 def _test(found: argparse.Namespace, rest: list[str]) -> int:

@@ -1,5 +1,6 @@
 """Parity: our answers agree with the judge; and every known mistake turns its part red."""
 
+import itertools
 import shutil
 import subprocess
 from dataclasses import replace
@@ -7,20 +8,18 @@ from functools import cache
 from types import SimpleNamespace
 
 from knock import answers, cli, frameworks, recipe
-from knock.check import check, command, parts, plain, trace, words
+from knock.check import check, command, parts, plain, suspects, trace, words
 from knock.check.trace import Trace
 from knock.errors import UserError
 from knock.questions import Question, all_questions, find
 from knock.recipe import Layer, Network
 from tests.helpers import REFERENCE, answer
-from tests.mistakes import EVERY
 
 import msgspec
 import numpy as np
 import pytest
 
 ANSWERS = [(q.name, f) for q in all_questions() for f in q.answered_in]
-MISTAKES = [(m, f) for m in EVERY for f in m.changes]
 
 
 def skip_without(framework: str) -> None:
@@ -30,13 +29,13 @@ def skip_without(framework: str) -> None:
 
 @pytest.fixture
 def judged_once(monkeypatch):
-    """A question's judge says the same each time, so it is asked once for all of its mistakes."""
+    """A question's judge says the same each time, so it is asked once for all frameworks."""
     take = trace.take
 
-    def remembered(path, adapter, small, code=None):
+    def remembered(path, adapter, small, *more):
         if adapter is plain:
             return _judged(take, path, recipe.to_json(small))
-        return take(path, adapter, small, code)
+        return take(path, adapter, small, *more)
 
     monkeypatch.setattr(trace, "take", remembered)
 
@@ -48,43 +47,9 @@ def _judged(take, path, small):
 
 @pytest.mark.usefixtures("judged_once")
 @pytest.mark.parametrize(("question", "framework"), ANSWERS)
-def test_our_answer_passes_every_part(question, framework):
-    skip_without(framework)
-    results = check(question, framework)
-    assert [r.name for r in results] == list(parts.TOLERANCE)
-    assert not [r for r in results if r.status == "failed"]
-    skipped = [r.name for r in results if r.status == "skipped"]
-    if find(question).opens:
-        assert skipped == ["loss", "gradients", "10 steps", "100 steps", "batch norm"]
-    else:
-        assert skipped in ([], ["batch norm"])
-
-
-@pytest.mark.usefixtures("judged_once")
-@pytest.mark.parametrize(("question", "framework"), ANSWERS)
 def test_it_passes_with_other_weights_and_batches(question, framework):
     skip_without(framework)
     assert not [r for r in check(question, framework, seed=3, travel=False) if r.status == "failed"]
-
-
-@pytest.mark.usefixtures("judged_once")
-@pytest.mark.parametrize(
-    ("mistake", "framework"), MISTAKES, ids=[f"{m.name}-{m.question}-{f}" for m, f in MISTAKES]
-)
-def test_a_planted_mistake_turns_its_part_red(mistake, framework, tmp_path):
-    skip_without(framework)
-    source = answer(mistake.question, framework).read_text(encoding="utf-8")
-    old, new = mistake.changes[framework]
-    assert old in source, f"the mistake no longer fits the answer: {old!r}"
-    path = tmp_path / f"mine_{framework}.py"
-    path.write_text(source.replace(old, new), encoding="utf-8")
-    travel = mistake.part == "checkpoint"
-    results = {r.name: r for r in check(mistake.question, framework, path, travel=travel)}
-    red = results[mistake.part]
-    assert red.status == "failed", results
-    assert mistake.words in red.message
-    before = list(results)[: list(results).index(mistake.part)]
-    assert all(results[name].status != "failed" for name in before), "an earlier part is red"
 
 
 @pytest.mark.parametrize(
@@ -103,14 +68,13 @@ def test_the_mistakes_that_are_told_by_their_loss_can_be_told_apart(question):
     judge, small = answers.load(path), recipe.load_check(question.recipe_file)
     own = getattr(judge, "MISTAKES", {})
     assert not [name for replaced in own.values() for name in replaced if not hasattr(judge, name)]
-    losses = {"none": trace.first_loss(path, plain, small)}
-    for what, name, change in words.batch_mistakes(small):
-        losses[what] = trace.first_loss(path, plain, small, changed={name: change})
-    for what, replaced in own.items():
-        losses[what] = trace.first_loss(path, plain, small, replaced=replaced)
-    right = losses.pop("none")
-    possible = {what: terms for what, terms in losses.items() if terms and terms != right}
-    assert set(own) <= set(possible)
+    known = suspects.of(path, plain, small)
+    right, state = trace.first_step(path, plain, small)
+    possible = {what: terms for what, (terms, _) in known.steps.items() if terms and terms != right}
+    quiet = {what: known.steps[what][1] | known.outputs[what] for what in set(own) - set(possible)}
+    quiet["none"] = state | trace.other_outputs(path, plain, small, {})
+    for (one, numbers), (other, others) in itertools.combinations(quiet.items(), 2):
+        assert not all(np.array_equal(numbers[key], others[key]) for key in others), (one, other)
     subject = {what: what.partition(" is ")[0] for what in possible}
     normalised = any(
         [one.layer for one in network.layers[:2]] == ["linear", "batch_norm"]
@@ -352,7 +316,7 @@ PLANTED = {
         "        return losses\n"
         "    def reconstruct(self, images): return super().reconstruct(images) * self.shown\n",
         "checkpoint",
-        "the trained networks' outputs differ",
+        "something that is in no network changes what comes out",
     ),
     "a small part of a count that no checkpoint holds": (
         "    def before(self, batch): self.set(lr=1e-3 * (1 + 1e-6 * (self.taken > 100)))\n",

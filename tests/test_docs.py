@@ -14,14 +14,13 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from knock import cli, frameworks, layers, look, options, paths, recipe
+from knock import cli, frameworks, layers, look, mistakes, options, paths, recipe
 from knock.check.parts import TOLERANCE
 from knock.data import places
 from knock.questions import Question, all_questions
+from knock.verify.markdown import FENCE, broken_links, prose, source, wrong_with
 from tests import data_fixtures as made
-from tests.mistakes import EVERY
 
 import pytest
 
@@ -42,21 +41,11 @@ QUESTIONS = all_questions()
 README = ROOT / "README.md"
 TEACHING = ROOT / "TEACHING.md"
 RUNNABLE = [README, TEACHING, *(question.folder / "README.md" for question in QUESTIONS)]
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def name(page) -> str:
     """How a page, or a question, is called in a test's name."""
     return page.relative_to(ROOT).as_posix() if isinstance(page, Path) else page.name
-
-
-def source(page: Path) -> str:
-    return page.read_text(encoding="utf-8")
-
-
-def prose(page: Path) -> str:
-    """A page without its blocks of code."""
-    return FENCE.sub("", source(page))
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -83,44 +72,9 @@ def table(text: str) -> list[list[str]]:
 # Links
 
 
-def links(page: Path) -> list[str]:
-    text = re.sub(r"`[^`\n]*`", "", prose(page))
-    return re.findall(r"\]\(([^()\s]+)\)", text) + re.findall(r'(?:src|href)="([^"]*)"', text)
-
-
-def anchors(page: Path) -> set[str]:
-    """What the headings of a page are called in links, as GitHub calls them."""
-    found: list[str] = []
-    for heading in re.findall(r"^#{1,6} (.*)$", prose(page), re.MULTILINE):
-        words = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-        repeated = sum(
-            re.fullmatch(rf"{re.escape(words)}(-\d+)?", one) is not None for one in found
-        )
-        found.append(f"{words}-{repeated}" if repeated else words)
-    return set(found)
-
-
-def wrong_with(link: str, page: Path) -> str | None:
-    """Why a link on a page leads nowhere; None when it leads somewhere."""
-    parts = urlsplit(link)
-    if parts.scheme:
-        domain = re.fullmatch(r"[\w-]+(\.[\w-]+)+", parts.netloc)
-        fine = parts.scheme in ("http", "https") and domain
-        return None if fine else "no address"
-    target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
-    if not target.is_relative_to(ROOT):
-        return "leads out of the repository"
-    if not target.exists():
-        return "no such file"
-    if parts.fragment and (target.suffix != ".md" or parts.fragment not in anchors(target)):
-        return "no such heading"
-    return None
-
-
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_link_leads_somewhere(page):
-    wrong = {link: why for link in links(page) if (why := wrong_with(link, page))}
-    assert not wrong, f"{name(page)}: {wrong}"
+    assert not broken_links(page)
 
 
 @pytest.mark.parametrize(
@@ -205,6 +159,9 @@ def plan(line: str) -> Plan:
             *words,
         ]:
             return Plan(("knock", command, *words))
+        case ["knock", "verify", *words]:
+            parsed("knock", "verify", *words)
+            return Plan((), "minutes: test_verify.py does the same, piece by piece")
         case ["source", ".venv/bin/activate"]:
             return Plan((), "bootstrap.py makes it: see test_bootstrap.py")
         case ["export", setting]:
@@ -463,29 +420,5 @@ def test_what_a_check_is_said_to_say_it_can_say(page):
     for text in blocks(page, "text"):
         for part, message in re.findall(r"^  ✗ (.{12}) .{8}  .{7}  (.*)$", text, re.MULTILINE):
             assert part.strip() in TOLERANCE
-            proven = [m for m in EVERY if m.part == part.strip()]
-            assert message in sentences or any(m.words in message for m in proven)
-
-
-# Completeness
-
-PICTURES = {"vae_latent": ["show", "change", "change2"]}
-"""What a page shows where it is not one picture for each framework."""
-
-
-@pytest.mark.parametrize("question", QUESTIONS, ids=name)
-def test_a_question_has_its_pages(question):
-    page, hints = question.folder / "README.md", question.folder / "hints.md"
-    levels = re.findall(r"^## (.*)$", prose(hints), re.MULTILINE)
-    assert [level[0] for level in levels] == ["1", "2", "3"]
-    for text in (section(hints, levels[1]), source(hints).split(f"## {levels[2]}")[1]):
-        for framework in question.answered_in:
-            assert frameworks.FRAMEWORKS[framework].title in text
-    told = set(links(page))
-    for framework in question.answered_in:
-        assert f"../../answers/{question.answer(framework).name}" in told
-    for picture in PICTURES.get(question.name, question.answered_in):
-        assert f"../../answers_image/{question.name}_{picture}.png" in told
-    assert f"../../assets/{question.name}.png" in told
-    assert {"recipe.toml", "hints.md", "reference.py"} <= told
-    assert f"questions/{question.folder.name}/README.md" in links(README)
+            planted = [m.said for q in QUESTIONS for m in mistakes.of(q) if m.made_in]
+            assert message in sentences or any(said in message for said in planted)

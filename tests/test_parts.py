@@ -80,7 +80,7 @@ WRONG = {
     "sampling": ("noise) - 1  # [0, 1] → [-1, 1]\n\n\ndef", "noise) - 1.5\n\n\ndef"),
 }
 SAID = {
-    "networks": "forward: generator differs",
+    "networks": "forward: generator: the leaky ReLU behind fc2 has a slope of 0.3",
     "losses": "loss: the loss is what comes out when all labels are 1",
     "step": "loss: generator has the wrong sign",
     "sampling": "forward: generate differs",

@@ -4,11 +4,10 @@
 second derivative is trusted: the penalty is taken a little to either side, and again in between.
 """
 
-from knock import answers, frameworks, layers, noise, questions, recipe
+from knock import answers, frameworks, layers, mistakes, noise, questions, recipe
 from knock.check import trace
 from knock.check.parts import relative
 from tests.helpers import answer
-from tests.mistakes import WGAN_GP
 
 import numpy as np
 import pytest
@@ -80,9 +79,8 @@ def test_the_penaltys_gradient_is_its_slope(framework):
 def test_a_gradient_that_stops_on_its_way_is_not_the_slope(framework, name, least, tmp_path):
     if frameworks.find(framework).missing:
         pytest.skip(f"{framework} is not installed")
-    (mistake,) = (m for m in WGAN_GP if m.name == name)
-    old, new = mistake.changes[framework]
+    (mistake,) = (m for m in mistakes.of(questions.find("wgan_gp")) if m.name == name)
     source = answer("wgan_gp", framework).read_text(encoding="utf-8")
     path = tmp_path / f"mine_{framework}.py"
-    path.write_text(source.replace(old, new), encoding="utf-8")
+    path.write_text(mistakes.plant(source, mistake.told(framework)), encoding="utf-8")
     assert error(framework, path) > least

@@ -76,15 +76,21 @@ theirs, or as it is for None. Raises UserError when the file does not even load.
 
 
 def look(
-    question: Question, framework: str, file: Path, seed: int = 0, travel: bool = True
+    question: Question,
+    framework: str,
+    file: Path,
+    seed: int = 0,
+    travel: bool = True,
+    standard: Standard | None = None,
 ) -> Report:
     """Check a learner's file part by part, then, when nothing in it is to do, as a whole.
 
-    Raises UserError as `knock.check.check` does.
+    `standard` is what it is held to, where that is known already. Raises UserError as
+    `knock.check.check` does.
     """
     logging.getLogger("tensorflow").addFilter(_is_news)
     adapter = frameworks.load(framework)
-    standard = Standard.of(question, framework, seed, ours=False)
+    standard = standard or Standard.of(question, framework, seed, ours=False)
     mine, ours = splice.read(file.resolve()), splice.read(question.answer(framework))
 
     def take(names: Collection[str] | None) -> Trace:

@@ -4,11 +4,12 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from knock import answers, checkpoint, frameworks, layers
+from knock import checkpoint, frameworks, layers
 from knock import recipe as recipes
-from knock.check import plain, trace, words
+from knock.check import plain, suspects, trace, variants, words
+from knock.check.suspects import Suspects
 from knock.check.trace import Trace
 from knock.checkpoint import Checkpoint
 from knock.errors import UserError
@@ -101,12 +102,9 @@ class Standard:
         """An answer's numbers, part by part."""
         recipe, expected = self.recipe, self.expected
         results = list(compared(got, expected, recipe))
-        explain = {"forward": _output_mistake, "loss": _loss_mistake}
         for place, result in enumerate(results):
-            if result.name in explain and result.status == "failed" and result.value is not None:
-                told = explain[result.name](got, expected, self.judge_path, self.adapter, recipe)
-                if result.name == "loss" and got.again:
-                    told = told or words.of_repetition(got.again, got.losses[0], recipe)
+            if result.status == "failed":
+                told = self._named(result, got)
                 results[place] = replace(result, message=told or result.message)
         if travel:
             results.append(self._resumed(got))
@@ -143,49 +141,42 @@ class Standard:
             ),
             default=0.0,
         )
-        message = "" if worst <= tolerance else "the trained networks' outputs differ"
-        return Result(name, "passed" if worst <= tolerance else "failed", worst, tolerance, message)
+        passed = worst <= tolerance
+        message = "" if passed else "something that is in no network changes what comes out"
+        return Result(name, "passed" if passed else "failed", worst, tolerance, message)
 
-
-def _own_mistakes(judge_path: Path) -> dict[str, dict[str, Any]]:
-    """The mistakes that a judge names: what stands in the place of which of its functions."""
-    return getattr(answers.load(judge_path), "MISTAKES", {})
-
-
-def _output_mistake(
-    got: Trace, expected: Trace, judge_path: Path, judge: Adapter, recipe: Recipe
-) -> str | None:
-    """Which of the judge's own mistakes, made by it, gives the wrong outputs that were got, if any.
-
-    A network's output that is wrong explains the rest by itself.
-    """
-    wrong = [n for n, a in expected.outputs.items() if not words.close(got.outputs.get(n), a)]
-    if not wrong or wrong[0] in recipe.networks:
+    def _named(self, result: Result, got: Trace) -> str | None:
+        """The mistake behind a part that has failed, where its numbers tell it."""
+        expected, recipe = self.expected, self.recipe
+        if result.value is None:
+            return words.of_error(result.message, recipe)
+        known = suspects.of(self.judge_path, self.adapter, recipe)
+        if result.name == "forward":
+            return _output_mistake(known, got, expected, recipe)
+        if result.name == "loss":
+            told = known.of_losses(got, expected)
+            if not told and got.again:
+                told = words.of_repetition(got.again, got.losses[0], recipe)
+            return told
+        if 1 not in got.states:
+            return None
+        a, b = got.states[1], expected.states[1]
+        if result.name == "gradients":
+            return words.of_optimizer(got, expected, recipe) or known.of_gradients(a, b)
+        if result.name == "batch norm":
+            keys = _statistics(recipe)
+            return words.of_share(got.states[0], a, b, keys) or known.of_statistics(a, b, keys)
         return None
-    for what, replaced in _own_mistakes(judge_path).items():
-        mistaken = trace.other_outputs(judge_path, judge, recipe, replaced)
-        if all(words.close(got.outputs.get(name), array) for name, array in mistaken.items()):
-            return f"{', '.join(wrong)}: {what}"
-    return None
 
 
-def _loss_mistake(
-    got: Trace, expected: Trace, judge_path: Path, judge: Adapter, recipe: Recipe
-) -> str | None:
-    """Which known mistake, made by the judge, gives the first loss that was got, if any.
-
-    Those with the batch are every question's; a judge may name more of its own in `MISTAKES`.
-    """
-    mistaken = {
-        what: trace.first_loss(judge_path, judge, recipe, changed={name: change})
-        for what, name, change in words.batch_mistakes(recipe)
-    } | {
-        what: trace.first_loss(judge_path, judge, recipe, replaced=replaced)
-        for what, replaced in _own_mistakes(judge_path).items()
-    }
-    told = words.explanations(mistaken, got.losses[0], expected.losses[0])
-    # Behind a batch normalisation, two mistakes with the noise give one and the same loss.
-    return f"the loss is what comes out when {', or when '.join(told)}" if told else None
+def _output_mistake(known: Suspects, got: Trace, expected: Trace, recipe: Recipe) -> str | None:
+    """What gives the wrong outputs. A network's that is wrong explains the rest by itself."""
+    wrong = [n for n, a in expected.outputs.items() if not words.close(got.outputs.get(n), a)]
+    if not wrong or words.change_of_output(got.outputs[wrong[0]], expected.outputs[wrong[0]]):
+        return None
+    if wrong[0] in recipe.networks:
+        return variants.explain(wrong[0], got.outputs[wrong[0]], recipe)
+    return known.of_outputs(got, expected)
 
 
 def _judge(question: Question, framework: str, ours: bool) -> tuple[Adapter, Path]:
@@ -250,9 +241,7 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
                 message = words.of_steps(got, expected, recipe)
         yield _part(name, got, value, message)
 
-    statistics = [
-        f"{n.name}.{p.name}" for n in _placed(recipe) for p in n.parameters if not p.trainable
-    ]
+    statistics = _statistics(recipe)
     if not statistics:
         yield Result("batch norm", "skipped", None, TOLERANCE["batch norm"], "none here")
     else:
@@ -283,6 +272,11 @@ def _part(name: str, got: Trace, value: float, message: str, note: str = "") -> 
 
 def _placed(recipe: Recipe) -> list[layers.Placed]:
     return list(layers.networks(recipe).values())
+
+
+def _statistics(recipe: Recipe) -> list[str]:
+    """The arrays that no optimiser changes."""
+    return [f"{n.name}.{p.name}" for n in _placed(recipe) for p in n.parameters if not p.trainable]
 
 
 def _counted(recipe: Recipe) -> str:

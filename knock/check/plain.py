@@ -211,10 +211,13 @@ class BatchNorm(Module):
     a tenth of them, the variance as n / (n − 1) of it. Outside training the running ones serve.
     """
 
+    eps = 1e-5
+    always = False  # the batch's, in training or not: a mistake
+
     def __call__(self, x: Array) -> Array:
         self.axes = (0, *range(2, x.ndim))
         running = self.values.get("running_mean")
-        if running is not None and not self.training:
+        if running is not None and not self.training and not self.always:
             mean, variance = running, self.values["running_var"]
         else:
             mean, variance = x.mean(self.axes), x.var(self.axes)
@@ -223,7 +226,7 @@ class BatchNorm(Module):
             running += 0.1 * (mean - running)
             kept = self.values["running_var"]
             kept += 0.1 * (variance * n / (n - 1) - kept)
-        self.scale = 1 / np.sqrt(variance + 1e-5)
+        self.scale = 1 / np.sqrt(variance + self.eps)
         self.normal: Array = (x - self._wide(mean)) * self._wide(self.scale)
         return self.normal * self._wide(self.values["weight"]) + self._wide(self.values["bias"])
 
@@ -247,10 +250,12 @@ class LayerNorm(Module):
     γ and β are the channels', one of each.
     """
 
+    eps = 1e-5
+    axes = (1, 2, 3)
+
     def __call__(self, x: Array) -> Array:
-        axes = (1, 2, 3)
-        centred = x - x.mean(axes, keepdims=True)
-        self.scale = 1 / np.sqrt((centred**2).mean(axes, keepdims=True) + 1e-5)
+        centred = x - x.mean(self.axes, keepdims=True)
+        self.scale = 1 / np.sqrt((centred**2).mean(self.axes, keepdims=True) + self.eps)
         self.normal: Array = centred * self.scale
         weight, bias = (self.values[name][:, None, None] for name in ("weight", "bias"))
         y: Array = self.normal * weight + bias
@@ -260,8 +265,8 @@ class LayerNorm(Module):
         self.gradients["weight"] += (d * self.normal).sum((0, 2, 3))
         self.gradients["bias"] += d.sum((0, 2, 3))
         d = d * self.values["weight"][:, None, None]
-        mean = d.mean((1, 2, 3), keepdims=True)
-        along = (d * self.normal).mean((1, 2, 3), keepdims=True)
+        mean = d.mean(self.axes, keepdims=True)
+        along = (d * self.normal).mean(self.axes, keepdims=True)
         dx: Array = (d - mean - self.normal * along) * self.scale
         return dx
 
@@ -297,6 +302,11 @@ _BETWEEN = ("keep", "concat", "dropout")
 """Layers without numbers of their own, which the network itself sees to."""
 
 
+def module(placed: PlacedLayer) -> Module:
+    """A layer of a recipe, all weights zero."""
+    return _MODULES.get(placed.layer.layer, Module)(placed)
+
+
 class Network:
     """A recipe's network: its layers one after the other.
 
@@ -307,10 +317,9 @@ class Network:
         for one in placed.layers:
             if one.layer.layer not in {*_MODULES, *_BETWEEN}:
                 raise UserError(f"networks.{placed.name}: no NumPy layer for {one.layer.layer!r}")
-        self.layers = [
-            (one.layer, _MODULES.get(one.layer.layer, Module)(one)) for one in placed.layers
-        ]
+        self.layers = [(one.layer, module(one)) for one in placed.layers]
         self.modules = [module for _, module in self.layers]
+        self.name = placed.name
 
     def __call__(self, x: Array, *masks: Array) -> Array:
         self.kept: dict[str | None, Array] = {}

@@ -1,6 +1,6 @@
 """What an answer does when it is given our weights and our batches, as plain numbers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, MappingProxyType
@@ -10,6 +10,7 @@ from knock import answers, layers, noise
 from knock.data.batches import random_draws
 from knock.frameworks.adapter import Adapter, State
 from knock.frameworks.binding import WrongNetwork
+from knock.layers import Placed
 from knock.recipe import Recipe
 
 import msgspec
@@ -75,13 +76,20 @@ def batch(recipe: Recipe, step: int) -> dict[str, Array]:
     return made
 
 
-def take(path: Path, adapter: Adapter, recipe: Recipe, code: CodeType | None = None) -> Trace:
+def take(
+    path: Path,
+    adapter: Adapter,
+    recipe: Recipe,
+    code: CodeType | None = None,
+    looked_at: Sequence[int] = (),
+) -> Trace:
     """Run the answer at `path`: forward once, a hundred steps, and on from an earlier state.
 
+    `looked_at` has the steps after which the state is kept, where the last is not the hundredth.
     With `code`, that is run in the place of the file's text. What its code raises ends up in
     `errors`; nothing after it is tried then. Raises UserError when the file does not even load.
     """
-    return run(load(path, adapter, recipe, code), path, adapter, recipe)
+    return run(load(path, adapter, recipe, code), path, adapter, recipe, looked_at)
 
 
 def load(
@@ -92,8 +100,15 @@ def load(
     return answers.model_class(answers.load(path, code), recipe.class_name, path)
 
 
-def run(made: Callable[..., Any], path: Path, adapter: Adapter, recipe: Recipe) -> Trace:
+def run(
+    made: Callable[..., Any],
+    path: Path,
+    adapter: Adapter,
+    recipe: Recipe,
+    looked_at: Sequence[int] = (),
+) -> Trace:
     """What `take` does once the file is loaded."""
+    looked_at = looked_at or LOOKED_AT
     trace = Trace()
     part = "parameters"
     try:
@@ -105,16 +120,17 @@ def run(made: Callable[..., Any], path: Path, adapter: Adapter, recipe: Recipe) 
         trace.outputs = outputs(model, adapter, recipe)
         if recipe.optimizers:  # else it trains nothing
             part = "loss"
-            for step in range(1, max(LOOKED_AT) + 1):
+            for step in range(1, max(looked_at) + 1):
                 trace.losses.append(losses(model, adapter, batch(recipe, step)))
-                if step in LOOKED_AT:
+                if step in looked_at:
                     trace.states[step] = adapter.read(model, recipe)
                 part = "10 steps" if step < 10 else "100 steps"
         part = "checkpoint"
         if recipe.optimizers:
             adapter.write(model, recipe, trace.states[0])
             trace.again = losses(model, adapter, batch(recipe, 1))
-        trace.resumed = _resumed(model, adapter, recipe, trace)
+        if not recipe.optimizers or RESUMED_AT in looked_at:
+            trace.resumed = _resumed(model, adapter, recipe, trace)
     except WrongNetwork as error:
         trace.errors[part] = str(error)
     except (Exception, SystemExit) as error:  # a file that exits has not passed
@@ -131,17 +147,17 @@ def _resumed(model: Any, adapter: Adapter, recipe: Recipe, trace: Trace) -> Resu
     return Resumed(seen, back, [losses(model, adapter, batch(recipe, step)) for step in steps])
 
 
-def first_loss(
+def first_step(
     path: Path,
     adapter: Adapter,
     recipe: Recipe,
     changed: Mapping[str, Callable[[Array], Array]] = MappingProxyType({}),
     replaced: Mapping[str, Any] = MappingProxyType({}),
-) -> dict[str, float]:
-    """The first step's losses of an answer on a changed batch, or with other functions.
+) -> tuple[dict[str, float], State]:
+    """The first step's losses of an answer on a changed batch, or otherwise made; the state then.
 
     `changed` has a change for some of the batch's entries, `replaced` what is put in the place of
-    some of the file's functions. Empty if the answer then fails.
+    some of the file's functions. Both are empty if the answer then fails.
     """
     model = _model(path, adapter, recipe, replaced)
     given = batch(recipe, 1)
@@ -149,9 +165,10 @@ def first_loss(
         given[name] = np.ascontiguousarray(change(given[name]))
     try:
         with np.errstate(all="ignore"):  # a mistake may well take the root of a negative number
-            return losses(model, adapter, given)
+            told = losses(model, adapter, given)
     except Exception:  # pictures of another shape need not fit the networks
-        return {}
+        return {}, {}
+    return told, adapter.read(model, recipe)
 
 
 def losses(model: Any, adapter: Adapter, given: dict[str, Array]) -> dict[str, float]:
@@ -197,17 +214,32 @@ def _model(
 def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
     """Every network's output on noise of its input's shape, then every method's on a batch."""
     found = {}
-    once = msgspec.structs.replace(recipe.train, rounds=1)
-    given = adapter.to_device(batch(msgspec.structs.replace(recipe, train=once), 0))
+    given = adapter.to_device(_asked(recipe))
     for name, placed in layers.networks(recipe).items():
-        shape = (recipe.train.batch_size, *placed.input)
-        drawn = noise.uniform(recipe.seed, 0, f"check/{name}", shape, -1.0, 1.0)
-        tensor = adapter.to_device({"x": drawn.astype(recipe.dtype)})["x"]
-        masks = [given[str(one.layer.of)] for one in placed.layers if one.layer.layer == "dropout"]
+        tensor = adapter.to_device({"x": shown(recipe, placed)[0]})["x"]
+        masks = [given[mask] for mask in _masks(placed)]
         found[name] = adapter.to_numpy(adapter.evaluate(getattr(model, name), tensor, *masks))
     for name, arguments in recipe.methods.items():
         found[name] = adapter.to_numpy(getattr(model, name)(*(given[a] for a in arguments)))
     return found
+
+
+def shown(recipe: Recipe, placed: Placed) -> tuple[Array, list[Array]]:
+    """What a network is given: noise of its input's shape, and its dropouts' masks."""
+    shape = (recipe.train.batch_size, *placed.input)
+    drawn = noise.uniform(recipe.seed, 0, f"check/{placed.name}", shape, -1.0, 1.0)
+    return drawn.astype(recipe.dtype), [_asked(recipe)[mask] for mask in _masks(placed)]
+
+
+def _masks(placed: Placed) -> list[str]:
+    """The batch's entries that a network's dropouts take."""
+    return [str(one.layer.of) for one in placed.layers if one.layer.layer == "dropout"]
+
+
+def _asked(recipe: Recipe) -> dict[str, Array]:
+    """The batch that the networks and methods are asked with: one round's."""
+    once = msgspec.structs.replace(recipe.train, rounds=1)
+    return batch(msgspec.structs.replace(recipe, train=once), 0)
 
 
 def gradients(recipe: Recipe, state: State) -> State:

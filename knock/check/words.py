@@ -6,13 +6,13 @@ reproduces the learner's numbers is told, otherwise the numbers themselves are.
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from knock.check import trace
 from knock.check.trace import Trace
 from knock.frameworks.adapter import State
-from knock.recipe import Recipe
+from knock.recipe import Draw, Recipe
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,36 +103,72 @@ def _explains(mistaken: Losses, got: Losses, expected: Losses) -> bool:
     return any(_same(got[name], value) for name, value in wrong.items())
 
 
+def of_error(message: str, recipe: Recipe) -> str | None:
+    """What lies behind an error that a framework raises, where it is a known one."""
+    if "backward through the graph a second time" not in message:
+        return None
+    if len(recipe.optimizers) == 1:
+        return f"a graph is gone through backwards twice: {message}"
+    judge = next((n for n in recipe.networks if n in ("discriminator", "critic")), "discriminator")
+    return (
+        f"the generator receives gradients from the {judge}'s step: the fake batch is not detached "
+        f"({message})"
+    )
+
+
 def of_repetition(again: Losses, first: Losses, recipe: Recipe) -> str | None:
     """Why one batch and the same weights give a loss twice, and not the same one; if they do."""
     if all(_same(again[name], value) for name, value in first.items()):
         return None
-    drawn = ", ".join(f"batch[{name!r}]" for name in recipe.draws) or "none here"
+    drawn = "; ".join(f"batch[{n!r}], {_drawn(one)}" for n, one in recipe.draws.items())
     return (
         "the same weights and the same batch give another loss the second time: does train_step "
-        f"draw numbers of its own? The recipe's come with the batch: {drawn}"
+        f"draw numbers of its own? The recipe's come with the batch: {drawn or 'none here'}"
     )
+
+
+def _drawn(draw: Draw) -> str:
+    """How a draw is distributed, and how many numbers it has for a picture."""
+    how = {
+        "uniform": f"uniform between {draw.low:g} and {draw.high:g}",
+        "normal": "normal",
+        "dropout": "0 where dropped",
+    }[draw.distribution]
+    one = all(size == 1 for size in draw.shape)
+    return f"{how}, {'one number' if one else 'numbers'} for each picture"
 
 
 def _same(a: float, b: float) -> bool:
     return math.isclose(a, b, rel_tol=1e-9) or (math.isnan(a) and math.isnan(b))
 
 
+def change_of_output(got: Array, expected: Array) -> str | None:
+    """What was done to a right output to give a wrong one, if it is known."""
+    for what, change in [*_OUTPUT, *(_MAPS if expected.ndim == 4 else [])]:
+        with np.errstate(all="ignore"):  # an output need not be one of a sigmoid
+            mistaken = change(expected)
+        if close(got, mistaken) and not close(mistaken, expected):
+            return what
+    return None
+
+
 def of_output(name: str, got: Array, expected: Array) -> str:
     """Why a network's output is not the expected one."""
-    tries = [*_OUTPUT, *(_MAPS if expected.ndim == 4 else [])]
     if close(got, expected):
         return (
             f"{name} is right to six digits only: something in it is float32, or a constant such "
             "as an epsilon is a little off"
         )
-    for what, change in tries:
-        with np.errstate(all="ignore"):  # an output need not be one of a sigmoid
-            mistaken = change(expected)
-        if close(got, mistaken) and not close(mistaken, expected):
-            return f"{name}: {what}"
+    if what := change_of_output(got, expected):
+        return f"{name}: {what}"
     if got.shape != expected.shape:
-        return f"{name} gives {_shape(got)}, expected {_shape(expected)}"
+        turned = got.ndim == 4 and got.swapaxes(2, 3).shape == expected.shape
+        swapped = "height and width are swapped: " if turned else ""
+        larger = (
+            got.ndim == 4 and got.shape[2] > expected.shape[2] and got.shape[3] > expected.shape[3]
+        )
+        missing = ": is a pooling or a stride missing?" if larger else ""
+        return f"{swapped}{name} gives {_shape(got)}, expected {_shape(expected)}{missing}"
     if not np.isfinite(got).all():
         return f"{name} gives numbers that are not finite"
     place = np.unravel_index(np.abs(got - expected).argmax(), got.shape)
@@ -162,6 +198,11 @@ def of_loss(got: Trace, expected: Trace, recipe: Recipe) -> str:
     if not wrong:
         return "the losses differ"
     name = wrong[0]
+    if not math.isfinite(a[name]):
+        return (
+            f"{name} is {a[name]}; right: {', '.join(right) or 'none'}. Were the gradients cleared "
+            "before backward (Chainer fills new ones with NaN), and does nothing divide by zero?"
+        )
     times = f" ({a[name] / b[name]:.4g} times as large)" if b[name] else ""
     others = f"; right: {', '.join(right)}" if right else ""
     return f"{name} is {a[name]:.8g}, expected {b[name]:.8g}{times}{others}"
@@ -242,6 +283,9 @@ def of_gradients(got: State, expected: State) -> str:
     )
 
 
+_UNCLEARED = "the second step's gradients hold the first step's too: clear them before each step"
+
+
 def of_steps(got: Trace, expected: Trace, recipe: Recipe) -> str:
     """Why whole training runs part, though the first loss may agree."""
     if not all(step in t.states for t in (got, expected) for step in (0, 1, 2)):
@@ -259,9 +303,9 @@ def of_steps(got: Trace, expected: Trace, recipe: Recipe) -> str:
     for network in recipe.networks:
         own = [k for k in g2 if k.startswith(f"{network}.") and k in mine and g1[k].any()]
         if own and all(close(mine[k], g1[k] + g2[k]) for k in own):
-            return (
-                "the second step's gradients hold the first step's too: clear them before each step"
-            )
+            return _UNCLEARED
+    if what := _of_momentum(got, expected, recipe):
+        return what
     if not close(list(got.losses[1].values()), list(expected.losses[1].values())):
         return "the first step agrees, the second step's loss does not"
     parted = sum(
@@ -276,6 +320,29 @@ def of_steps(got: Trace, expected: Trace, recipe: Recipe) -> str:
         "the first step agrees, then the runs part slowly: the optimiser's constants are not the "
         "recipe's (betas, or an epsilon inside the root or outside the bias correction)"
     )
+
+
+def _of_momentum(got: Trace, expected: Trace, recipe: Recipe) -> str | None:
+    """Whether SGD's memory of the first step has another weight in the second: m₂ = μ·m₁ + g₂."""
+    for name, settings in recipe.optimizers.items():
+        if settings.algorithm != "sgd":
+            continue
+        for key, first in expected.states[1].items():
+            m1, more = first, got.states[2][key] - expected.states[2][key]
+            if (
+                not key.startswith(f"{name}.")
+                or not key.endswith(".m")
+                or not (m1.any() and more.any())
+            ):
+                continue
+            ratio = float(np.vdot(more, m1) / np.vdot(m1, m1))
+            if abs(ratio) < 1e-6 or not close(more, ratio * m1):
+                continue
+            if math.isclose(ratio, 1.0, rel_tol=1e-6):
+                return _UNCLEARED
+            momentum = round(settings.momentum + ratio, 6) + 0.0  # no -0
+            return f"{name}: its momentum is {momentum:.4g}, the recipe's {settings.momentum:g}"
+    return None
 
 
 def _agree(pair: tuple[Losses, Losses]) -> bool:
@@ -309,6 +376,24 @@ def _gradient_at(t: Trace, recipe: Recipe, step: int) -> State:
             if key.split(".")[0] in settings.networks:
                 found[key] = g - settings.betas[0] * before[key]
     return found
+
+
+def of_share(start: State, got: State, expected: State, keys: Sequence[str]) -> str | None:
+    """How much of a running average was new in the first step, if that explains it.
+
+    Where it took one batch: r₁ = (1 − s)·r₀ + s·b, with 0.1 for s in the expected one.
+    """
+    for key in keys:
+        grown = expected[key] - start[key]
+        if close(got[key], expected[key]) or not grown.any():
+            continue
+        share = 0.1 * float(np.vdot(got[key] - start[key], grown) / np.vdot(grown, grown))
+        if close(got[key] - start[key], share / 0.1 * grown):
+            return (
+                f"{key}: {share:.4g} of a running average is new, the recipe's share is 0.1: the "
+                "momentum may count the old one"
+            )
+    return None
 
 
 def of_statistics(got: State, expected: State, keys: list[str]) -> str:

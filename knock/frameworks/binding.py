@@ -88,7 +88,9 @@ def _compare(network: str, wanted: dict[str, Shape], found: dict[str, Found]) ->
             raise WrongNetwork(f"{network}.{name} is {found[name].shape}, should be {shape}")
     for name in found:
         if name not in wanted:
-            raise WrongNetwork(f"{network}.{name} {found[name].shape} is not in the recipe")
+            averages = not any("running_" in known for known in wanted) and "running_" in name
+            why = ": a batch normalisation stands where the recipe has none" if averages else ""
+            raise WrongNetwork(f"{network}.{name} {found[name].shape} is not in the recipe{why}")
 
 
 def trained(optimizer: Optimizer, bound: dict[str, Bound]) -> Iterator[Bound]:

@@ -53,6 +53,8 @@ def to_device(batch: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
 
 
 def to_numpy(tensor: Any) -> NDArray[Any]:
+    if not isinstance(tensor, torch.Tensor):  # a loss that was asked for its number, by item()
+        return np.array(tensor)
     return np.array(tensor.detach().cpu().numpy())
 
 

@@ -23,6 +23,16 @@ def draw(mean, deviation, noise):
     return mean + deviation * noise
 
 
+def through(slope):
+    """What of z's slope goes on to μ and σ: all, since z is a sum."""
+    return slope
+
+
+def middle(code):
+    """μ, the first half of what the encoder says."""
+    return np.split(code, 2, axis=1)[0]
+
+
 def kl_loss(mean, log_variance, variance):
     return -0.5 * (1 + log_variance - mean**2 - variance).sum() / len(mean)
 
@@ -31,7 +41,7 @@ def total(reconstruction, kl, beta):
     return reconstruction + beta * kl
 
 
-# What `knock check` knows by the first loss, and what then stands in the place of a function above.
+# What `knock check` knows by an output or the first step, and what then stands for a name above.
 MISTAKES = {
     "the code's second half is read as σ; it is log σ²": {"spread": lambda code: (code, code**2)},
     "the code's second half is read as σ²; it is log σ²": {
@@ -49,6 +59,12 @@ MISTAKES = {
         "kl_loss": lambda mean, log_variance, variance: (
             -0.5 * (1 + log_variance - mean**2 - variance).mean()
         )
+    },
+    "no gradient goes back through the draw: z is sampled, not reparameterised": {
+        "through": np.zeros_like
+    },
+    "log σ² is taken for μ: the code's halves are swapped": {
+        "middle": lambda code: np.split(code, 2, axis=1)[1]
     },
     "the cross-entropy's target is left in [-1, 1]": {"unit": lambda images: images},
 }
@@ -72,7 +88,7 @@ class VariationalAutoencoder:
         reconstruction = (np.logaddexp(0, logits) - target * logits).sum() / count
         kl = kl_loss(mean, log_variance, variance)
 
-        dz = self.decoder.backward((sigmoid(logits) - target) / count)
+        dz = through(self.decoder.backward((sigmoid(logits) - target) / count))
         d_mean = dz + self.beta * mean / count
         d_log_variance = dz * noise * deviation / 2 + self.beta * (variance - 1) / 2 / count
         self.encoder.backward(np.concatenate([d_mean, d_log_variance], axis=1))
@@ -84,7 +100,7 @@ class VariationalAutoencoder:
         }
 
     def encode(self, images):
-        return np.split(self.encoder(images), 2, axis=1)[0]
+        return middle(self.encoder(images))
 
     def generate(self, noise):
         return 2 * sigmoid(self.decoder(noise)) - 1

@@ -6,8 +6,8 @@ import numpy as np
 
 
 def spread(made):
-    """The generator's pictures as the discriminator gets them: [0, 1] → [-1, 1]."""
-    return 2 * made - 1
+    """The generator's pictures as the discriminator gets them, [0, 1] → [-1, 1]; and the slope."""
+    return 2 * made - 1, 2.0
 
 
 REAL, FAKE = 1.0, 0.0
@@ -23,16 +23,20 @@ def learn(optimizer):
     optimizer.update()
 
 
+def leak(generator, slope):
+    """What the discriminator's step teaches the generator: nothing."""
+
+
 def entropy(logits, label):
     """Mean of −label · log σ(logit) − (1 − label) · log(1 − σ(logit)), and its gradient."""
     loss = (np.logaddexp(0, logits) - label * logits).mean()
     return loss, (1 / (1 + np.exp(-logits)) - label) / logits.size
 
 
-# What `knock check` knows by the first loss, and what then stands in the place of a name above.
+# What `knock check` knows by the first step, and what then stands in the place of a name above.
 MISTAKES = {
     "the made pictures are left in [0, 1]; the real ones are in [-1, 1]": {
-        "spread": lambda made: made
+        "spread": lambda made: (made, 1.0)
     },
     "real and fake are swapped": {"REAL": 0.0, "FAKE": 1.0, "aim": lambda: 1.0},
     "all labels are 0": {"REAL": 0.0},
@@ -41,6 +45,8 @@ MISTAKES = {
     "the discriminator is not updated before the generator's loss is taken": {
         "learn": lambda optimizer: None
     },
+    "the generator receives gradients from the discriminator's step: the fake batch is not "
+    "detached": {"leak": lambda generator, slope: generator.backward(slope)},
 }
 
 
@@ -54,18 +60,18 @@ class GAN:
         self.g_optimizer = framework.Adam(settings["g_optimizer"], self.generator)
 
     def train_step(self, batch):
-        fake = spread(self.generator(batch["noise"]))
+        fake, slope = spread(self.generator(batch["noise"]))
         real_loss, d = entropy(self.discriminator(batch["images"]), REAL)
         self.discriminator.backward(d)
         fake_loss, d = entropy(self.discriminator(fake), FAKE)
-        self.discriminator.backward(d)
+        leak(self.generator, slope * self.discriminator.backward(d))
         learn(self.d_optimizer)
 
         generator_loss, d = entropy(self.discriminator(fake), aim())
-        self.generator.backward(2 * self.discriminator.backward(d))
+        self.generator.backward(slope * self.discriminator.backward(d))
         self.discriminator.clear()
         self.g_optimizer.update()
         return {"discriminator": real_loss + fake_loss, "generator": generator_loss}
 
     def generate(self, noise):
-        return spread(self.generator(noise))
+        return spread(self.generator(noise))[0]

@@ -26,13 +26,22 @@ def learn(optimizer):
     optimizer.update()
 
 
+def leak(generator, slope):
+    """What the discriminator's step teaches the generator: nothing."""
+
+
+def hear(discriminator, fake):
+    """What the discriminator says of the made pictures when the generator learns."""
+    return discriminator(fake)
+
+
 def entropy(logits, label):
     """Mean of −label · log σ(logit) − (1 − label) · log(1 − σ(logit)), and its gradient."""
     loss = (np.logaddexp(0, logits) - label * logits).mean()
     return loss, (1 / (1 + np.exp(-logits)) - label) / logits.size
 
 
-# What `knock check` knows by the first loss, and what then stands in the place of a name above.
+# What `knock check` knows by the first step, and what then stands in the place of a name above.
 MISTAKES = {
     "real and fake are swapped": {"REAL": 0.0, "FAKE": 1.0, "aim": lambda: 1.0},
     "all labels are 0": {"REAL": 0.0},
@@ -40,6 +49,11 @@ MISTAKES = {
     "the generator is trained to be called fake": {"aim": lambda: FAKE},
     "the discriminator is not updated before the generator's loss is taken": {
         "learn": lambda optimizer: None
+    },
+    "the generator receives gradients from the discriminator's step: the fake batch is not "
+    "detached": {"leak": lambda generator, slope: generator.backward(slope)},
+    "the discriminator is in evaluation mode during the generator's step": {
+        "hear": framework.evaluate
     },
     "the fake batch is made in evaluation mode": {"make": framework.evaluate},
     "the made pictures are brought to [0, 1]; the real ones are in [-1, 1]": {
@@ -62,10 +76,10 @@ class DCGAN:
         real_loss, d = entropy(self.discriminator(batch["images"]), REAL)
         self.discriminator.backward(d)
         fake_loss, d = entropy(self.discriminator(fake), FAKE)
-        self.discriminator.backward(d)
+        leak(self.generator, self.discriminator.backward(d))
         learn(self.d_optimizer)
 
-        generator_loss, d = entropy(self.discriminator(fake), aim())
+        generator_loss, d = entropy(hear(self.discriminator, fake), aim())
         self.generator.backward(self.discriminator.backward(d))
         self.discriminator.clear()
         self.g_optimizer.update()

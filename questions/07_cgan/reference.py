@@ -29,6 +29,25 @@ def planes_of_fakes(classes, height, width):
     return planes(classes, height, width)
 
 
+def leak(generator, slope):
+    """What the discriminator's step teaches the generator: nothing."""
+
+
+def hear(discriminator, fake):
+    """What the discriminator says of the made pictures when the generator learns."""
+    return discriminator(fake)
+
+
+def ask(noise, classes):
+    """What the generator is given."""
+    return np.concatenate([noise, classes], axis=1)
+
+
+def learn(optimizer):
+    """The discriminator's update, before the generator's loss is taken."""
+    optimizer.update()
+
+
 def entropy(logits, label):
     """Mean of −label · log σ(logit) − (1 − label) · log(1 − σ(logit)), and its gradient."""
     loss = (np.logaddexp(0, logits) - label * logits).mean()
@@ -47,7 +66,7 @@ def flat_wrongly_last(classes, height, width):
     return flat.reshape(len(classes), height, width, -1).transpose(0, 3, 1, 2)
 
 
-# What `knock check` knows by the first loss, and what then stands in the place of a name above.
+# What `knock check` knows by the first step, and what then stands in the place of a name above.
 MISTAKES = {
     "real and fake are swapped": {"REAL": 0.0, "FAKE": 1.0, "aim": lambda: 1.0},
     "all labels are 0": {"REAL": 0.0},
@@ -63,6 +82,15 @@ MISTAKES = {
     },
     "the discriminator is not told the made pictures' classes": {
         "planes_of_fakes": lambda y, h, w: np.zeros((*y.shape, h, w))
+    },
+    "the classes come before the noise": {"ask": lambda z, y: np.concatenate([y, z], axis=1)},
+    "the discriminator is not updated before the generator's loss is taken": {
+        "learn": lambda optimizer: None
+    },
+    "the generator receives gradients from the discriminator's step: the fake batch is not "
+    "detached": {"leak": lambda generator, slope: generator.backward(slope)},
+    "the discriminator is in evaluation mode during the generator's step": {
+        "hear": framework.evaluate
     },
 }
 
@@ -80,21 +108,21 @@ class ConditionalGAN:
     def train_step(self, batch):
         images, noise = batch["images"], batch["noise"]
         (channels, *sides), classes = images.shape[1:], one_hot(batch["labels"], self.classes)
-        made = make(self.generator, np.concatenate([noise, classes], axis=1))
+        made = make(self.generator, ask(noise, classes))
         fake = np.concatenate([made, planes_of_fakes(classes, *sides)], axis=1)
         real = np.concatenate([images, planes(classes, *sides)], axis=1)
         real_loss, d = entropy(self.discriminator(real), REAL)
         self.discriminator.backward(d)
         fake_loss, d = entropy(self.discriminator(fake), FAKE)
-        self.discriminator.backward(d)
-        self.d_optimizer.update()
+        leak(self.generator, self.discriminator.backward(d)[:, :channels])
+        learn(self.d_optimizer)
 
-        generator_loss, d = entropy(self.discriminator(fake), aim())
+        generator_loss, d = entropy(hear(self.discriminator, fake), aim())
         self.generator.backward(self.discriminator.backward(d)[:, :channels])
         self.discriminator.clear()
         self.g_optimizer.update()
         return {"discriminator": real_loss + fake_loss, "generator": generator_loss}
 
     def generate(self, noise, labels):
-        asked = np.concatenate([noise, one_hot(labels, self.classes)], axis=1)
+        asked = ask(noise, one_hot(labels, self.classes))
         return framework.evaluate(self.generator, asked)

@@ -33,13 +33,27 @@ def dropped(masks):
     return masks
 
 
+def leak(generator, slope):
+    """What the discriminator's step teaches the generator: nothing."""
+
+
+def weighed(weight, slope):
+    """What the distance counts for the generator."""
+    return weight * slope
+
+
+def learn(optimizer):
+    """The discriminator's update, before the generator's loss is taken."""
+    optimizer.update()
+
+
 def entropy(logits, label):
     """Mean of −label · log σ(logit) − (1 − label) · log(1 − σ(logit)), and its gradient."""
     loss = (np.logaddexp(0, logits) - label * logits).mean()
     return loss, (1 / (1 + np.exp(-logits)) - label) / logits.size
 
 
-# What `knock check` knows by the first loss, and what then stands in the place of a name above.
+# What `knock check` knows by the first step, and what then stands in the place of a name above.
 MISTAKES = {
     "real and fake are swapped": {"REAL": 0.0, "FAKE": 1.0, "aim": lambda: 1.0},
     "all labels are 0": {"REAL": 0.0},
@@ -51,7 +65,13 @@ MISTAKES = {
     "L1 is summed over each picture instead of averaged": {
         "far": lambda d: (np.abs(d).sum() / len(d), np.sign(d) / len(d))
     },
+    "the weight of L1 is left out": {"weighed": lambda weight, slope: slope},
     "the discriminator does not see the input": {"told": np.zeros_like},
+    "the discriminator is not updated before the generator's loss is taken": {
+        "learn": lambda optimizer: None
+    },
+    "the generator receives gradients from the discriminator's step: the fake batch is not "
+    "detached": {"leak": lambda generator, slope: generator.backward(slope)},
     "dropout is switched off": {"dropped": lambda masks: [np.ones_like(m) for m in masks]},
     "dropout keeps its numbers as they are instead of twice as large": {
         "dropped": lambda masks: [m / 2 for m in masks]
@@ -75,12 +95,12 @@ class Pix2pix:
         real_loss, d = entropy(self.discriminator(pair(images, targets)), REAL)
         self.discriminator.backward(HALF * d)
         fake_loss, d = entropy(self.discriminator(pair(images, fake)), FAKE)
-        self.discriminator.backward(HALF * d)
-        self.d_optimizer.update()
+        leak(self.generator, self.discriminator.backward(HALF * d)[:, images.shape[1] :])
+        learn(self.d_optimizer)
 
         generator_loss, d = entropy(self.discriminator(pair(images, fake)), aim())
         l1, slope = far(fake - wanted(images, targets))
-        d = self.discriminator.backward(d)[:, images.shape[1] :] + self.l1_weight * slope
+        d = self.discriminator.backward(d)[:, images.shape[1] :] + weighed(self.l1_weight, slope)
         self.generator.backward(d)
         self.discriminator.clear()
         self.g_optimizer.update()

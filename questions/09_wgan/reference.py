@@ -25,9 +25,23 @@ def step(model):
     model.clip()
 
 
+def kept(name):
+    """Whether an array is no weight, and so not clipped."""
+    return name.startswith("running_")
+
+
 def boxed(model):
     """The layers that are clipped: all of the critic's."""
     return model.critic.modules
+
+
+def leak(generator, slope):
+    """What the critic's steps teach the generator: nothing."""
+
+
+def hear(critic, made):
+    """What the critic says of the made pictures when the generator learns."""
+    return critic(made)
 
 
 def first_round_only(batch, count, rows):
@@ -45,12 +59,20 @@ def clip_first(model):
     model.c_optimizer.update()
 
 
+def not_cleared(model):
+    """The critic's update, after which its gradients are still there."""
+    kept = [{n: g.copy() for n, g in m.gradients.items()} for m in model.critic.modules]
+    step_of(model)
+    for module, before in zip(model.critic.modules, kept, strict=True):
+        module.gradients = before
+
+
 def sigmoid(scores):
     y = 1 / (1 + np.exp(-scores))
     return y, y * (1 - y)
 
 
-# What `knock check` knows by the first loss, and what then stands in the place of a name above.
+# What `knock check` knows by the first step, and what then stands in the place of a name above.
 MISTAKES = {
     "one and the same batch is taken for all of the critic's steps": {"rounds": first_round_only},
     "each of the critic's steps takes the first batch's real pictures, with a noise of its own": {
@@ -60,6 +82,7 @@ MISTAKES = {
         "rounds": lambda batch, count, rows: list(rounds_of(batch, count, rows))[:1]
     },
     "the weights are clipped before the update instead of after it": {"step": clip_first},
+    "the critic's gradients are not cleared before each of its steps": {"step": not_cleared},
     "the weights are not clipped": {"step": lambda model: model.c_optimizer.update()},
     "γ and β of the batch normalisation are not clipped": {
         "boxed": lambda model: [
@@ -71,8 +94,13 @@ MISTAKES = {
     },
     "a sigmoid is left at the critic's end": {"end": sigmoid},
     "the critic is trained to lower what it shall raise": {"BETTER": -1.0},
+    "running averages are clipped, too: they are no weights": {"kept": lambda name: False},
+    "the generator receives gradients from the critic's step: the fake batch is not detached": {
+        "leak": lambda generator, slope: generator.backward(slope)
+    },
+    "the critic is in evaluation mode during the generator's step": {"hear": framework.evaluate},
 }
-rounds_of = rounds  # by another name: `rounds` may be replaced
+rounds_of, step_of = rounds, step  # by other names: these may be replaced
 
 
 class WGAN:
@@ -85,9 +113,9 @@ class WGAN:
         self.c_optimizer = framework.RMSprop(settings["c_optimizer"], self.critic)
         self.g_optimizer = framework.RMSprop(settings["g_optimizer"], self.generator)
 
-    def score(self, images, weight):
+    def score(self, scores, weight):
         """The mean score; `weight` times its slopes are added to the critic's gradients."""
-        scores, slope = end(self.critic(images))
+        scores, slope = end(scores)
         d = self.critic.backward(weight * slope * np.ones_like(scores) / len(scores))
         return scores.mean(), d
 
@@ -95,16 +123,17 @@ class WGAN:
         """No weight further from 0 than the limit; running statistics are no weights."""
         for module in boxed(self):
             for name, value in module.values.items():
-                if not name.startswith("running_"):
+                if not kept(name):
                     np.clip(value, -self.limit, self.limit, out=value)
 
     def train_step(self, batch):
         for images, noise in rounds(batch, self.rounds, self.rows):
-            real, _ = self.score(images, -BETTER)
-            made, _ = self.score(self.generator(noise), BETTER)
+            real, _ = self.score(self.critic(images), -BETTER)
+            made, d = self.score(self.critic(self.generator(noise)), BETTER)
+            leak(self.generator, d)
             step(self)
 
-        generator_loss, d = self.score(self.generator(batch["g_noise"]), -1.0)
+        generator_loss, d = self.score(hear(self.critic, self.generator(batch["g_noise"])), -1.0)
         self.generator.backward(d)
         self.critic.clear()
         self.g_optimizer.update()

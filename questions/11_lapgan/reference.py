@@ -53,6 +53,10 @@ def learn(optimizer):
     optimizer.update()
 
 
+def leak(generator, slope):
+    """What the discriminator's step teaches the generator: nothing."""
+
+
 def entropy(logits, label):
     """Mean of −label · log σ(logit) − (1 − label) · log(1 − σ(logit)), and its gradient."""
     loss = (np.logaddexp(0, logits) - label * logits).mean()
@@ -80,6 +84,8 @@ MISTAKES = {
     "the enlarged picture is not added to the residual before the discriminator looks": {
         "seen": lambda picture, low: picture if low is None else picture - low
     },
+    "the generators receive gradients from the discriminators' steps: the fake batch is not "
+    "detached": {"leak": lambda generator, slope: generator.backward(slope)},
     "dropout is switched off": {"dropped": np.ones_like},
     "dropout keeps its numbers as they are instead of twice as large": {"dropped": lambda m: m / 2},
 }
@@ -132,7 +138,7 @@ class LAPGAN:
             real_loss, d = entropy(discriminator(real, *masks), REAL)
             discriminator.backward(d)
             fake_loss, d = entropy(discriminator(fake, *masks), FAKE)
-            discriminator.backward(d)
+            leak(getattr(self, f"generator{k}"), discriminator.backward(d))
             learn(getattr(self, f"d_optimizer{k}"))
 
             generator_loss, d = entropy(discriminator(fake, *masks), aim())

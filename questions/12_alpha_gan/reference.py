@@ -44,6 +44,25 @@ def entropy(logits, label):
     return loss, (1 / (1 + np.exp(-logits)) - label) / logits.size
 
 
+def leak(model, made):
+    """What the discriminator's loss teaches the generator: nothing."""
+
+
+def weighed(weight, slope):
+    """What the distance counts for the generator and the encoder."""
+    return weight * slope
+
+
+def through(slope):
+    """What of the distance goes on from the reconstructions to the encoder: all."""
+    return slope
+
+
+def taught_by_discriminator(model, made):
+    _, d = entropy(model.discriminator(made), FAKE)
+    model.generator.backward(model.discriminator.backward(d))
+
+
 def turned(logits):
     loss, d = ratio(logits)
     return -loss, -d
@@ -64,7 +83,7 @@ def squared(difference):
     return (difference**2).sum() / len(difference), 2 * difference / len(difference)
 
 
-# What `knock check` knows by the first loss, and what then stands in the place of a name above.
+# What `knock check` knows by the first step, and what then stands in the place of a name above.
 MISTAKES = {
     "real and fake are swapped in the discriminator's loss": {"REAL": 0.0, "FAKE": 1.0},
     "all pictures are labelled fake": {"REAL": 0.0},
@@ -85,6 +104,12 @@ MISTAKES = {
     "only −log σ is left of the density ratio": {"ratio": first_half},
     "only log(1 − σ) is left of the density ratio": {"ratio": second_half},
     "L2 is taken instead of L1": {"far": squared},
+    "the weight of L1 is left out": {"weighed": lambda weight, slope: slope},
+    "the distance teaches the encoder nothing: the codes are detached": {"through": np.zeros_like},
+    "the generator receives gradients from the discriminator's step: the fake batch is not "
+    "detached": {"leak": taught_by_discriminator},
+    "the sign of the density ratio is turned on the samples": {"HEARD": (1.0, -1.0)},
+    "the sign of the density ratio is turned on the reconstructions": {"HEARD": (-1.0, 1.0)},
     "the reconstructions are made from the noise instead of the codes": {
         "decoded": lambda codes, noise: noise
     },
@@ -118,7 +143,7 @@ class AlphaGAN:
         # What the distance says goes on to the encoder, what the discriminator says stops here.
         copies = make(self.generator, decoded(codes, noise))
         l1, slope = far(copies - images)
-        d_codes = self.generator.backward(self.l1_weight * slope)
+        d_codes = through(self.generator.backward(weighed(self.l1_weight, slope)))
         generator_loss = HEARD[0] * self.hear(copies)
         fakes = make(self.generator, noise)
         generator_loss += HEARD[1] * self.hear(fakes)
@@ -148,6 +173,7 @@ class AlphaGAN:
         """What the discriminator says of pictures; the generator learns from it."""
         loss, d = ratio(self.discriminator(made))
         self.generator.backward(self.discriminator.backward(d))
+        leak(self, made)
         return loss
 
     def generate(self, noise):

@@ -1,0 +1,131 @@
+"""A question's answers, starters and planted mistakes, tried in one framework."""
+
+import functools
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType
+
+from knock import frameworks, splice, starter
+from knock import mistakes as known
+from knock import recipe as recipes
+from knock.check import learner, plain, trace
+from knock.check.parts import TOLERANCE, Result, Standard, check
+from knock.errors import UserError
+from knock.frameworks.adapter import Adapter
+from knock.mistakes import Mistake
+from knock.questions import Question
+
+TEN = (1, 2, 10)
+
+STEPS = {"10 steps": TEN, "100 steps": (), "batch norm": TEN, "checkpoint": ()}
+"""After how many steps a part of a check shows: all hundred for `()`, one where nothing is said."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a check said of a planted mistake, and what is wrong with that, if anything."""
+
+    said: str
+    wrong: str = ""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A question in a framework, and what a learner's answer to it is held to."""
+
+    question: Question
+    framework: str
+    adapter: Adapter
+    standard: Standard
+
+    @classmethod
+    def of(cls, question: Question, framework: str, other: "Trial | None" = None) -> "Trial":
+        """`other` is a trial in another framework, which lends its judge's numbers.
+
+        Raises UserError as `knock.check.check` does.
+        """
+        adapter = frameworks.load(framework)
+        if other is not None and other.standard.adapter is plain:
+            return cls(question, framework, adapter, other.standard)
+        return cls(question, framework, adapter, Standard.of(question, framework, 0, ours=False))
+
+    @functools.cached_property
+    def source(self) -> splice.Source:
+        """Our answer."""
+        return splice.read(self.question.answer(self.framework))
+
+    def answer(self) -> list[str]:
+        """It passes every part of its check."""
+        results = check(self.question, self.framework)
+        return [f"{r.name}: {r.message}" for r in results if r.status == "failed"]
+
+    def starter(self) -> list[str]:
+        """All of it is to do; with our parts in it again, it passes."""
+        parts = recipes.parts(self.question.recipe_file)
+        text = starter.make(self.source.text, parts, "knock check")
+        with self._file(text) as path:
+            report = learner.look(
+                self.question, self.framework, path, travel=False, standard=self.standard
+            )
+            wrong = [
+                f"{p.name}: {p.status}, not to do" for p in report.parts if p.status != "to do"
+            ]
+            results = self._results(path)
+            if all(one.status != "failed" for one in results):
+                wrong.append("an empty starter passes: are the parts in recipe.toml its functions?")
+            taken = {place.name for place in starter.places(self.source.text, parts)}
+            code = splice.splice(splice.read(path), self.source, taken)
+            filled = self._results(path, code)
+        return wrong + [
+            f"with our parts in it again, {r.name}: {r.message}"
+            for r in filled
+            if r.status == "failed"
+        ]
+
+    def mistake(self, one: Mistake) -> Found:
+        """It turns its part red, and none before that, and is named."""
+        changes = one.told(self.framework)
+        if not isinstance(changes, list):
+            raise ValueError(f"{one.name} is not planted in {self.framework}")
+        try:
+            text = known.plant(self.source.text, changes)
+        except UserError as error:
+            return Found("", str(error))
+        with self._file(text) as path:
+            steps = STEPS.get(one.part, (1,))
+            results = self._results(path, looked_at=steps, travel=one.part == "checkpoint")
+        return _judged(one, results)
+
+    def _results(
+        self,
+        path: Path,
+        code: CodeType | None = None,
+        looked_at: Sequence[int] = TEN,
+        travel: bool = False,
+    ) -> list[Result]:
+        got = trace.take(path, self.adapter, self.standard.recipe, code, looked_at)
+        return self.standard.judge(got, travel)
+
+    @contextmanager
+    def _file(self, text: str) -> Iterator[Path]:
+        """A learner's file. TensorFlow reads the source of what it traces from there."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"mine_{self.framework}.py"
+            path.write_text(text, encoding="utf-8")
+            yield path
+
+
+def _judged(one: Mistake, results: list[Result]) -> Found:
+    red = next((r for r in results if r.status == "failed"), None)
+    if red is None:
+        return Found("", f"nothing is red; {one.part} should be")
+    if red.name != one.part:
+        earlier = list(TOLERANCE).index(red.name) < list(TOLERANCE).index(one.part)
+        what = f"{red.name} is red ({red.message})"
+        return Found(red.message, f"{what}, and not {one.part}" if earlier else f"only {what}")
+    if one.said not in red.message:
+        return Found(red.message, f"{red.name} says {red.message!r}, not {one.said!r}")
+    return Found(red.message)
