@@ -24,11 +24,9 @@ def name(question) -> str:
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=name)
-def test_every_part_has_its_hint_on_every_level(question):
-    levels = hint_page.read(question.hints_file)
-    assert [str(number) for number in levels] == list(LEVELS)
-    for level in levels.values():
-        assert list(level.parts) == list(recipe.parts(question.recipe_file)), level.title
+def test_no_help_is_an_empty_word(question):
+    """That every part has some on every level is verified: see test_verify.py."""
+    for level in hint_page.read(question.hints_file).values():
         for part, help in level.parts.items():
             assert len(re.sub(r"[^a-z]", "", help)) > 20, f"{level.title}: {part} says nothing"
         assert len(level.shared.splitlines()) <= 4, "shown with every part, so a few words"

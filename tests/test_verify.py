@@ -136,6 +136,11 @@ DAMAGE = {
         rewrite("Chainer", "another"),
         "says nothing of Chainer",
     ),
+    "hints for another part": (
+        f"{HERE}/hints.md",
+        rewrite("### step", "### steps"),
+        "has help below '### networks, losses, steps, sampling'; the parts: networks, losses, step",
+    ),
     "figure": ("assets/draw_ae.py", os.remove, "no file "),
     "pictures": ("answers_image/ae_keras.json", os.remove, "ae_keras.json: keep what a run"),
     "pictures of another": (

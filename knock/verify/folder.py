@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from knock import frameworks, layers, mistakes, paths
+from knock import frameworks, hint_page, layers, mistakes, paths
 from knock import recipe as recipes
 from knock.check.parts import TOLERANCE
 from knock.errors import UserError
@@ -95,21 +95,25 @@ def links(question: Question) -> list[str]:
 
 
 def hints(question: Question) -> list[str]:
-    """Three levels of help, the last two for every framework."""
+    """Three levels of help with each part, the last two for every framework."""
     path = question.hints_file
     if not path.is_file():
         return [f"no file {path}"]
-    levels = dict(markdown.parts(path, 2))
-    if [title[:4] for title in levels] != ["1 · ", "2 · ", "3 · "]:
-        told = ", ".join(levels) or "none"
+    levels = hint_page.read(path)
+    if list(levels) != [1, 2, 3]:
+        told = ", ".join(f"{number} · {level.title}" for number, level in levels.items()) or "none"
         return [f"{path}: three levels are wanted, '## 1 · A nudge' to '## 3 · …'; it has: {told}"]
+    wanted = list(recipes.parts(question.recipe_file))
     titles = [frameworks.FRAMEWORKS[name].title for name in question.answered_in]
-    return [
-        f"{path}: level {level} says nothing of {title}"
-        for level, text in list(levels.items())[1:]
-        for title in titles
-        if title not in text
-    ]
+    wrong = []
+    for number, level in levels.items():
+        given = [part for part, text in level.parts.items() if text]
+        if given != wanted:
+            told = f"help below '### {', '.join(given) or 'nothing'}'"
+            wrong.append(f"{path}: level {number} has {told}; the parts: {', '.join(wanted)}")
+        silent = [title for title in titles if number > 1 and title not in level.text]
+        wrong += [f"{path}: level {number} says nothing of {title}" for title in silent]
+    return wrong
 
 
 def figure(question: Question) -> list[str]:
