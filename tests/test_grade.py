@@ -3,6 +3,7 @@
 import csv
 import html
 import json
+import math
 import os
 import re
 import signal
@@ -14,7 +15,18 @@ import time
 from knock import frameworks, paths, recipe, starter
 from knock.check import plain, trace
 from knock.errors import UserError
-from knock.grade import exam, invigilator, many, points, report, submissions, walls, wire, work
+from knock.grade import (
+    exam,
+    invigilator,
+    many,
+    points,
+    report,
+    scratch,
+    submissions,
+    walls,
+    wire,
+    work,
+)
 from knock.grade.room import Room
 from knock.grade.submissions import Submission
 from knock.grade.variants import Variant
@@ -238,6 +250,48 @@ ATTACKS = {
         "import resource; resource.prlimit({grader}, resource.RLIMIT_CPU, (1, 1))",
         "may start no program",
     ),
+    "another's file, closed": (
+        f"import os; os.chmod('{{folder}}/bob/{FILE}', 0)",
+        "change no file's rights",
+    ),
+    "another's file, dated back": (
+        f"import os; os.utime('{{folder}}/bob/{FILE}', (1, 1))",
+        "change no file's rights",
+    ),
+    "the grader's share of the processors": (
+        "import os; os.setpriority(os.PRIO_PROCESS, {grader}, 19)",
+        "may start no program",
+    ),
+    "the grader's processors": (
+        "import os; os.sched_setaffinity({grader}, {0})",
+        "may start no program",
+    ),
+    "a message for the next one": (
+        "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "if libc.msgget(4711, 0o1666) < 0: raise OSError(ctypes.get_errno(), 'msgget')",
+        "may start no program",
+    ),
+    "memory of nobody's": (
+        "import os\nfiles = [os.memfd_create('x') for _ in range(9)]\n"
+        "for file in files: os.write(file, bytes(32 << 20))",
+        "may start no program",
+    ),
+    "a signal by way of a pipe": (
+        "import fcntl, os\nfcntl.fcntl(os.pipe()[0], fcntl.F_SETOWN, {grader})",
+        "may start no program",
+    ),
+    "a disk full of deleted files": (
+        "import os, time\nfiles = []\nwhile len(files) < 16:\n"
+        "    files.append(open('x', 'wb')); files[-1].write(bytes(32 << 20)); os.unlink('x')\n"
+        "time.sleep(9)",
+        "it filled the disk",
+    ),
+    "what root may": (
+        "text = open('/proc/self/status').read()\n"
+        "held = text.partition('CapEff:')[2].split()[0]\n"
+        "raise ValueError('no more than to read' if int(held, 16) in (0, 4) else held)",
+        "no more than to read",
+    ),
     "limits taken off": (
         "import resource\ntry: resource.setrlimit(resource.RLIMIT_CPU, (-1, -1))\n"
         "except (OSError, ValueError): pass\nwhile True: pass",
@@ -267,6 +321,46 @@ def test_an_attack_costs_its_part_alone_and_is_told(name, tmp_path):
     assert not (tmp_path / "forged.csv").exists()
     after = graded(RIGHT)
     assert after.whole and after.remark == ""
+
+
+@needs_one
+@needs_walls
+def test_nothing_of_a_submission_is_in_the_memory_of_the_next():
+    """Every part of the process is looked through for a line that its neighbour's file has."""
+    assert graded(RIGHT + "\nNOBODY_ELSE = 'has' # this line\n").whole
+    search = """
+found, memory = 0, open('/proc/self/mem', 'rb', 0)
+for line in open('/proc/self/maps'):
+    place, rights, *_, name = line.split()
+    low, high = (int(side, 16) for side in place.split('-'))
+    if 'r' in rights and not name.startswith('[v'):
+        memory.seek(low)
+        found += memory.read(high - low).count(b"'has' # " + bytes([116, 104, 105, 115]))
+raise ValueError(f'{found} of them')"""
+    assert "ValueError: 0 of them" in graded(planted(search)).parts[LOST].message
+
+
+@needs_walls
+def test_a_scratch_folder_is_seen_through_and_removed_however_it_is_built(tmp_path, monkeypatch):
+    place = tmp_path / "scratch"
+    (place / "results").mkdir(parents=True)
+    (place / "results" / "x").write_bytes(bytes(1 << 20))
+    (place / "link").symlink_to(tmp_path)
+    assert 1 << 20 < scratch.used(place, os.getpid()) < 1 << 21
+    for number in range(9):
+        (place / f"{number}").touch()
+    with monkeypatch.context() as small:
+        small.setattr(scratch, "LARGEST", 8192)
+        assert scratch.used(place, os.getpid()) > 8192  # files without a byte
+    monkeypatch.chdir(place)
+    for _ in range(2500):
+        os.mkdir("d")
+        os.chdir("d")
+    monkeypatch.chdir(tmp_path)
+    assert scratch.used(place, os.getpid()) == math.inf  # beyond where a path reaches
+    (place / "closed").mkdir(mode=0)
+    scratch.remove(place)
+    assert os.listdir(tmp_path) == []
 
 
 @needs_one

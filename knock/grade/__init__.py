@@ -14,6 +14,7 @@ are what it is asked for.
 | `room` | a process that runs submissions, seen from outside |
 | `invigilator` | the same from inside: a fork for each part, its limits, its end |
 | `walls` | what holds a fork in |
+| `scratch` | a fork's own folder: how full it is, and how it is emptied |
 | `wire` | what goes in and out |
 | `work` | one submission, from its file to its grade |
 | `many` | all of them, on this machine or on a Dask cluster |

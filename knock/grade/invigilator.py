@@ -2,16 +2,16 @@
 
 `python -m knock.grade.invigilator FRAMEWORK` reads jobs from standard input and answers each with
 an outcome on standard output. It imports the framework once and never runs a submission itself: a
-fork does, so that the import is paid for once. Where there is no safe fork (it is Linux that has
-one), `--once` runs one job in this very process, which is then at its end; the one outside stops
-it.
+fork does, so that the import is paid for once. Nor does it read a job: another fork does, which
+watches the first, and is gone with it; so nothing of a submission is in the next one's memory.
+Where there is no safe fork (it is Linux that has one), `--once` runs one job in this very process,
+which is then at its end; the one outside stops it.
 """
 
 import contextlib
 import importlib
 import os
 import select
-import shutil
 import signal
 import sys
 import tempfile
@@ -26,14 +26,13 @@ from knock import recipe as recipes
 from knock.check import trace
 from knock.errors import UserError
 from knock.frameworks.adapter import Adapter
-from knock.grade import walls, wire
+from knock.grade import scratch, walls, wire
 
 import msgspec
 
 CLOCK = 3
 """A job may take so many times its seconds of computing by the clock: another may be in its way."""
 
-_LARGEST_SCRATCH = 256 << 20
 _LOOK = 0.2
 """Seconds between two looks at a scratch folder."""
 
@@ -48,18 +47,33 @@ def main() -> None:
     importlib.import_module("knock.run")  # every answer does so, and it takes its time
     adapter = frameworks.load(name)
     wire.write(outgoing, wire.READY)
-    while (message := wire.read(incoming)) is not None:
-        job = msgspec.msgpack.decode(message, type=wire.Job)
-        if "--once" in options:
-            _sit(job, adapter, Path.cwd(), lambda said: wire.write(outgoing, said))
-            return
-        outcome = _watch(job, adapter, (incoming, outgoing))
-        wire.write(outgoing, msgspec.msgpack.encode(outcome))
+    if "--once" in options:
+        if (message := wire.read(incoming)) is not None:
+            _sit(_job(message), adapter, Path.cwd(), lambda said: wire.write(outgoing, said))
+        return
+    more = True
+    while more:
+        clerk = os.fork()
+        if clerk == 0:
+            code = 1
+            try:
+                if (message := wire.read(incoming)) is not None:
+                    outcome = _watch(_job(message), adapter, (incoming, outgoing))
+                    wire.write(outgoing, msgspec.msgpack.encode(outcome))
+                    code = 0
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(clerk, 0)
+        more = status == 0
+
+
+def _job(message: bytes) -> wire.Job:
+    return msgspec.msgpack.decode(message, type=wire.Job)
 
 
 def _watch(job: wire.Job, adapter: Adapter, ours: tuple[IO[bytes], ...]) -> wire.Outcome:
     """Run a job in a fork, and end it where it does not end by itself."""
-    scratch = Path(tempfile.mkdtemp())
+    place = Path(tempfile.mkdtemp())
     out, inn = os.pipe()
     child = os.fork()
     if child == 0:
@@ -71,23 +85,23 @@ def _watch(job: wire.Job, adapter: Adapter, ours: tuple[IO[bytes], ...]) -> wire
             nothing = os.open(os.devnull, os.O_RDWR)
             os.dup2(nothing, 2)
             with os.fdopen(inn, "wb") as stream:
-                _sit(job, adapter, scratch, lambda message: wire.write(stream, message))
+                _sit(job, adapter, place, lambda message: wire.write(stream, message))
         finally:
             os._exit(0)
     os.close(inn)
     try:
-        said, ended = _listen(out, scratch, time.monotonic() + CLOCK * job.seconds)
+        said, ended = _listen(out, child, place, time.monotonic() + CLOCK * job.seconds)
     finally:
         os.close(out)
         _kill(child)
         _, status, used = os.wait4(child, 0)
-        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.remove(place)
     seconds = used.ru_utime + used.ru_stime
     ended = ended or _end(os.waitstatus_to_exitcode(status), seconds, job)
     return wire.outcome(wire.frames(said), ended, seconds, used.ru_maxrss << 10)
 
 
-def _listen(out: int, scratch: Path, deadline: float) -> tuple[bytes, str]:
+def _listen(out: int, child: int, place: Path, deadline: float) -> tuple[bytes, str]:
     """What a fork says until it closes its end, and what it is to be ended for."""
     said, looked = bytearray(), time.monotonic()
     while True:
@@ -96,7 +110,7 @@ def _listen(out: int, scratch: Path, deadline: float) -> tuple[bytes, str]:
             return bytes(said), "it was stopped: it was not done in time"
         if now - looked > _LOOK:
             looked = now
-            if _size(scratch) > _LARGEST_SCRATCH:
+            if scratch.used(place, child) > scratch.LARGEST:
                 return bytes(said), "it was stopped: it filled the disk"
         ready, _, _ = select.select([out], [], [], min(_LOOK, deadline - now))
         if ready:
@@ -122,30 +136,20 @@ def _end(code: int, seconds: float, job: wire.Job) -> str:
     return wire.left(code)
 
 
-def _size(folder: Path) -> int:
-    """Bytes in a folder, as far as it can be read."""
-    total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):  # gone between two looks
-                total += os.lstat(os.path.join(place, name)).st_size
-    return total
-
-
-def _sit(job: wire.Job, adapter: Adapter, scratch: Path, say: Callable[[bytes], None]) -> None:
+def _sit(job: wire.Job, adapter: Adapter, place: Path, say: Callable[[bytes], None]) -> None:
     """Run a submission behind the walls, and say which of them stand, and its numbers."""
-    os.chdir(scratch)
+    os.chdir(place)
     for name in ("TMPDIR", "TEMP", "TMP", "HOME"):
-        os.environ[name] = str(scratch)
+        os.environ[name] = str(place)
     tempfile.tempdir = None
-    file, ours = scratch / Path(job.file).name, scratch / "ours" / "answer.py"
+    file, ours = place / Path(job.file).name, place / "ours" / "answer.py"
     ours.parent.mkdir()
     file.write_text(job.mine, encoding="utf-8")
     ours.write_text(job.ours, encoding="utf-8")
     recipe = recipes.from_json(job.recipe)
     before = _functions()
     readable = [Path(sys.prefix), Path(sys.base_prefix), paths.ROOT]
-    stand = walls.put_up(walls.Limits(job.seconds, job.memory), readable, scratch)
+    stand = walls.put_up(walls.Limits(job.seconds, job.memory), readable, place)
     say(" ".join(stand).encode())
     try:
         code = None
@@ -155,7 +159,7 @@ def _sit(job: wire.Job, adapter: Adapter, scratch: Path, say: Callable[[bytes], 
         say(wire.LOADED)
         found = trace.run(made, file, adapter, recipe)
     except UserError as error:
-        say(wire.refused(str(error).replace(f"{scratch}{os.sep}", "")))
+        say(wire.refused(str(error).replace(f"{place}{os.sep}", "")))
     except BaseException as error:  # a KeyboardInterrupt of its own, say
         say(wire.refused(f"{file.name} does not run: {answers.describe(error, file)}"))
     else:

@@ -14,9 +14,10 @@ import contextlib
 import ctypes
 import os
 import platform
+import signal
 import struct
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,8 @@ def put_up(limits: Limits, readable: Iterable[Path], scratch: Path) -> list[str]
     if _limit_time(limits.seconds):
         stand.append(TIME)
     if LINUX and _libc().prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0:
+        _libc().prctl(_END_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+        _drop_capabilities()
         if _fence_files(readable, scratch):
             stand.append(FILES)
         if _filter_calls():
@@ -89,10 +92,28 @@ def _limit(which: int, value: int, grace: int = 0) -> None:
     resource.setrlimit(which, (min(value, wanted), wanted))
 
 
+# What the system lets root do
+
+_NO_NEW_PRIVILEGES, _END_WITH_PARENT = 38, 1
+_CAPABILITIES = 0x20080522  # the version of the structures
+_READ_ALL = 1 << 2  # CAP_DAC_READ_SEARCH
+
+
+def _drop_capabilities() -> None:
+    """Let root be no more than the owner of its files; it may still read what others own.
+
+    So Python itself may lie in somebody's home. Whatever may be read is Landlock's to say.
+    """
+    header = struct.pack("Ii", _CAPABILITIES, 0)
+    held = ctypes.create_string_buffer(24)
+    if _libc().capget(header, held) == 0:
+        permitted = struct.unpack("6I", held.raw)[1] & _READ_ALL
+        _libc().capset(header, struct.pack("6I", permitted, permitted, 0, 0, 0, 0))
+
+
 # Landlock: the files
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every architecture
-_NO_NEW_PRIVILEGES = 38
 _PATH_BENEATH = 1
 
 _EXECUTE, _WRITE, _READ, _LIST = 1, 2, 4, 8
@@ -152,9 +173,13 @@ _SECCOMP, _FILTER = 22, 2
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOWED, _REFUSED, _KILLED = 0x7FFF0000, 0x00050000, 0x80000000
 _EPERM, _ENOSYS = 1, 38
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in seccomp_data
+_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, (16, 24, 32)  # offsets in seccomp_data
 _A_THREAD = 0x00010000  # CLONE_THREAD
 _OTHER_NUMBERS = 0x40000000  # x32 on x86-64
+
+
+_TO_WRITE, _EMPTIED = 3, 0o1000  # O_WRONLY or O_RDWR; O_TRUNC
+_SET_OWNER, _SET_OWNER_EX = 8, 15  # F_SETOWN: who gets a signal when there is something to read
 
 
 @dataclass(frozen=True)
@@ -163,28 +188,51 @@ class _Machine:
 
     audit: int
     clone: int
+    fcntl: int
+    opened: Mapping[int, int]
+    """open and openat, each with the place of its flags."""
     refused: Collection[int]
-    """fork, vfork, execve, execveat; socket; ptrace, kill, tkill, rt_sigqueueinfo,
-    rt_tgsigqueueinfo; process_vm_readv and writev; unshare, setns, mount; shmget, bpf,
-    perf_event_open, userfaultfd."""
+    """In this order, as far as there are such:
+
+    - fork, vfork, execve, execveat, unshare, setns; socket, socketpair; ptrace, kill, tkill,
+      rt_sigqueueinfo, rt_tgsigqueueinfo, process_vm_readv and writev, setpriority, ioprio_set,
+      migrate_pages, move_pages;
+    - shmget, msgget, semget, mq_open, add_key, request_key, keyctl: what outlives a process;
+    - chmod, fchmod, fchmodat, chown, lchown, fchown, fchownat, utime, utimes, futimesat, utimensat,
+      setxattr and removexattr with their l- and f-, truncate: what Landlock lets through;
+    - memfd_create, mount, bpf, perf_event_open, userfaultfd, open_by_handle_at.
+    """
     own_only: Collection[int]
-    """tgkill and prlimit64, allowed for the process itself."""
+    """tgkill, prlimit64, sched_setaffinity, sched_setparam, sched_setscheduler, sched_setattr,
+    allowed for the process itself."""
 
 
-_SAME_EVERYWHERE = (424, 425, 434, 438)  # pidfd_send_signal, io_uring_setup, pidfd_open and getfd
-_CLONE3 = 435
+_SAME_EVERYWHERE = (424, 425, 434, 438, 447, 452, 463, 466, 469)
+"""pidfd_send_signal, io_uring_setup, pidfd_open, pidfd_getfd, memfd_secret, fchmodat2, setxattrat,
+removexattrat, file_setattr."""
+_CLONE3, _OPENAT2 = 435, 437
 _MACHINES = {
     "x86_64": _Machine(
         0xC000003E,
         56,
-        (57, 58, 59, 322, 41, 101, 62, 200, 129, 297, 310, 311, 272, 308, 165, 29, 321, 298, 323),
-        (234, 302),
+        72,
+        {2: 1, 257: 2},
+        (57, 58, 59, 322, 272, 308, 41, 53, 101, 62, 200, 129, 297, 310, 311, 141, 251, 256, 279)
+        + (29, 68, 64, 240, 248, 249, 250)
+        + (90, 91, 268, 92, 94, 93, 260, 132, 235, 261, 280, 188, 189, 190, 197, 198, 199, 76)
+        + (319, 165, 321, 298, 323, 304),
+        (234, 302, 203, 142, 144, 314),
     ),
     "aarch64": _Machine(
         0xC00000B7,
         220,
-        (221, 281, 198, 117, 129, 130, 138, 240, 270, 271, 97, 268, 40, 194, 280, 241, 282),
-        (131, 261),
+        25,
+        {56: 2},
+        (221, 281, 97, 268, 198, 199, 117, 129, 130, 138, 240, 270, 271, 140, 30, 238, 239)
+        + (194, 186, 190, 180, 217, 218, 219)
+        + (52, 53, 55, 54, 88, 5, 6, 7, 14, 15, 16, 45)
+        + (279, 40, 280, 241, 282, 265),
+        (131, 261, 122, 118, 119, 274),
     ),
 }
 
@@ -192,8 +240,9 @@ _MACHINES = {
 def _filter_calls() -> bool:
     """Refuse the calls that start or reach another process, and those that open a socket.
 
-    A thread may still be begun: `clone3` hides its flags from a filter, so it is said not to be
-    there, and the C library takes `clone` in its place.
+    And those by which a file can be changed that cannot be opened, or something left behind. A
+    thread may still be begun: `clone3` hides its flags from a filter, so it is said not to be
+    there, and the C library takes `clone` in its place; so it is with `openat2`.
     """
     machine = _MACHINES.get(platform.machine())
     if machine is None:
@@ -216,15 +265,23 @@ def _program(machine: _Machine) -> list[tuple[int, int, int, int]]:
         (_AT_LEAST, 0, 1, _OTHER_NUMBERS),
         refuse,
     ]
+    allow = (_RETURN, 0, 0, _ALLOWED)
+
+    def when(number: int, argument: int, *then: tuple[int, int, int, int]) -> None:
+        """What to do with an argument's lower half; both machines are little-endian."""
+        block = [(_LOAD, 0, 0, _ARGUMENTS[argument]), *then]
+        found.extend([(_EQUAL, 0, len(block), number), *block])
+
     for number in (*machine.refused, *_SAME_EVERYWHERE):
         found += [(_EQUAL, 0, 1, number), refuse]
-    found += [(_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, _REFUSED | _ENOSYS)]
-    argument = (_LOAD, 0, 0, _FIRST_ARGUMENT)  # its lower half: both machines are little-endian
-    allow = (_RETURN, 0, 0, _ALLOWED)
-    found += [(_EQUAL, 0, 4, machine.clone), argument, (_ANY_BIT, 0, 1, _A_THREAD), allow, refuse]
+    for number in (_CLONE3, _OPENAT2):
+        found += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _REFUSED | _ENOSYS)]
+    when(machine.clone, 0, (_ANY_BIT, 0, 1, _A_THREAD), allow, refuse)
+    when(machine.fcntl, 1, (_EQUAL, 1, 0, _SET_OWNER), (_EQUAL, 0, 1, _SET_OWNER_EX), refuse, allow)
     for number in machine.own_only:
-        found += [(_EQUAL, 0, 5, number), argument]
-        found += [(_EQUAL, 1, 0, os.getpid()), (_EQUAL, 0, 1, 0), allow, refuse]
+        when(number, 0, (_EQUAL, 1, 0, os.getpid()), (_EQUAL, 0, 1, 0), allow, refuse)
+    for number, flags in machine.opened.items():  # Landlock lets it through before Linux 6.2
+        when(number, flags, (_ANY_BIT, 0, 2, _EMPTIED), (_ANY_BIT, 1, 0, _TO_WRITE), refuse, allow)
     return [*found, allow]
 
 

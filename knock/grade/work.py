@@ -200,7 +200,8 @@ class _Take:
 
 
 _FORBIDDEN = {
-    "PermissionError: [Errno 1]": "a submission may start no program and open no connection",
+    "[Errno 1]": "a submission may start no program, open no connection, "
+    "and change no file's rights",
     "PermissionError: [Errno 13]": "a submission may open no files but its own",
 }
 
