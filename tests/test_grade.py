@@ -14,6 +14,7 @@ import time
 
 from knock import frameworks, paths, recipe, starter
 from knock.check import plain, trace
+from knock.check.parts import Standard
 from knock.errors import UserError
 from knock.grade import (
     exam,
@@ -27,7 +28,7 @@ from knock.grade import (
     wire,
     work,
 )
-from knock.grade.room import Room
+from knock.grade.room import DoesNotStartError, Room
 from knock.grade.submissions import Submission
 from knock.grade.variants import Variant
 from knock.questions import all_questions, find
@@ -73,7 +74,7 @@ def hand_in(folder, **texts):
 
 
 def rows(path):
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         return {row["student"]: row for row in csv.DictReader(file)}
 
 
@@ -384,6 +385,43 @@ def test_a_text_that_no_parser_likes_is_a_line(text):
 
 
 @needs_one
+@pytest.mark.parametrize(
+    "nested",
+    ["NotImplementedError(" + "-" * 900 + "1)", "x" + ".x" * 2000, "x(0x" + "f" * 9000 + ")"],
+)
+def test_what_is_raised_in_a_part_may_be_any_expression(nested):
+    """The grader itself looks for a starter's errors among what is raised."""
+    found = graded(planted(f"if False: raise {nested}"))
+    assert "the grader fails" not in found.remark
+    assert found.parts["codes"].status == "done" or "does not run" in found.remark
+
+
+@needs_one
+def test_a_failure_of_the_grader_costs_the_others_nothing(monkeypatch):
+    def fail(*given):
+        raise RecursionError("too deep")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(work.learner, "examine", fail)
+        found = graded(RIGHT)
+    assert found.remark == ("the grader fails on it, so grade it by hand: RecursionError: too deep")
+    assert not found.whole
+
+
+def test_a_framework_that_does_not_start_is_nobody_s_fault(monkeypatch):
+    """The grading ends with a line, and keeps no grade; the same command goes on."""
+
+    def broken(framework):
+        raise DoesNotStartError("chainer does not start: no memory")
+
+    monkeypatch.setattr(work, "_room", broken)
+    text = answer("vae_latent", "chainer").read_text(encoding="utf-8")
+    submission = Submission("anna", "vae_latent", "chainer", FILE, text)
+    with pytest.raises(UserError, match="does not start: no memory"):
+        work.grade(submission, SETTINGS)
+
+
+@needs_one
 def test_where_there_is_no_fork_each_job_has_a_process_of_its_own(monkeypatch, tmp_path):
     """As on Windows and macOS, where the time and the memory are watched from outside."""
     elsewhere = exam.build(tmp_path)
@@ -467,6 +505,14 @@ HOSTILE = {
     "a weight of another shape": put([1, 2], "states", 0, "encoder.fc.bias", "shape"),
     "objects": put("|O", "outputs", "encoder", "dtype"),
     "texts": put("<U4", "outputs", "encoder", "dtype"),
+    "a type that is no Python": put("f8, (", "outputs", "encoder", "dtype"),
+    "a weight that is true": lambda sent: sent["states"][1]["encoder.fc.bias"].update(
+        dtype="|b1", data=bytes(sent["states"][1]["encoder.fc.bias"]["shape"][0])
+    ),
+    "a step that is endless": put(
+        {"dtype": "<f8", "shape": [], "data": np.float64("inf").tobytes()},
+        *("states", 10, "optimizer.step"),
+    ),
     "too few bytes": put(b"12345678", "outputs", "encoder", "data"),
     "an error in no part": put({"nowhere": "x"}, "errors"),
     "no end": put(None, "resumed"),
@@ -485,6 +531,15 @@ def test_what_no_honest_process_sends_is_not_taken(name, honest):
         wire.unpack(msgspec.msgpack.encode(sent), found, small)
     with pytest.raises(wire.NotNumbersOfACheckError):
         wire.unpack(message[:-9], found, small)
+
+
+def test_a_loss_that_is_no_number_after_a_checkpoint_does_not_pass(honest):
+    question = find("ae")
+    standard = Standard.by(plain, question.reference_file, honest[1])
+    _, _, got = wire.unpack(honest[2], standard.expected, standard.recipe)
+    assert standard.judge(got)[-1].status == "passed"
+    got.resumed.losses[0]["loss"] = math.nan
+    assert standard.judge(got)[-1].status == "failed"
 
 
 @pytest.mark.parametrize("part", wire._PARTS)
@@ -744,18 +799,58 @@ def test_what_is_no_readable_file_is_told_and_not_read(tmp_path):
     (tmp_path / "other.py").write_text("secret\n", encoding="utf-8")
     (folder / "anna" / "ae_keras.py").symlink_to(tmp_path / "other.py")
     (folder / "bert_ae_keras.py").write_bytes(b"\xff\xfe")
-    (folder / "carl_ae_keras.py").write_bytes(b"#" * (1 << 21))
+    (folder / "carl_ae_keras.py").write_bytes(b"#" * (1 << 19))
     (folder / "dora_ae_keras.py").mkdir()
     (folder / "emil_ae_keras.py").write_text("x = 1\n")
     found = {one.student: one for one in submissions.find(folder, None, None)[0]}
     assert found["anna"].problem == "it is a link, and not read"
     assert found["bert"].problem.startswith("it is no text")
-    assert found["carl"].problem == "it is larger than 1 MB, and not read"
+    assert found["carl"].problem == "it is larger than 256 KB, and not read"
     assert found["emil"].problem == ""
     assert not any(one.text for name, one in found.items() if name != "emil")
     failed = work.grade(found["anna"], SETTINGS)
     assert failed.remark == "it is a link, and not read"
     assert {part.status for part in failed.parts.values()} == {"failed"}
+
+
+def test_names_keep_their_signs_and_nobody_is_left_out_in_silence(tmp_path):
+    folder = tmp_path / "class"
+    for name in ("加藤2_ae_keras.py", "佐藤2_ae_keras.py", "Mu\u0308ller/AE_keras.PY"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x = 1\n")
+    (folder / "empty").mkdir()
+    (folder / "deep" / "/".join("d" * 30)).mkdir(parents=True)
+    found, ignored = submissions.find(folder, None, None)
+    assert {one.student for one in found} == {"加藤2", "佐藤2", "Müller"}
+    assert sorted(ignored) == [
+        "deep: its folders are too deep",
+        "empty: no script and no notebook in it",
+    ]
+
+
+@needs_one
+@posix
+@pytest.mark.parametrize("name", [b"a\nb", b"\x1b[2Jc", b"\xff\xfe", "\u202ed".encode()])
+def test_a_name_that_a_terminal_obeys_is_spelt_out(name, tmp_path, knock):
+    folder = os.fsencode(tmp_path / "class") + b"/" + name
+    try:
+        os.makedirs(folder)
+    except OSError:
+        pytest.skip("no such name in this file system")
+    with open(folder + b"/" + FILE.encode(), "w") as file:
+        file.write("(\n")
+    code, out, err = knock("grade", "class", "--out", "g.csv", "--html", "g.html")
+    assert code == 0, err
+    assert all(sign.isprintable() for line in out.splitlines() for sign in line)
+    [student] = rows(tmp_path / "g.csv")
+    assert student.isprintable() and "\\" in student
+
+
+@needs_one
+def test_a_message_is_one_line_that_no_terminal_obeys():
+    found = graded(planted("raise ValueError('a\\x1b[2J\\u202e' + 'x' * 9999)"))
+    said = found.parts[LOST].message
+    assert said.isprintable() and "a\\x1b[2J\\u202exxx" in said and len(said) < 700
 
 
 @needs_one
@@ -789,6 +884,7 @@ def result(student="anna", message="", remark=""):
 
 
 def test_no_cell_is_a_formula_and_no_text_is_markup():
+    assert report.table([], points.load()).startswith("\ufeffstudent,")  # Excel's sign of UTF-8
     evil = ["=1+1", "+1", "-1", "@SUM(A1)", "  =2\n", "<script>alert(1)</script>", '"><b>']
     grades = [result(text, text, text) for text in evil]
     worth = points.load()

@@ -124,7 +124,8 @@ class Standard:
         drift = 0.0  # a run that goes on from a file is to take the very same steps
         for told, wanted in zip(resumed.losses, got.losses[after:], strict=False):
             for loss, value in wanted.items():
-                drift = max(drift, abs(told.get(loss, float("inf")) - value) / (abs(value) or 1.0))
+                off = abs(told.get(loss, float("inf")) - value) / (abs(value) or 1.0)
+                drift = max(drift, off if np.isfinite(off) else float("inf"))
         if drift > tolerance:
             message = (
                 "after a checkpoint it trains on differently: something that train_step changes is "

@@ -16,6 +16,7 @@ are what it is asked for.
 | `walls` | what holds a fork in |
 | `scratch` | a fork's own folder: how full it is, and how it is emptied |
 | `wire` | what goes in and out |
+| `shown` | what a student wrote, before a teacher sees it |
 | `work` | one submission, from its file to its grade |
 | `many` | all of them, on this machine or on a Dask cluster |
 | `record` | what has been graded so far, so that nothing is graded twice |

@@ -11,7 +11,7 @@ from knock import paths
 
 _JUDGES = ("plain.py", "words.py", "parts.py", "learner.py", "command.py", "__init__.py")
 """Of `knock.check`."""
-_INSIDE = ("__init__.py", "invigilator.py", "scratch.py", "walls.py", "wire.py")
+_INSIDE = ("__init__.py", "invigilator.py", "scratch.py", "shown.py", "walls.py", "wire.py")
 """Of `knock.grade`: what runs beside a submission."""
 
 _NO_ANSWERS = '''"""Where our answers would be."""

@@ -44,9 +44,13 @@ def lacking(grades: Sequence[Grade]) -> list[str]:
 
 
 def table(grades: Sequence[Grade], worth: Points) -> str:
-    """A line of CSV for each submission, with the points of each part."""
+    """A line of CSV for each submission, with the points of each part.
+
+    It begins with the mark by which Excel knows UTF-8.
+    """
     columns = [name for name in worth if name in {part for g in grades for part in g.parts}]
     made = io.StringIO()
+    made.write("\ufeff")
     writer = csv.writer(made, lineterminator="\n")
     writer.writerow(
         ["student", "question", "framework", "file", *columns, WHOLE, "points", "of", "remarks"]

@@ -17,7 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from knock.errors import UserError
 from knock.grade import walls, wire
 from knock.grade.invigilator import CLOCK
 
@@ -32,6 +31,10 @@ _LOOK = 0.1
 
 _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
 """What of the environment a submission is run in: nothing that could hold a secret."""
+
+
+class DoesNotStartError(Exception):
+    """The framework itself does not: no submission is to blame for it."""
 
 
 class Room:
@@ -55,7 +58,7 @@ class Room:
         self.close()
 
     def run(self, job: wire.Job) -> wire.Outcome:
-        """Run one submission. Raises UserError where the framework itself does not start."""
+        """Run one submission. Raises DoesNotStartError where the framework does not."""
         message = msgspec.msgpack.encode(job)
         if not self._fork:
             return self._once(job, message)
@@ -106,11 +109,13 @@ class Room:
         ready, _, _ = select.select([process.stdout], [], [], seconds)
         return wire.read(process.stdout) if ready else None
 
-    def _broken(self, errors: IO[bytes]) -> UserError:
+    def _broken(self, errors: IO[bytes]) -> DoesNotStartError:
         errors.seek(0)
         said = errors.read().decode(errors="replace").strip().splitlines()
         self.close()
-        return UserError(f"{self.framework} does not start: {said[-1] if said else 'no word'}")
+        return DoesNotStartError(
+            f"{self.framework} does not start: {said[-1] if said else 'no word'}"
+        )
 
     def _once(self, job: wire.Job, message: bytes) -> wire.Outcome:
         """Run a job in a process of its own, and watch it."""

@@ -7,16 +7,20 @@ from pathlib import Path
 
 from knock import frameworks, notebook
 from knock.errors import UserError
+from knock.grade import shown
 from knock.questions import Question, all_questions
 
 import msgspec
 
-_LARGEST = 1 << 20
-"""Bytes; ours have about ten thousand."""
+_LARGEST = {".py": 1 << 18, ".ipynb": 16 << 20}
+"""Bytes: ours have about ten thousand, but a notebook may hold pictures beside its text."""
 
-_SUFFIXES = (".py", ".ipynb")
+_DEEPEST = 20
+"""Folders in each other in a student's."""
 
-_BETWEEN = re.compile(r"[^a-z0-9]+")
+_TOO_LARGE = "it is larger than 256 KB, and not read"
+
+_BETWEEN = re.compile(r"[\W_]+")
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -44,9 +48,10 @@ def find(
     """
     if not folder.is_dir():
         raise UserError(f"no folder {folder} of submissions")
-    found, ignored = [], []
-    for path, student in _files(folder):
-        name = path.relative_to(folder).as_posix()
+    found: list[Submission] = []
+    ignored: list[str] = []
+    for path, student in _files(folder, ignored):
+        name = shown.plain(path.relative_to(folder).as_posix())
         asked, used, rest = _named(path.stem)
         asked, used = question.name if question else asked, framework or used
         if asked is None or used is None:
@@ -54,26 +59,48 @@ def find(
             ignored.append(f"{name}: no {missing} in its name; say --{missing}")
             continue
         text, problem = _read(path, folder)
-        found.append(Submission(student or rest or path.stem, asked, used, name, text, problem))
+        whose = shown.plain(student or rest or path.stem)
+        found.append(Submission(whose, asked, used, name, text, problem))
     if not found:
         more = f": {ignored[0]}" if ignored else ", such as dcgan_keras.py in a subfolder a student"
         raise UserError(f"no submissions in {folder}{more}")
     return found, ignored
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Every script and notebook, and the student whose subfolder it is in, if it is in one."""
+def _files(folder: Path, ignored: list[str]) -> Iterator[tuple[Path, str]]:
+    """Every script and notebook, and the student whose subfolder it is in, if it is in one.
+
+    A subfolder without any is added to what is ignored, and so is what cannot be looked into.
+    """
     for entry in sorted(folder.iterdir()):
         if entry.name.startswith((".", "__")):
             continue
         if entry.is_dir() and not entry.is_symlink():
-            for path in sorted(entry.rglob("*")):
-                inside = path.relative_to(entry).parts
-                hidden = any(part.startswith((".", "__")) for part in inside)
-                if path.suffix in _SUFFIXES and not hidden:
-                    yield path, entry.name
-        elif entry.suffix in _SUFFIXES:
+            before, scripts = len(ignored), sorted(_scripts(entry, ignored))
+            if not scripts and len(ignored) == before:
+                ignored.append(f"{shown.plain(entry.name)}: no script and no notebook in it")
+            yield from ((path, entry.name) for path in scripts)
+        elif entry.suffix.lower() in _LARGEST:
             yield entry, ""
+
+
+def _scripts(folder: Path, ignored: list[str]) -> Iterator[Path]:
+    waiting = [folder]
+    while waiting:
+        place = waiting.pop()
+        try:
+            for entry in place.iterdir():
+                if entry.name.startswith((".", "__")):
+                    continue
+                if not entry.is_dir() or entry.is_symlink():
+                    if entry.suffix.lower() in _LARGEST:
+                        yield entry
+                elif len(entry.relative_to(folder).parts) > _DEEPEST:
+                    ignored.append(f"{shown.plain(folder.name)}: its folders are too deep")
+                else:
+                    waiting.append(entry)
+        except OSError as error:
+            ignored.append(f"{shown.plain(place.name)}: cannot be read: {error.strerror}")
 
 
 def _named(stem: str) -> tuple[str | None, str | None, str]:
@@ -104,11 +131,13 @@ def _read(path: Path, folder: Path) -> tuple[str, str]:
             return "", "it is a link, and not read"
         if not path.is_file():
             return "", "it is no file"
-        if path.stat().st_size > _LARGEST:
-            return "", "it is larger than 1 MB, and not read"
+        if path.stat().st_size > _LARGEST[path.suffix.lower()]:
+            return "", _TOO_LARGE
         if notebook.is_notebook(path):
-            return notebook.source(path), ""
-        return importlib.util.decode_source(path.read_bytes()), ""
+            text = notebook.source(path)
+        else:
+            text = importlib.util.decode_source(path.read_bytes())
+        return (text, "") if len(text) <= _LARGEST[".py"] else ("", _TOO_LARGE)
     except UserError as error:
         return "", str(error).replace(f"{path}", path.name)
     except OSError as error:

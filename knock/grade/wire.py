@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from knock.check import trace
 from knock.check.trace import Resumed, Trace
-from knock.grade import walls
+from knock.grade import shown, walls
 from knock.recipe import Recipe
 
 import msgspec
@@ -27,8 +27,8 @@ LOADED = b"loaded"
 LARGEST = 64 << 20
 """Bytes of a frame: many times a check's numbers."""
 
-_LONGEST = 400
-"""Signs of a text that a submission's process sends."""
+_NUMBERS = {"<f2", "<f4", "<f8", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "|b1"}
+"""What arrays may hold. NumPy reads far more into such a word than a type."""
 
 _PARTS = ("parameters", "forward", "loss", "10 steps", "100 steps", "checkpoint")
 """Where code may raise, in their order."""
@@ -184,7 +184,7 @@ def unpack(message: bytes, expected: Trace, recipe: Recipe) -> tuple[str, list[s
             outputs=_arrays(said.outputs),
             losses=said.losses,
             states={step: _arrays(state) for step, state in said.states.items()},
-            errors={part: text[:_LONGEST] for part, text in said.errors.items()},
+            errors={part: shown.message(text) for part, text in said.errors.items()},
             again=said.again,
         )
         if said.resumed is not None:
@@ -194,7 +194,7 @@ def unpack(message: bytes, expected: Trace, recipe: Recipe) -> tuple[str, list[s
         raise NotNumbersOfACheckError(str(error)) from None
     if not said.refused and not said.replaced:
         _require_whole(found, expected, recipe)
-    return said.refused[:_LONGEST], [name[:_LONGEST] for name in said.replaced], found
+    return shown.message(said.refused), [shown.message(name) for name in said.replaced], found
 
 
 def _packed(arrays: Mapping[str, NDArray[Any]]) -> _Arrays:
@@ -208,10 +208,9 @@ def _packed(arrays: Mapping[str, NDArray[Any]]) -> _Arrays:
 def _arrays(packed: _Arrays) -> dict[str, NDArray[Any]]:
     found = {}
     for name, one in packed.items():
-        kind = np.dtype(one.dtype)
-        if kind.kind not in "fiub":
+        if one.dtype not in _NUMBERS:
             raise ValueError(f"{name} holds no numbers but {one.dtype[:20]}")
-        found[name] = np.frombuffer(one.data, kind).reshape(one.shape)
+        found[name] = np.frombuffer(one.data, one.dtype).reshape(one.shape)
     return found
 
 
@@ -233,8 +232,8 @@ def _require_whole(found: Trace, expected: Trace, recipe: Recipe) -> None:
     for state in (*found.states.values(), *([found.resumed.state] if found.resumed else [])):
         right = expected.states[max(looked_at)]
         require(
-            {key: array.shape for key, array in state.items()}
-            == {key: array.shape for key, array in right.items()},
+            {key: (array.shape, array.dtype.kind) for key, array in state.items()}
+            == {key: (array.shape, array.dtype.kind) for key, array in right.items()},
             "arrays of a state",
         )
     if not broken:

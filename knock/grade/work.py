@@ -11,13 +11,14 @@ from knock.check import learner
 from knock.check.parts import Standard
 from knock.check.trace import Trace
 from knock.errors import UserError
-from knock.grade import exam, variants, wire
-from knock.grade.room import Room
+from knock.grade import exam, shown, variants, wire
+from knock.grade.room import DoesNotStartError, Room
 from knock.grade.submissions import Submission
 from knock.grade.variants import Variant
 from knock.questions import find as find_question
 
 import msgspec
+import numpy as np
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -66,8 +67,11 @@ CPython 3.11 miscounts how deep it is when two threads parse at once.
 
 def grade(submission: Submission, settings: Settings) -> Grade:
     """Check all parts of a submission. Raises UserError where the framework does not start."""
-    with _judging:
-        return _grade(submission, settings)
+    with _judging, np.errstate(all="ignore"):  # numbers may be anything
+        try:
+            return _grade(submission, settings)
+        except DoesNotStartError as error:
+            raise UserError(str(error)) from None
 
 
 def _grade(submission: Submission, settings: Settings) -> Grade:
@@ -95,7 +99,13 @@ def _grade(submission: Submission, settings: Settings) -> Grade:
             whole = whole and report.passed
             remark = remark or (_told(report.rest, variant) if report.rest else "")
     except UserError as error:
-        whole, remark = False, str(error)
+        whole, remark = False, shown.message(str(error))
+        found = {part: Part("failed", remark) for part in named}
+    except DoesNotStartError:
+        raise
+    except Exception as error:  # ours, but no reason for the others to have no grades
+        why = shown.message(f"{type(error).__name__}: {error}")
+        whole, remark = False, f"the grader fails on it, so grade it by hand: {why}"
         found = {part: Part("failed", remark) for part in named}
     return Grade(
         submission.student,
@@ -113,7 +123,7 @@ def _grade(submission: Submission, settings: Settings) -> Grade:
 
 def _told(message: str, variant: Variant) -> str:
     """A message, and which of the hidden checks it comes from."""
-    return f"hidden check {variant.name}: {message}" if variant.name else message
+    return shown.message(f"hidden check {variant.name}: {message}" if variant.name else message)
 
 
 class _Used:
