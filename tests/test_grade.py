@@ -408,16 +408,23 @@ def test_a_failure_of_the_grader_costs_the_others_nothing(monkeypatch):
     assert not found.whole
 
 
-def test_a_framework_that_does_not_start_is_nobody_s_fault(monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (DoesNotStartError("chainer does not start: no word"), "^chainer does not start: no word"),
+        (OSError(28, "No space left on device"), "^cannot run submissions: .*No space left"),
+    ],
+)
+def test_what_the_machine_lacks_is_no_submission_s_fault(error, said, monkeypatch):
     """The grading ends with a line, and keeps no grade; the same command goes on."""
 
     def broken(framework):
-        raise DoesNotStartError("chainer does not start: no memory")
+        raise error
 
     monkeypatch.setattr(work, "_room", broken)
     text = answer("vae_latent", "chainer").read_text(encoding="utf-8")
     submission = Submission("anna", "vae_latent", "chainer", FILE, text)
-    with pytest.raises(UserError, match="does not start: no memory"):
+    with pytest.raises(UserError, match=said):
         work.grade(submission, SETTINGS)
 
 
@@ -872,6 +879,15 @@ def test_a_notebook_is_graded_as_its_script_is(knock, tmp_path):
     assert found["bert"]["points"] == found["bert"]["of"]
     assert found["anna"]["remarks"].startswith("walk failed: forward: change differs")
     assert "is no notebook" in found["carl"]["remarks"]
+
+
+@needs_one
+def test_a_class_that_lies_beside_python_is_told(grade, tmp_path, monkeypatch):
+    place = tmp_path.resolve()
+    monkeypatch.setattr(walls, "_SYSTEM", (f"{place}",))
+    code, _, err, _ = grade(anna="(\n")
+    assert code == 0
+    assert f"submissions can read {place / 'class'}, since it lies in {place}" in err
 
 
 # The table and the page

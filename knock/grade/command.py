@@ -5,10 +5,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from knock import frameworks
+from knock import frameworks, paths
 from knock.errors import UserError, tell
 from knock.files import write_atomically
-from knock.grade import many, report, submissions, variants
+from knock.grade import many, report, submissions, variants, walls
 from knock.grade import points as tables
 from knock.grade.points import Points
 from knock.grade.record import Record
@@ -55,7 +55,7 @@ def run(told: Options) -> int:
     hidden = variants.hidden(told.hidden) if told.hidden else []
     settings = Settings(told.seconds, told.memory << 20, [Variant(told.seed), *hidden])
     variants.require(hidden, wanted.values())
-    for line in ignored:
+    for line in (*ignored, *_open(told.folder)):
         tell(line)
     with Record(told.out.with_suffix(".jsonl"), settings, many.version()) as record:
         grades = {one: known for one in found if (known := record.of(one))}
@@ -79,6 +79,16 @@ def run(told: Options) -> int:
                 write_atomically(told.page, report.document(ordered, worth, settings), "--html")
     _tell_end(ordered, len(left), time.monotonic() - begun, told)
     return 0
+
+
+def _open(folder: Path) -> list[str]:
+    """What submissions can read though they should not, since it lies beside Python."""
+    return [
+        f"submissions can read {place}, since it lies in {shared}; move it elsewhere"
+        for place in (folder.resolve(), paths.ROOT)
+        for shared in walls.everybodys()
+        if place.is_relative_to(shared)
+    ]
 
 
 def _line(grade: Grade, worth: Points) -> str:

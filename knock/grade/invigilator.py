@@ -148,8 +148,7 @@ def _sit(job: wire.Job, adapter: Adapter, place: Path, say: Callable[[bytes], No
     ours.write_text(job.ours, encoding="utf-8")
     recipe = recipes.from_json(job.recipe)
     before = _functions()
-    readable = [Path(sys.prefix), Path(sys.base_prefix), paths.ROOT]
-    stand = walls.put_up(walls.Limits(job.seconds, job.memory), readable, place)
+    stand = walls.put_up(walls.Limits(job.seconds, job.memory), [paths.ROOT], place)
     say(" ".join(stand).encode())
     try:
         code = None

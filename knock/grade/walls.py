@@ -41,7 +41,8 @@ class Limits:
 def put_up(limits: Limits, readable: Iterable[Path], scratch: Path) -> list[str]:
     """Fence the process in that calls this, and all that it may start; which walls stand then.
 
-    It may read what lies under `readable` and write under `scratch` only. It must have one thread.
+    It may read what is everybody's and what lies under `readable`, and write under `scratch` only.
+    It must have one thread.
     """
     stand = []
     if _limit_memory(limits.memory):
@@ -128,6 +129,11 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 _ABOUT = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys/vm")
 
 
+def everybodys() -> list[Path]:
+    """Folders that every submission can read, since Python and the frameworks lie in them."""
+    return [*map(Path, _SYSTEM), Path(sys.prefix), Path(sys.base_prefix)]
+
+
 def _fence_files(readable: Iterable[Path], scratch: Path) -> bool:
     """Let the process open nothing but what Python and the frameworks need, and its scratch."""
     libc = _libc()
@@ -143,7 +149,7 @@ def _fence_files(readable: Iterable[Path], scratch: Path) -> bool:
         return False
     try:
         reading = _READ | _LIST | _EXECUTE
-        for path in (*map(Path, _SYSTEM + _ABOUT), *readable):
+        for path in (*everybodys(), *map(Path, _ABOUT), *readable):
             _allow(rules, path, reading)
         for path in map(Path, _DEVICES):
             _allow(rules, path, _READ | _WRITE)

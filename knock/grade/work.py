@@ -66,12 +66,14 @@ CPython 3.11 miscounts how deep it is when two threads parse at once.
 
 
 def grade(submission: Submission, settings: Settings) -> Grade:
-    """Check all parts of a submission. Raises UserError where the framework does not start."""
+    """Check all parts of a submission. Raises UserError where none could be."""
     with _judging, np.errstate(all="ignore"):  # numbers may be anything
         try:
             return _grade(submission, settings)
         except DoesNotStartError as error:
             raise UserError(str(error)) from None
+        except OSError as error:  # no room, no memory: no submission is to blame
+            raise UserError(f"cannot run submissions: {error}") from None
 
 
 def _grade(submission: Submission, settings: Settings) -> Grade:
@@ -101,7 +103,7 @@ def _grade(submission: Submission, settings: Settings) -> Grade:
     except UserError as error:
         whole, remark = False, shown.message(str(error))
         found = {part: Part("failed", remark) for part in named}
-    except DoesNotStartError:
+    except (DoesNotStartError, OSError):
         raise
     except Exception as error:  # ours, but no reason for the others to have no grades
         why = shown.message(f"{type(error).__name__}: {error}")
