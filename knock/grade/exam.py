@@ -9,10 +9,12 @@ from pathlib import Path
 
 from knock import paths
 
-_JUDGES = ("plain.py", "words.py", "parts.py", "learner.py", "command.py", "__init__.py")
-"""Of `knock.check`."""
-_INSIDE = ("__init__.py", "invigilator.py", "scratch.py", "shown.py", "walls.py", "wire.py")
-"""Of `knock.grade`: what runs beside a submission."""
+_INSIDE = {
+    "check": {"trace.py"},
+    "grade": {"__init__.py", "invigilator.py", "scratch.py", "shown.py", "walls.py", "wire.py"},
+}
+"""What runs beside a submission; of all that is not named here, everything does."""
+_OUTSIDE = {"__pycache__", "explore", "verify"}
 
 _NO_ANSWERS = '''"""Where our answers would be."""
 
@@ -25,12 +27,8 @@ def build(folder: Path) -> Path:
     root = folder / "exam"
 
     def left_out(place: str, names: list[str]) -> set[str]:
-        here = Path(place).relative_to(paths.PACKAGE)
-        if here == Path("check"):
-            return {name for name in names if name in _JUDGES or name == "__pycache__"}
-        if here == Path("grade"):
-            return set(names) - set(_INSIDE)
-        return {"__pycache__", "explore"} & set(names)
+        here = Path(place).relative_to(paths.PACKAGE).as_posix()
+        return set(names) - _INSIDE[here] if here in _INSIDE else _OUTSIDE & set(names)
 
     shutil.copytree(paths.PACKAGE, root / "knock", ignore=left_out)
     (root / "knock" / "check" / "__init__.py").write_text('"""What is taken of an answer."""\n')
