@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 from knock import frameworks, paths, recipe, starter
 from knock.check import plain, trace
@@ -435,7 +436,7 @@ def test_where_there_is_no_fork_each_job_has_a_process_of_its_own(monkeypatch, t
     file = elsewhere / "knock" / "grade" / "walls.py"
     text = file.read_text(encoding="utf-8").replace('sys.platform == "linux"', "False")
     file.write_text(text.replace('os.name != "posix"', "True"), encoding="utf-8")
-    with Room(FRAMEWORK, elsewhere, fork=False) as room:
+    with closing(Room(FRAMEWORK, elsewhere, fork=False)) as room:
         monkeypatch.setattr(work, "_room", lambda name: room)
         right = graded(RIGHT)
         assert right.whole and right.walls == []

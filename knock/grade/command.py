@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def run(told: Options) -> int:
     variants.require(hidden, wanted.values())
     for line in (*ignored, *_open(told.folder)):
         tell(line)
-    with Record(told.out.with_suffix(".jsonl"), settings, many.version()) as record:
+    with closing(Record(told.out.with_suffix(".jsonl"), settings, many.version())) as record:
         grades = {one: known for one in found if (known := record.of(one))}
         left = [one for one in found if one not in grades]
         if grades:

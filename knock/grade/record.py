@@ -3,10 +3,9 @@
 import hashlib
 import os
 from pathlib import Path
-from types import TracebackType
 
 from knock.errors import UserError
-from knock.files import cannot_write, write_atomically
+from knock.files import cannot_write
 from knock.grade.submissions import Submission
 from knock.grade.work import Grade, Settings
 
@@ -21,39 +20,27 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Record:
     """The grades in a file, and those to come, each on the disk before the next is looked at.
 
-    A context: the file is open, and locked where the system can, until its end. Raises UserError
-    where the file is another's, cannot be written, or is being written by another grading.
+    To be closed: until then it is locked, where the system can. Raises UserError where the file is
+    another's, cannot be written, or is being written by another grading.
     """
 
     def __init__(self, path: Path, settings: Settings, version: str) -> None:
         self.path = path
         self._settings = msgspec.json.encode(settings) + version.encode()
         self._known: dict[str, Grade] = {}
-
-    def __enter__(self) -> "Record":
-        self._read()
         try:
             self._file = self.path.open("ab")
         except OSError as error:
             raise UserError(cannot_write(self.path, error)) from None
-        if os.name == "posix":
-            import fcntl
+        try:
+            self._lock()
+            self._read()
+        except UserError:
+            self._file.close()
+            raise
 
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._file.close()
-                raise UserError(
-                    f"another grading is writing {self.path}; choose another --out"
-                ) from None
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Let others write into it."""
         self._file.close()
 
     def of(self, submission: Submission) -> Grade | None:
@@ -73,12 +60,21 @@ class Record:
     def _key(self, submission: Submission) -> str:
         return hashlib.sha256(msgspec.json.encode(submission) + self._settings).hexdigest()
 
+    def _lock(self) -> None:
+        if os.name == "posix":
+            import fcntl
+
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    f"another grading is writing {self.path}; choose another --out"
+                ) from None
+
     def _read(self) -> None:
         """Read what is there; of a last line that was cut, nothing is kept."""
         try:
             data = self.path.read_bytes()
-        except FileNotFoundError:
-            return
         except OSError as error:
             raise UserError(f"cannot read {self.path}: {error.strerror}") from None
         whole, _, cut = data.rpartition(b"\n")
@@ -91,4 +87,4 @@ class Record:
                 ) from None
             self._known[known.key] = known.grade
         if cut:
-            write_atomically(self.path, whole + b"\n" if whole else b"")
+            self._file.truncate(len(data) - len(cut))

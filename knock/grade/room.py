@@ -14,7 +14,6 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 from knock.grade import walls, wire
@@ -38,24 +37,13 @@ class DoesNotStartError(Exception):
 
 
 class Room:
-    """Runs jobs, one at a time, in a framework. To be closed; it is a context, too."""
+    """Runs jobs, one at a time, in a framework. To be closed."""
 
     def __init__(self, framework: str, exam: Path, fork: bool = walls.LINUX) -> None:
         self.framework = framework
         self._exam, self._fork = exam, fork
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: IO[bytes] | None = None
-
-    def __enter__(self) -> "Room":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def run(self, job: wire.Job) -> wire.Outcome:
         """Run one submission. Raises DoesNotStartError where the framework does not."""
