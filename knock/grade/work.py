@@ -155,13 +155,9 @@ class _Take:
         settings: Settings,
         used: _Used,
     ) -> None:
-        self.framework, self.standard, self.settings, self.used = (
-            framework,
-            standard,
-            settings,
-            used,
-        )
+        self.framework, self.standard = framework, standard
         self.mine, self.ours, self.parts = mine, ours, parts
+        self.settings, self.used = settings, used
 
     def __call__(self, names: Collection[str] | None) -> Trace:
         job = wire.Job(
