@@ -70,17 +70,16 @@ def _parser() -> OneLineParser:
     one.add_argument("--out", type=Path, metavar="FOLDER", help="where to (runs/NAME_joined)")
     one = add("check", _check, "check an answer part by part, on small sizes")
     one.add_argument("question", help="number or name")
-    one.add_argument("file", nargs="?", type=file, help="your answer; without it, ours")
-    one.add_argument("--framework", "-f", help="only this one; else read off FILE's name, or all")
-    one.add_argument("--mine", action="store_true", help="your own: what you began or checked last")
+    one.add_argument("file", nargs="?", type=file, help="else what you began or checked last")
+    one.add_argument("--framework", "-f", help="in this one; else read off the file's name")
+    one.add_argument("--ours", action="store_true", help="our answer, in all frameworks or in one")
     one.add_argument("--seed", type=int, default=0, help="other weights and batches")
     one = add(
         "watch", _watch, "check your answer again at every save; keys for a hint and for more"
     )
     one.add_argument("question", help="number or name")
-    one.add_argument("file", nargs="?", type=file, help="your answer; without it, as --mine")
+    one.add_argument("file", nargs="?", type=file, help="else what you began or checked last")
     one.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
-    one.add_argument("--mine", action="store_true", help="what you began or checked last")
     one.add_argument("--poll", action="store_true", help="look often: no file events come here")
     add("progress", _progress, "what you have reached, by question and framework")
     one = add("next", _next, "which question comes next, and how to go on")
@@ -211,13 +210,13 @@ def _join(found: argparse.Namespace, rest: list[str]) -> int:
 def _check(found: argparse.Namespace, rest: list[str]) -> int:
     from knock.check import command
 
-    return command.run(found.question, found.framework, found.file, found.seed, found.mine)
+    return command.run(found.question, found.framework, found.file, found.seed, found.ours)
 
 
 def _watch(found: argparse.Namespace, rest: list[str]) -> int:
     from knock.watch import command
 
-    return command.run(found.question, found.framework, found.file, found.poll, found.mine)
+    return command.run(found.question, found.framework, found.file, found.poll)
 
 
 def _progress(found: argparse.Namespace, rest: list[str]) -> int:

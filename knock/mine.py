@@ -22,22 +22,29 @@ def check_command(question: Question, framework: str, file: Path) -> str:
     return shlex.join(words)
 
 
-def remembered(question: Question, framework: str | None) -> tuple[str, Path]:
+def known(question: Question, framework: str | None) -> tuple[str, Path] | None:
     """The framework and the file of the learner's answer that was last begun or checked.
 
-    Where none is remembered, the first that lies where `knock start` would put it. Raises UserError
-    where there is none.
+    Where none is remembered, the first that lies where `knock start` would put it, if there is one.
     """
-    known = progress.of(question, framework)
-    if known is not None:
-        return known.framework, known.path
+    last = progress.of(question, framework)
+    if last is not None and last.path.is_file():
+        return last.framework, last.path
     for one in question.answered_in:
         if framework in (None, one) and file_of(question, one).is_file():
             return one, file_of(question, one)
-    raise UserError(
-        f"no answer of yours to question {question.label} is known here; knock start "
-        f"{question.name} begins one, and knock check {question.name} FILE checks any"
-    )
+    return None
+
+
+def remembered(question: Question, framework: str | None) -> tuple[str, Path]:
+    """The same. Raises UserError where there is none."""
+    found = known(question, framework)
+    if found is None:
+        raise UserError(
+            f"no answer of yours to question {question.label} is known here; knock start "
+            f"{question.name} begins one, and knock check {question.name} FILE checks any"
+        )
+    return found
 
 
 def refuse(path: Path, force: bool) -> None:

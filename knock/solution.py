@@ -40,11 +40,10 @@ def show(word: str, framework: str | None, file: Path | None, give_up: bool) -> 
 
 def _last(question: Question, framework: str | None) -> tuple[str, Path]:
     """The framework and the file that were last worked on, or where one would be begun."""
-    try:
-        return mine.remembered(question, framework)
-    except UserError:
-        framework = question.framework(framework)
-        return framework, mine.file_of(question, framework)
+    if (found := mine.known(question, framework)) is not None:
+        return found
+    framework = question.framework(framework)
+    return framework, mine.file_of(question, framework)
 
 
 def _failed(question: Question, framework: str, path: Path) -> list[str]:

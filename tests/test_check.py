@@ -581,4 +581,4 @@ def test_a_command_for_all_frameworks_fails_with_any(monkeypatch):
     monkeypatch.setattr(subprocess, "run", answered)
     assert command.run("ae", None, None, 5) == 1
     names = ("pytorch", "keras", "chainer")
-    assert asked == [["check", "ae", "--framework", name, "--seed", "5"] for name in names]
+    assert asked == [["check", "ae", "--ours", "--framework", n, "--seed", "5"] for n in names]

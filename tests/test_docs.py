@@ -135,7 +135,7 @@ def plan(line: str) -> Plan:
         case ["python", script, *words] if Path(script).parent == Path("my"):
             return Plan(("python", script, *shortened(words)), "few steps, on the CPU")
         case ["knock", "check", *words]:
-            if len(words) == 1:
+            if "--ours" in words and "--framework" not in words:
                 words = [*words, "--framework", "pytorch"]
             return Plan(("knock", "check", *words), "as if PyTorch were the only one installed")
         case ["knock", "watch", *words]:

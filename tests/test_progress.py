@@ -4,7 +4,7 @@ import json
 import os
 
 from knock import frameworks, paths, progress
-from knock.check import learner, trace
+from knock.check import command, learner, trace
 from knock.questions import all_questions
 from tests.helpers import answer
 from tests.test_cli import needs_torch
@@ -53,7 +53,7 @@ def test_from_the_first_line_to_a_pass_and_back(knock, tmp_path, monkeypatch):
     ours = answer("ae", "pytorch").read_text(encoding="utf-8")
     file = tmp_path / "my" / "ae_pytorch.py"
     knock("start", "ae", "-f", "pytorch")
-    code, out, err = knock("check", "01", "--mine")
+    code, out, err = knock("check", "01")
     assert (code, err) == (1, "")
     assert out.splitlines()[0] == "01 ae in PyTorch: my/ae_pytorch.py"
     assert [line.split()[:2] for line in out.splitlines()[1:]] == [
@@ -68,7 +68,7 @@ def test_from_the_first_line_to_a_pass_and_back(knock, tmp_path, monkeypatch):
         begun.replace('raise NotImplementedError("TODO losses: reconstruction_loss")', loss),
         encoding="utf-8",
     )
-    _, out, _ = knock("check", "ae", "--mine")
+    _, out, _ = knock("check", "ae")
     assert "\n  ✓ losses\n  · step " in out
     assert cells(knock("progress")[1])["ae"] == ["◐ 1 of 4", "–", "–", "–"]
     _, out, _ = knock("next")
@@ -78,7 +78,7 @@ def test_from_the_first_line_to_a_pass_and_back(knock, tmp_path, monkeypatch):
     ]
 
     file.write_text(ours, encoding="utf-8")
-    code, out, _ = knock("check", "ae", "--mine")
+    code, out, _ = knock("check", "ae")
     assert code == 0
     assert "\n  ✓ sampling\n\n  ✓ parameters " in out
     assert cells(knock("progress")[1])["ae"] == ["✓", "–", "–", "–"]
@@ -89,7 +89,7 @@ def test_from_the_first_line_to_a_pass_and_back(knock, tmp_path, monkeypatch):
     file.write_text(ours.replace("loss.backward()", "(-loss).backward()"), encoding="utf-8")
     assert cells(knock("progress")[1])["ae"][0] == "◐ changed"
     assert "it has changed since it passed" in knock("next")[1]
-    code, out, _ = knock("check", "ae", "--mine")
+    code, out, _ = knock("check", "ae")
     assert code == 1
     assert "\n  ✓ losses\n  ✗ step         gradients: " in out
     assert cells(knock("progress")[1])["ae"][0] == "◐ 3 of 4"
@@ -118,25 +118,29 @@ def test_only_what_is_in_my_or_was_begun_is_remembered(knock, tmp_path):
     ]
     knock("start", "gan", "-f", "chainer", "--out", "begun.py")
     assert lines(tmp_path)[1]["done"] == []
-    code, out, _ = knock("check", "gan", "--mine")
+    code, out, _ = knock("check", "gan")
     assert (code, out.splitlines()[0]) == (1, "05 gan in Chainer: begun.py")
     assert lines(tmp_path)[1]["done"] == ["networks"]
 
 
 @pytest.mark.usefixtures("checked")
-def test_mine_is_the_last_one_or_the_one_in_that_framework_or_where_it_would_be(knock, tmp_path):
+def test_it_is_the_last_one_or_the_one_in_that_framework_or_where_it_would_be(
+    knock, tmp_path, monkeypatch
+):
     knock("start", "gan", "-f", "keras")
     knock("start", "gan", "-f", "chainer")
-    assert knock("check", "gan", "--mine")[1].startswith("05 gan in Chainer: my/gan_chainer.py")
-    assert knock("check", "gan", "--mine", "-f", "keras")[1].startswith("05 gan in Keras: my/gan")
-    assert knock("check", "gan", "--mine")[1].startswith("05 gan in Keras: ")  # the last one now
+    assert knock("check", "gan")[1].startswith("05 gan in Chainer: my/gan_chainer.py")
+    assert knock("check", "gan", "-f", "keras")[1].startswith("05 gan in Keras: my/gan")
+    assert knock("check", "gan")[1].startswith("05 gan in Keras: ")  # the last one now
     (tmp_path / FILE).unlink()
-    assert knock("check", "gan", "--mine")[1].startswith("05 gan in Keras: ")
-    code, out, err = knock("check", "ae", "--mine")
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "knock start ae begins one" in err
-    code, out, err = knock("check", "gan", "my/gan_keras.py", "--mine")
-    assert (code, out, err) == (2, "", "knock: either --mine or my/gan_keras.py, not both\n")
+    assert knock("check", "gan")[1].startswith("05 gan in Keras: ")
+    asked = []
+    monkeypatch.setattr(command, "_all", lambda question, seed: asked.append(question.name) or 0)
+    assert knock("check", "ae") == (0, "", "")  # where there is none, it is ours
+    assert knock("check", "gan", "--ours") == (0, "", "")
+    assert asked == ["ae", "gan"]
+    code, out, err = knock("check", "gan", "my/gan_keras.py", "--ours")
+    assert (code, out, err) == (2, "", "knock: either --ours or my/gan_keras.py, not both\n")
     (tmp_path / "my" / "gan_keras.py").unlink()
     code, _, err = knock("solution", "gan", "-f", "keras")
     assert (code, err.count("\n")) == (2, 1)

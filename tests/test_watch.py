@@ -537,7 +537,7 @@ def test_without_a_terminal_there_are_no_keys_and_that_is_said_once(watch):
 
 
 def test_into_a_file_it_writes_one_report_below_the_other(file, tmp_path):
-    command = [sys.executable, "-c", PROGRAM, "watch", "ae", "--mine"]
+    command = [sys.executable, "-c", PROGRAM, "watch", "ae"]
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path / 'custom'}{os.pathsep}{paths.ROOT}"}
     with subprocess.Popen(
         command,
@@ -568,7 +568,6 @@ def test_into_a_file_it_writes_one_report_below_the_other(file, tmp_path):
         (["ae"], "no answer of yours to question 01 ae is known here; knock start ae begins one"),
         (["ae", "my_keras.py"], "no file my_keras.py"),
         (["ae", "mine.py"], "which framework is mine.py in?"),
-        (["ae", "a_keras.py", "--mine"], "either --mine or a_keras.py, not both"),
         (["ae", "a_keras.py", "-f", "numpy"], "numpy"),
         (["9999"], "no question '9999'"),
     ],

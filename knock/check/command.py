@@ -23,18 +23,17 @@ _MARKS = {
 }
 
 
-def run(
-    word: str, framework: str | None, file: Path | None, seed: int, remembered: bool = False
-) -> int:
-    """Check one answer, or ours in every installed framework; 0 when all passed, 1 otherwise.
+def run(word: str, framework: str | None, file: Path | None, seed: int, ours: bool = False) -> int:
+    """Check one answer; 0 when all of it passed, 1 otherwise.
 
-    `remembered` asks for the learner's own, which `knock start` or an earlier check knows.
+    Without a file it is the learner's own, which `knock start` or an earlier check knows; where
+    there is none, or with `ours`, it is ours in every installed framework.
     """
     question = find(word)
-    if remembered:
-        if file is not None:
-            raise UserError(f"either --mine or {file}, not both")
-        framework, file = mine.remembered(question, framework)
+    if ours and file is not None:
+        raise UserError(f"either --ours or {file}, not both")
+    if not ours and file is None:
+        framework, file = mine.known(question, framework) or (framework, None)
     if framework is None and file is not None:
         framework = frameworks.of_file(file)
     if framework is None:
@@ -67,7 +66,7 @@ def _all(question: Question, seed: int) -> int:
         raise UserError("no framework is installed; knock doctor says how to get one")
     codes = []
     for name in names:
-        words = ["check", question.name, "--framework", name, "--seed", str(seed)]
+        words = ["check", question.name, "--ours", "--framework", name, "--seed", str(seed)]
         codes.append(subprocess.run([sys.executable, "-P", "-m", "knock", *words]).returncode)
     return max(codes)
 

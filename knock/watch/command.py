@@ -13,9 +13,7 @@ from knock.watch import keys
 from knock.watch.session import KEYS, Event, Session
 
 
-def run(
-    word: str, framework: str | None, file: Path | None, poll: bool, remembered: bool = False
-) -> int:
+def run(word: str, framework: str | None, file: Path | None, poll: bool) -> int:
     """Watch a learner's answer until `q` is pressed; 0.
 
     It is `file`, or the one that is remembered. Raises UserError where there is none.
@@ -23,8 +21,6 @@ def run(
     question = find(word)
     if file is None:
         framework, file = mine.remembered(question, framework)
-    elif remembered:
-        raise UserError(f"either --mine or {file}, not both")
     framework = question.framework(framework or frameworks.of_file(file))
     if not file.is_file():
         raise UserError(f"no file {file}")
