@@ -51,8 +51,9 @@ def following(framework: str | None) -> str:
 def ahead(framework: str | None) -> tuple[Question, Answer | None] | None:
     """The question that comes next, in a framework or in any, with the answer that was begun.
 
-    It is the one last worked on, if that does not pass yet; else the first that passes nowhere.
-    None where every one is done. Raises UserError for an unknown framework.
+    It is the one last worked on, if that does not pass yet; else the first behind that which passes
+    nowhere, or the first of all. None where every one is done. Raises UserError for an unknown
+    framework.
     """
     if framework is not None:
         frameworks.find(framework)
@@ -62,7 +63,9 @@ def ahead(framework: str | None) -> tuple[Question, Answer | None] | None:
     for one in reversed(known):
         if one.question not in passed:
             return questions[one.question], one
-    return next(((q, None) for q in questions.values() if q.name not in passed), None)
+    here = questions[known[-1].question].number if known else 0
+    onward = sorted(questions.values(), key=lambda question: question.number <= here)
+    return next(((question, None) for question in onward if question.name not in passed), None)
 
 
 def _known(framework: str | None) -> list[Answer]:

@@ -219,7 +219,13 @@ def test_a_check_whose_result_cannot_be_kept_is_a_check_all_the_same(knock, tmp_
         ([], [], ["01 ae: ", "Begin: knock start ae\n"]),
         ([], ["-f", "keras"], ["01 ae: ", "Begin: knock start ae --framework keras\n"]),
         ([("ae", "keras", True)], [], ["02 convae: ", "Begin: knock start convae --framework ker"]),
-        ([("gan", "keras", True)], [], ["01 ae: ", "knock start ae --framework keras"]),
+        ([("gan", "keras", True)], [], ["06 dcgan: ", "knock start dcgan --framework keras"]),
+        ([("alpha_gan", "keras", True)], [], ["01 ae: ", "knock start ae --framework keras"]),
+        (
+            [("alpha_gan", "keras", True), ("ae", "keras", True), ("convae", "keras", True)],
+            [],
+            ["03 vae: "],
+        ),
         (
             [("ae", "keras", False), ("gan", "chainer", False), ("vae", "keras", True)],
             [],
@@ -235,7 +241,7 @@ def test_a_check_whose_result_cannot_be_kept_is_a_check_all_the_same(knock, tmp_
         ([(q.name, "keras", True) for q in all_questions()], [], ["questions are done"]),
     ],
 )
-def test_what_was_begun_comes_first_then_the_first_that_is_open(
+def test_what_was_begun_comes_first_then_what_is_open_behind_it(
     knock, remember, known, words, said
 ):
     remember(*known)
