@@ -334,6 +334,51 @@ def test_a_small_mistake_turns_its_part_red_first(case, numpy_only, tmp_path):
     assert (first.name, said in first.message) == (part, True), results
 
 
+PLACES = {
+    "before the first layer": (
+        "self.conv1(images)",
+        "self.conv1(1.5 * images)",
+        "discriminator",
+        "; all behind conv1 is right, so look at that, and at what stands before it",
+    ),
+    "in a layer": (
+        "self.tconv2(h)",
+        "(1.1 * self.tconv2(h))",
+        "generator",
+        "; all behind tconv2 is right, so look at that, and at what stands between tconv1 and it",
+    ),
+    "between two layers": (
+        "self.bn2(self.tconv2(h)",
+        "0.9 * self.bn2(self.tconv2(h)",
+        "generator",
+        "; all behind tconv3 is right, so look at that, and at what stands between tconv2 and it",
+    ),
+    "behind the last layer": (
+        "tanh(self.pixels(h))",
+        "tanh(0.9 * self.pixels(h))",
+        "generator",
+        "; look at what stands behind pixels",
+    ),
+}
+
+
+@pytest.mark.usefixtures("judged_once")
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("framework", frameworks.FRAMEWORKS)
+def test_a_mistake_without_a_name_has_a_place(framework, place, tmp_path, monkeypatch):
+    skip_without(framework)
+    monkeypatch.setattr(trace, "LOOKED_AT", (1,))
+    old, new, network, said = PLACES[place]
+    source = answer("dcgan", framework).read_text(encoding="utf-8")
+    assert old in source
+    path = tmp_path / f"mine_{framework}.py"
+    path.write_text(source.replace(old, new), encoding="utf-8")
+    red = {r.name: r for r in check("dcgan", framework, path, travel=False)}["forward"]
+    assert red.status == "failed"
+    assert red.message.startswith(f"{network} differs, given the right weights: most at [")
+    assert red.message.endswith(said)
+
+
 def test_defaults_where_the_recipe_has_others_are_named(numpy_only, tmp_path):
     """GANs take β₁ = 0.5; an answer that leaves the betas out has 0.9."""
     question = replace(find("ae"), folder=tmp_path)
@@ -397,6 +442,7 @@ def changed(given, change) -> Trace:
     """A copy of a trace with a change in it."""
     made = Trace(
         outputs=dict(given.outputs),
+        behind=dict(given.behind),
         losses=[dict(losses) for losses in given.losses],
         states={step: dict(state) for step, state in given.states.items()},
     )

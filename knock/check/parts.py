@@ -210,6 +210,8 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
             value = max(value, relative(got.outputs[name], array))
             if value > TOLERANCE["forward"] and not message:
                 message = words.of_output(name, got.outputs[name], array)
+                if not words.has_a_name(got.outputs[name], array):
+                    message += words.of_place(name, got.behind, expected.behind)
     yield _part("forward", got, value, message)
 
     if not recipe.optimizers and not got.errors:

@@ -46,12 +46,14 @@ class Trace:
     """An answer's numbers on a recipe; whatever could not be had is in `errors`, by part.
 
     `outputs` has an entry for each network, given random input, and one for each method, all with
-    channels first; `losses` one dict a step; `states` the canonical state after some steps; `again`
-    the first step's losses, taken once more with the first weights. There is no model in it and no
-    tensor: whoever judges it need not be in the process that ran the answer.
+    channels first; `behind` what comes out of a network if a layer lets nothing pass; `losses` one
+    dict a step; `states` the canonical state after some steps; `again` the first step's losses,
+    taken once more with the first weights. There is no model in it and no tensor: whoever judges it
+    need not be in the process that ran the answer.
     """
 
     outputs: dict[str, Array] = field(default_factory=dict)
+    behind: dict[str, Array] = field(default_factory=dict)
     losses: list[dict[str, float]] = field(default_factory=list)
     states: dict[int, State] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
@@ -117,7 +119,10 @@ def run(
         adapter.write(model, recipe, dict(layers.initial_weights(recipe)))
         trace.states[0] = adapter.read(model, recipe)
         part = "forward"
-        trace.outputs = outputs(model, adapter, recipe)
+        seen = outputs(model, adapter, recipe)
+        trace.behind = behind(model, adapter, recipe)
+        adapter.write(model, recipe, trace.states[0])
+        trace.outputs = seen
         if recipe.optimizers:  # else it trains nothing
             part = "loss"
             for step in range(1, max(looked_at) + 1):
@@ -221,6 +226,37 @@ def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
         found[name] = adapter.to_numpy(adapter.evaluate(getattr(model, name), tensor, *masks))
     for name, arguments in recipe.methods.items():
         found[name] = adapter.to_numpy(getattr(model, name)(*(given[a] for a in arguments)))
+    return found
+
+
+_CARRY = ("linear", "conv", "tconv")
+"""The layers whose weights all that a network is given must pass, but for a skip."""
+
+
+def behind(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
+    """What comes out of each network once one of its layers lets nothing pass, by `network.layer`.
+
+    That layer's weight is 0; so what comes out is made of biases and running averages, which are
+    drawn here, by all that stands behind it, and is wrong only where that is. Networks with skips,
+    which lead around a layer, have no entry. The model has other weights afterwards.
+    """
+    first = dict(layers.initial_weights(recipe))
+    for key, array in first.items():
+        if not array.any():
+            first[key] = noise.uniform(
+                recipe.seed, 0, f"check/behind/{key}", array.shape, -1.0, 1.0
+            )
+    found = {}
+    for name, placed in layers.networks(recipe).items():
+        if any(one.layer.layer in ("concat", "dropout") for one in placed.layers):
+            continue
+        tensor = adapter.to_device({"x": shown(recipe, placed)[0]})["x"]
+        for one in placed.layers:
+            if one.layer.layer in _CARRY:
+                key = f"{name}.{one.layer.name}"
+                weight = {f"{key}.weight": np.zeros_like(first[f"{key}.weight"])}
+                adapter.write(model, recipe, {**first, **weight})
+                found[key] = adapter.to_numpy(adapter.evaluate(getattr(model, name), tensor))
     return found
 
 

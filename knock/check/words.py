@@ -175,7 +175,35 @@ def of_output(name: str, got: Array, expected: Array) -> str:
     where = ", ".join(str(i) for i in place)
     return (
         f"{name} differs, given the right weights: most at [{where}], "
-        f"{got[place]:.6g} instead of {expected[place]:.6g}; compare it layer by layer"
+        f"{got[place]:.6g} instead of {expected[place]:.6g}"
+    )
+
+
+def has_a_name(got: Array, expected: Array) -> bool:
+    """Whether a wrong output says by itself what was done."""
+    return close(got, expected) or change_of_output(got, expected) is not None
+
+
+def of_place(name: str, got: Mapping[str, Array], expected: Mapping[str, Array]) -> str:
+    """Between which layers of a network the fault is; empty where that cannot be told.
+
+    `got` and `expected` have, by layer, what comes out if that layer lets nothing pass.
+    """
+    keys = [key for key in expected if key.startswith(f"{name}.")]
+    if not keys:
+        return ""
+    right = [close(got[key], expected[key]) for key in keys]
+    first = len(keys)  # of the layers behind which all is right
+    while first and right[first - 1]:
+        first -= 1
+    called = [key.removeprefix(f"{name}.") for key in keys]
+    if first == len(keys):
+        return f"; look at what stands behind {called[-1]}"
+    if first == 0:
+        return f"; all behind {called[0]} is right, so look at that, and at what stands before it"
+    before, here = called[first - 1 : first + 1]
+    return (
+        f"; all behind {here} is right, so look at that, and at what stands between {before} and it"
     )
 
 
