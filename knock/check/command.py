@@ -13,14 +13,7 @@ from knock.check.parts import Result, check
 from knock.errors import UserError
 from knock.questions import Question, find
 
-_MARKS = {
-    "passed": "✓",
-    "failed": "✗",
-    "skipped": "–",
-    "done": "✓",
-    "to do": "·",
-    "unknown": "–",
-}
+_MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
 
 
 def run(word: str, framework: str | None, file: Path | None, seed: int, ours: bool = False) -> int:
@@ -73,11 +66,11 @@ def _all(question: Question, seed: int) -> int:
 
 def lines(report: learner.Report) -> str:
     """A learner's parts as lines for a terminal."""
-    rows = [(part.status, part.name, part.message) for part in report.parts]
-    told = [
-        f"  {_MARKS[status]} {name:<12} {'to do: ' if status == 'to do' else ''}{message}".rstrip()
-        for status, name, message in rows
-    ]
+    told = []
+    for part in report.parts:
+        to_do = "to do: " if part.status == "to do" else ""
+        line = f"  {learner.MARKS[part.status]} {part.name:<12} {to_do}{part.message}"
+        told.append(line.rstrip())
     return "\n".join([*told, *([f"  ✗ {'the rest':<12} {report.rest}"] if report.rest else [])])
 
 

@@ -22,6 +22,9 @@ from knock.questions import Question
 
 Status = Literal["done", "failed", "to do", "unknown"]
 
+MARKS: dict[Status, str] = {"done": "✓", "failed": "✗", "to do": "·", "unknown": "–"}
+"""How each is shown, wherever parts are listed."""
+
 _SHOWN = 4
 """How many of the places where something is to do are named."""
 

@@ -219,11 +219,11 @@ def _model(
 def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
     """Every network's output on noise of its input's shape, then every method's on a batch."""
     found = {}
-    given = adapter.to_device(_asked(recipe))
+    given = adapter.to_device(asked(recipe))
     for name, placed in layers.networks(recipe).items():
-        tensor = adapter.to_device({"x": shown(recipe, placed)[0]})["x"]
-        masks = [given[mask] for mask in _masks(placed)]
-        found[name] = adapter.to_numpy(adapter.evaluate(getattr(model, name), tensor, *masks))
+        tensor = adapter.to_device({"x": shown(recipe, placed)})["x"]
+        dropped = [given[mask] for mask in masks(placed)]
+        found[name] = adapter.to_numpy(adapter.evaluate(getattr(model, name), tensor, *dropped))
     for name, arguments in recipe.methods.items():
         found[name] = adapter.to_numpy(getattr(model, name)(*(given[a] for a in arguments)))
     return found
@@ -250,7 +250,7 @@ def behind(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
     for name, placed in layers.networks(recipe).items():
         if any(one.layer.layer in ("concat", "dropout") for one in placed.layers):
             continue
-        tensor = adapter.to_device({"x": shown(recipe, placed)[0]})["x"]
+        tensor = adapter.to_device({"x": shown(recipe, placed)})["x"]
         for one in placed.layers:
             if one.layer.layer in _CARRY:
                 key = f"{name}.{one.layer.name}"
@@ -260,19 +260,19 @@ def behind(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
     return found
 
 
-def shown(recipe: Recipe, placed: Placed) -> tuple[Array, list[Array]]:
-    """What a network is given: noise of its input's shape, and its dropouts' masks."""
+def shown(recipe: Recipe, placed: Placed) -> Array:
+    """What a network is given: noise of its input's shape."""
     shape = (recipe.train.batch_size, *placed.input)
     drawn = noise.uniform(recipe.seed, 0, f"check/{placed.name}", shape, -1.0, 1.0)
-    return drawn.astype(recipe.dtype), [_asked(recipe)[mask] for mask in _masks(placed)]
+    return drawn.astype(recipe.dtype)
 
 
-def _masks(placed: Placed) -> list[str]:
+def masks(placed: Placed) -> list[str]:
     """The batch's entries that a network's dropouts take."""
     return [str(one.layer.of) for one in placed.layers if one.layer.layer == "dropout"]
 
 
-def _asked(recipe: Recipe) -> dict[str, Array]:
+def asked(recipe: Recipe) -> dict[str, Array]:
     """The batch that the networks and methods are asked with: one round's."""
     once = msgspec.structs.replace(recipe.train, rounds=1)
     return batch(msgspec.structs.replace(recipe, train=once), 0)

@@ -40,7 +40,8 @@ def explain(name: str, got: Array, recipe: Recipe) -> str | None:
     Each change is tried on one layer, then on all of its kind.
     """
     placed = layers.networks(recipe)[name]
-    x, masks = trace.shown(recipe, placed)
+    x, given = trace.shown(recipe, placed), trace.asked(recipe)
+    masks = [given[mask] for mask in trace.masks(placed)]
     first = dict(layers.initial_weights(recipe))
     try:
         expected = _output(placed, {}, first, x, masks)

@@ -107,7 +107,7 @@ def _listen(out: int, child: int, place: Path, deadline: float) -> tuple[bytes, 
     while True:
         now = time.monotonic()
         if now > deadline:
-            return bytes(said), "it was stopped: it was not done in time"
+            return bytes(said), wire.LATE
         if now - looked > _LOOK:
             looked = now
             if scratch.used(place, child) > scratch.LARGEST:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from knock import frameworks
+from knock.check.learner import MARKS, Status
 from knock.grade import walls
 from knock.grade.points import WHOLE, Points
 from knock.grade.work import Grade, Part, Settings
@@ -17,8 +18,6 @@ _STYLE = Path(__file__).with_name("report.css")
 
 _MOST = 10
 """How many of the commonest faults the page shows."""
-
-_MARKS = {"done": "✓", "failed": "✗", "to do": "·", "unknown": "–"}
 
 _WHAT_IF_NOT = {
     walls.MEMORY: "a submission could take all memory",
@@ -185,15 +184,15 @@ def _details(number: int, grade: Grade, worth: Points) -> str:
     title = frameworks.FRAMEWORKS[grade.framework].title
     head = f"{grade.student}: {grade.question} in {title}"
     rows = "".join(
-        f'<tr class="{part.status.replace(" ", "-")}"><td>{_MARKS[part.status]}</td>'
+        f'<tr class="{part.status.replace(" ", "-")}"><td>{MARKS[part.status]}</td>'
         f"<th>{html.escape(name)}</th>"
         f"<td>{_cell(part, worth[name])}<small> of {_number(worth[name])}</small></td>"
         f"<td>{html.escape(part.message)}</td></tr>"
         for name, part in grade.parts.items()
     )
-    status = "done" if grade.whole else "failed"
+    status: Status = "done" if grade.whole else "failed"
     rows += (
-        f'<tr class="{status}"><td>{_MARKS[status]}</td><th>{WHOLE}</th>'
+        f'<tr class="{status}"><td>{MARKS[status]}</td><th>{WHOLE}</th>'
         f"<td>{_number(worth[WHOLE] * grade.whole)}<small> of {_number(worth[WHOLE])}</small></td>"
         f"<td>{html.escape(grade.remark)}</td></tr>"
     )

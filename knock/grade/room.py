@@ -123,7 +123,7 @@ class Room:
                     said += [frame] if frame else []
                     most = max(most, _memory(process.pid))
                     if time.monotonic() > deadline:
-                        ended = "it was stopped: it was not done in time"
+                        ended = wire.LATE
                     elif most > base + job.memory:
                         ended = "it was stopped: it took more memory than it may"
                 return wire.outcome(said, ended or wire.left(process.wait()), 0.0, most)

@@ -143,6 +143,9 @@ def outcome(frames: list[bytes], ended: str, seconds: float, memory: int) -> Out
     )
 
 
+LATE = "it was stopped: it was not done in time"
+
+
 def left(code: int) -> str:
     """How a process ended that had not said all, by its exit code: a signal's where it is < 0."""
     if code < 0:

@@ -35,7 +35,7 @@ class Settings(msgspec.Struct, frozen=True):
 class Part(msgspec.Struct, frozen=True):
     """One part of a submission: done, failed, to do, or unknown; and, in words, what is wrong."""
 
-    status: str
+    status: learner.Status
     message: str = ""
 
 
