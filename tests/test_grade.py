@@ -678,6 +678,8 @@ def test_a_grading_that_was_stopped_goes_on_where_it_was(sign, tmp_path, knock):
     found = rows(tmp_path / "grades.csv")
     assert list(found) == names
     assert all(row["points"] == row["of"] for row in found.values())
+    code, out, _ = knock("grade", "class", "--out", "grades.csv", "--jobs", "1")
+    assert code == 0 and "6 of 6 are graded already" in out  # of the cut line nothing is left
 
 
 @needs_one
