@@ -10,8 +10,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from knock import record
 from knock.errors import UserError
+from knock.training import record
 
 HERE = Path(__file__).resolve().parent
 

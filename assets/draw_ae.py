@@ -9,7 +9,8 @@ The 64 numbers and the picture on the right are a trained answer's, kept in `ae.
 import math
 from pathlib import Path
 
-from knock import checkpoint, layers
+from knock.recipe import layers
+from knock.training import checkpoint
 
 import figures
 import numpy as np

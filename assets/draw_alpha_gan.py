@@ -9,9 +9,11 @@ The code, both made pictures and the five logits are a trained answer's, kept in
 
 from pathlib import Path
 
-from knock import checkpoint, data, layers, noise
-from knock.check import plain
+from knock import data, noise
 from knock.data.batches import to_unit
+from knock.frameworks import numpy as plain
+from knock.recipe import layers
+from knock.training import checkpoint
 
 import figures
 import numpy as np

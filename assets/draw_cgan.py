@@ -8,7 +8,8 @@ another test picture of the same class.
 
 import math
 
-from knock import data, layers
+from knock import data
+from knock.recipe import layers
 
 import figures
 import numpy as np

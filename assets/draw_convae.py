@@ -11,7 +11,8 @@ front.
 from dataclasses import dataclass
 from pathlib import Path
 
-from knock import checkpoint, layers
+from knock.recipe import layers
+from knock.training import checkpoint
 
 import figures
 import numpy as np

@@ -6,8 +6,9 @@ Each block is a stack of maps: as high as their sides, as thick as there are cha
 root of both, so that all can be seen). The widths are those of the preset `full`.
 """
 
-from knock import layers, questions
+from knock import questions
 from knock import recipe as recipes
+from knock.recipe import layers
 
 import figures
 from figures import DECODE, ENCODE, SOFT, arrow, image, shape, text

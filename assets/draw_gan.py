@@ -10,8 +10,10 @@ one are a trained answer's, kept in `gan.safetensors`.
 import math
 from pathlib import Path
 
-from knock import checkpoint, layers, questions
+from knock import questions
 from knock import recipe as recipes
+from knock.recipe import layers
+from knock.training import checkpoint
 
 import figures
 import numpy as np

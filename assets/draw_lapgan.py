@@ -9,9 +9,10 @@ a generator would draw, the real digit's own picture and residuals stand in.
 
 import math
 
-from knock import answers, data, questions
+from knock import data, questions
 from knock import recipe as recipes
 from knock.data.batches import random_draws, to_pixels, to_unit
+from knock.scripts import load as answers
 
 import figures
 import numpy as np

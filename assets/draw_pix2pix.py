@@ -6,8 +6,9 @@ Each block is a stack of maps, the higher the larger they are, the thicker the m
 shapes are those of the preset `quick`; photo and mask are a test picture's own, at both ends.
 """
 
-from knock import data, layers
+from knock import data
 from knock.data.batches import painted
+from knock.recipe import layers
 
 import figures
 from figures import CODE, DECODE, ENCODE, FAINT, SOFT, arrow, image, shape, text

@@ -10,8 +10,10 @@ trained answer's, kept in `vae.safetensors`.
 import math
 from pathlib import Path
 
-from knock import checkpoint, data, layers
+from knock import data
 from knock.data.batches import to_unit
+from knock.recipe import layers
+from knock.training import checkpoint
 
 import figures
 import numpy as np

@@ -9,8 +9,10 @@ the grid are what its decoder makes of places. All are kept in `vae_latent.safet
 
 from pathlib import Path
 
-from knock import checkpoint, data, layers
+from knock import data
 from knock.data.batches import to_pixels, to_unit
+from knock.recipe import layers
+from knock.training import checkpoint
 
 import figures
 import numpy as np

@@ -7,9 +7,10 @@ slopes' lengths are made up, to show one that is too small, two that are about r
 is too large; what each costs is computed. The mixtures are real ones.
 """
 
-from knock import data, layers, questions
+from knock import data, questions
 from knock import recipe as recipes
 from knock.data.batches import to_pixels, to_unit
+from knock.recipe import layers
 
 import figures
 import numpy as np

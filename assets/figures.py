@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from knock import data, layers, questions
+from knock import data, questions
 from knock import recipe as recipes
-from knock.check import plain
 from knock.data.batches import to_pixels, to_unit
+from knock.frameworks import numpy as plain
+from knock.recipe import layers
 
 import numpy as np
 from matplotlib.figure import Figure

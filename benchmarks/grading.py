@@ -14,11 +14,12 @@ import os
 import threading
 import time
 
-from knock import frameworks, mistakes, recipe, starter
-from knock.grade import many, points, report, work
+from knock import frameworks, recipe
+from knock.grade import grading, points, report, schedule
+from knock.grade.conditions import Variant
 from knock.grade.submissions import Submission
-from knock.grade.variants import Variant
-from knock.questions import Question, find
+from knock.questions import Question, find, mistakes
+from knock.scripts import starter
 
 import psutil
 
@@ -77,8 +78,8 @@ def main() -> None:
     began, worth = time.monotonic(), points.load()
     shares: dict[str, list[float]] = collections.defaultdict(list)
     computed: dict[str, list[float]] = collections.defaultdict(list)
-    settings = work.Settings(60, 4 << 30, [Variant()])
-    for submission, grade in many.here(list(made), settings, found.jobs):
+    settings = grading.Settings(60, 4 << 30, [Variant()])
+    for submission, grade in schedule.here(list(made), settings, found.jobs):
         reached, of = report.points(grade, worth)
         shares[made[submission]].append(reached / of)
         computed[made[submission]].append(grade.seconds)

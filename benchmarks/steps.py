@@ -15,10 +15,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from knock import answers, frameworks
-from knock.options import parse
+from knock import frameworks
 from knock.questions import all_questions, find
-from knock.run import Run
+from knock.scripts import load as answers
+from knock.training.options import parse
+from knock.training.run import Run
 
 
 def measure(name: str, framework: str, steps: int, rounds: int, words: list[str]) -> None:

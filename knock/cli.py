@@ -9,9 +9,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from knock.errors import UserError
-from knock.options import OneLineParser, file, printable
-from knock.stop import exit_with
+from knock.arguments import OneLineParser, file, printable
+from knock.errors import UserError, exit_with
+from knock.files import free
+from knock.paths import RUNS
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -162,8 +163,9 @@ def _list(found: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _run(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock import frameworks, look, options
+    from knock import frameworks
     from knock.questions import find
+    from knock.training import look, options
 
     if found.question is None:
         if not {"-h", "--help"} & set(rest):
@@ -187,12 +189,12 @@ def _run(found: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _compare(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock import compare, start
     from knock.questions import find
+    from knock.training import compare
 
     question = find(found.question)
     chosen = compare.choose(question, found.frameworks)
-    folder = found.out or start.free(start.RUNS / f"compare_{question.name}")
+    folder = found.out or free(RUNS / f"compare_{question.name}")
     try:
         print(compare.compare(question, chosen, folder, rest))
     except compare.Stopped as stopped:
@@ -208,40 +210,40 @@ def _join(found: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _check(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock.check import command
+    from knock.commands import check as command
 
     return command.run(found.question, found.framework, found.file, found.seed, found.ours)
 
 
 def _watch(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock.watch import command
+    from knock.commands import watch as command
 
     return command.run(found.question, found.framework, found.file, found.poll)
 
 
 def _progress(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock import overview
+    from knock.learner import overview
 
     print(overview.show())
     return 0
 
 
 def _next(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock import overview
+    from knock.learner import overview
 
     print(overview.following(found.framework))
     return 0
 
 
 def _start(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock import mine
+    from knock.learner import answers
 
-    print(mine.begin(found.question, found.framework, found.out, found.force))
+    print(answers.begin(found.question, found.framework, found.out, found.force))
     return 0
 
 
 def _notebook(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock.notebook import command
+    from knock.commands import notebook as command
 
     print(
         command.write(
@@ -252,40 +254,40 @@ def _notebook(found: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _hint(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock import hints
+    from knock.learner import hints
 
     print(hints.show(found.question, found.level, found.part, found.framework))
     return 0
 
 
 def _solution(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock import solution
+    from knock.commands import solution
 
     return solution.show(found.question, found.framework, found.file, found.give_up)
 
 
 def _diff(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock import diff
+    from knock.scripts import side_by_side
 
-    print(diff.show(found.question, found.A, found.B, found.html))
+    print(side_by_side.show(found.question, found.A, found.B, found.html))
     return 0
 
 
 def _data(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock import samples
+    from knock.commands import data as samples
 
     return samples.run(found.dataset, found.data, found.out)
 
 
 def _grade(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock.grade.command import Options, run
+    from knock.commands.grade import Options, run
 
     told = {name: getattr(found, name) for name in Options.__annotations__ if name != "page"}
     return run(Options(**told, page=found.html))
 
 
 def _explore(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock.explore import command
+    from knock.commands import explore as command
 
     path = command.run(found.question, found.run, found.out, found.data)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; open it in a browser")
@@ -293,7 +295,7 @@ def _explore(found: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _doctor(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock import doctor
+    from knock.commands import doctor
 
     for line in doctor.devices() if found.devices else doctor.overview():
         print(line, flush=True)
@@ -301,7 +303,7 @@ def _doctor(found: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _verify(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock.verify import command
+    from knock.commands import verify as command
 
     return command.run(found.questions, found.framework, found.table)
 

@@ -50,6 +50,15 @@ def keep(path: Path) -> Path:
     return kept
 
 
+def free(path: Path) -> Path:
+    """`path`, or the same name with the first number after it that is not taken: `run-2`."""
+    number, found = 1, path
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{path.name}-{number}")
+    return found
+
+
 def make_folder(path: Path) -> None:
     """Make a folder that can be written to. Raises UserError when that fails."""
     try:

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from knock import checkpoint as checkpoints
-from knock import levels, log, record, start
 from knock import recipe as recipes
-from knock.checkpoint import Checkpoint
 from knock.errors import UserError
-from knock.files import make_folder, only_writer
-from knock.recipe import Recipe
+from knock.files import free, make_folder, only_writer
+from knock.paths import RUNS
+from knock.recipe import Recipe, levels
+from knock.training import checkpoint as checkpoints
+from knock.training import loss_log, record
+from knock.training.checkpoint import Checkpoint
+from knock.training.folders import refuse_another_run
 
 import msgspec
 
@@ -24,8 +26,8 @@ def join(sources: Sequence[Path], out: Path | None) -> Path:
     whole = _common_recipe(found)
     by_level = _by_level(found, len(whole.levels))
     first = found[sources[0]]
-    folder = out or start.free(start.RUNS / f"{whole.question}_joined")
-    start.refuse_another_run(folder)
+    folder = out or free(RUNS / f"{whole.question}_joined")
+    refuse_another_run(folder)
     state = {
         key: array
         for level, (_, one) in by_level.items()
@@ -38,7 +40,7 @@ def join(sources: Sequence[Path], out: Path | None) -> Path:
     known, losses = [record.read_run(home) for home in homes], _losses(homes, first.step)
     make_folder(folder)
     with only_writer(folder):
-        log.LossLog(folder, first.step, losses).close()
+        loss_log.LossLog(folder, first.step, losses).close()
         checkpoints.save(folder / checkpoints.FILE_NAME, made)
         record.write_run(
             folder,
@@ -92,11 +94,11 @@ def _by_level(found: dict[Path, Checkpoint], count: int) -> dict[int, tuple[Path
     return dict(sorted(trained.items()))
 
 
-def _losses(homes: list[Path], step: int) -> log.Columns:
+def _losses(homes: list[Path], step: int) -> loss_log.Columns:
     """All runs' losses side by side, up to a step; none where none were taken."""
     if not step:
         return {}
-    columns: log.Columns = {}
+    columns: loss_log.Columns = {}
     for home in homes:
-        columns |= {name: values[:step] for name, values in log.read(home).items()}
+        columns |= {name: values[:step] for name, values in loss_log.read(home).items()}
     return columns

@@ -1,126 +1,14 @@
-"""What a script calls that trains nothing: it opens another question's checkpoint and shows it.
-
-Any framework's checkpoint will do. The pictures go into a folder of their own, in `runs`
-unless `--out` names another.
-"""
+"""What an answer's script calls that trains nothing: `main`."""
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from knock import checkpoint as checkpoints
-from knock import data, pictures, record
-from knock import recipe as recipes
-from knock.data.batches import to_pixels, to_unit
-from knock.files import make_folder
+from knock.errors import exit_with
 from knock.frameworks.adapter import Adapter
-from knock.options import OneLineParser, add_how, folder, spare_cores
-from knock.questions import Question, find
-from knock.start import RUNS, free, newest_of
-from knock.stop import exit_with
-
-
-@dataclass(frozen=True)
-class Options:
-    """The command line of such a script."""
-
-    checkpoint: Path
-    data: Path | None
-    device: str
-    threads: int
-    out: Path
-
-
-def parser(question: Question, program: str) -> OneLineParser:
-    """The parser of a question that opens another one's checkpoint, by an option of its name."""
-    made = OneLineParser(
-        prog=program,
-        allow_abbrev=False,
-        description=f"Question {question.label}: {question.title}. It opens a checkpoint of "
-        f"question {question.opens}, made in any framework.",
-    )
-    made.add_argument(
-        f"--{question.opens}",
-        dest="checkpoint",
-        type=folder,
-        metavar="RUN",
-        help=f"a run of {question.opens}, or its checkpoint (the newest in {RUNS}/)",
-    )
-    made.add_argument("--data", type=folder, metavar="FOLDER", help="where the test pictures are")
-    add_how(made)
-    made.add_argument("--out", type=folder, metavar="FOLDER", help="where the pictures go (runs/…)")
-    return made
-
-
-def parse(question: Question, program: str, framework: str, words: Sequence[str]) -> Options:
-    """Read a command line. Raises UserError for what cannot be meant, or when there is no run."""
-    found = parser(question, program).parse_args(words)
-    return Options(
-        checkpoint=found.checkpoint or newest_of(str(question.opens)),
-        data=found.data,
-        device=found.device,
-        threads=found.threads or spare_cores(),
-        out=found.out or free(RUNS / f"{question.name}_{framework}"),
-    )
-
-
-class Look:
-    """A trained model's recipe and test set, and pictures to draw of what it makes of them.
-
-    `images` are the whole test set on the framework's side.
-    """
-
-    def __init__(self, question: Question, adapter: Adapter, options: Options) -> None:
-        found, home = checkpoints.load_of(str(question.opens), options.checkpoint)
-        trained = found.recipe
-        self.recipe = recipes.load(
-            question.recipe_file,
-            trained.dataset,
-            trained.preset,
-            {"constants": trained.constants, "image": trained.image_shape},
-            trained.seed,
-            trained.dtype,
-        )
-        folder = options.data or record.data_folder(record.read_run(home))
-        adapter.setup(options.device, self.recipe.dtype, options.threads)
-        self._state = {k: v for k, v in found.state.items() if k.split(".")[0] in trained.networks}
-        checkpoints.require_fit(
-            checkpoints.Checkpoint(self.recipe, found.step, self._state, found.framework, {}),
-            self.recipe,
-            options.checkpoint,
-        )
-        self._test = data.load(self.recipe.dataset, self.recipe.image_shape, "test", folder)
-        self._adapter = adapter
-        self._out = options.out
-        images = to_unit(self._test.images, self.recipe.dtype)
-        self.images = adapter.to_device({"images": images})["images"]
-
-    def make(self, model_class: Callable[..., Any]) -> Any:
-        """The model with the checkpoint's weights."""
-        model = model_class(self.recipe)
-        self._adapter.build(model, self.recipe)
-        self._adapter.write(model, self.recipe, self._state)
-        make_folder(self._out)
-        return model
-
-    def scatter(self, name: str, points: Any) -> None:
-        """Draw the test set's points (N×z, the first two are drawn), coloured by class."""
-        drawn = self._adapter.to_numpy(points)
-        pictures.scatter(self._path(name), drawn, self._test.labels, self._test.classes)
-
-    def grid(self, name: str, images: Any, columns: int) -> None:
-        """Draw N pictures (values in [-1, 1]), `columns` of them a row."""
-        pixels = to_pixels(self._adapter.to_numpy(images))
-        rows = [pixels[i : i + columns] for i in range(0, len(pixels), columns)]
-        enlarge = pictures.enlargement(self.recipe.image_shape[1]) if len(rows) == 1 else 1
-        pictures.write_png(self._path(name), pictures.grid(rows), enlarge)
-
-    def _path(self, name: str) -> Path:
-        path = self._out / f"{name}.png"
-        print(path)
-        return path
+from knock.questions import find
+from knock.training.look import Look, parse
 
 
 def main(

@@ -1,4 +1,4 @@
-"""Where things are in the repository."""
+"""Where things are: in the repository, and in the folder that somebody works in."""
 
 from pathlib import Path
 
@@ -8,9 +8,15 @@ PACKAGE = Path(__file__).resolve().parent
 ROOT = PACKAGE.parent
 QUESTIONS = ROOT / "questions"
 ANSWERS = ROOT / "answers"
+ANSWERS_IMAGE = ROOT / "answers_image"
 ASSETS = ROOT / "assets"
 DATASET = ROOT / "Dataset"
-TESTS = ROOT / "tests"
+
+RUNS = Path("runs")
+"""Where runs go without `--out`: in the folder that one works in."""
+
+MY = Path("my")
+"""Where a learner's answers are unless they said otherwise: in the folder that one works in."""
 
 
 def require_repository() -> None:

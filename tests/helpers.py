@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 from unittest import mock
 
-from knock import answers, paths, questions
-from knock import run as runs
-from knock.check import plain
+from knock import paths, questions
+from knock.frameworks import numpy as plain
+from knock.run import main
+from knock.scripts import load as answers
 
 import pytest
 
@@ -72,5 +73,5 @@ def run_plain(*words: str | Path, train=train, sample=sample) -> int:
     model = answers.model_class(answers.load(REFERENCE), "Autoencoder", REFERENCE)
     argv = ["ae_numpy.py", *map(str, words)]
     with mock.patch.object(sys, "argv", argv), pytest.raises(SystemExit) as left:
-        runs.main("ae", plain, model, train, sample)
+        main("ae", plain, model, train, sample)
     return left.value.code

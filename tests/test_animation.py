@@ -2,9 +2,9 @@
 
 import shutil
 
-from knock import animation, pictures
 from knock.data import images
 from knock.errors import UserError
+from knock.training import animation, pictures
 
 import numpy as np
 import pytest

@@ -7,7 +7,8 @@ import errno
 import os
 import shutil
 
-from knock import checkpoint, cli, files, frameworks, log, paths
+from knock import cli, files, frameworks, paths
+from knock.training import checkpoint, loss_log
 from tests.helpers import run_plain
 
 import numpy as np
@@ -74,7 +75,7 @@ def test_odd_values_are_refused(answer, tmp_path, words):
 @pytest.mark.parametrize("words", [["--frameworks", ","], ["--frameworks", ""]], ids=str)
 def test_compare_of_no_framework_is_refused(words, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("knock.compare.compare", lambda *_: pytest.fail("it would train"))
+    monkeypatch.setattr("knock.training.compare.compare", lambda *_: pytest.fail("it would train"))
     with pytest.raises(SystemExit) as left:
         cli.main(["compare", "ae", *words])
     refused((left.value.code, capsys.readouterr().err.splitlines()), "framework")
@@ -146,11 +147,11 @@ def test_damaged_notes_of_a_run_are_refused(answer, trained, name, content):
 
 @pytest.mark.parametrize("cut", ["5", "5,", "5,0.", "1"])
 def test_a_last_row_cut_by_a_full_disk_is_dropped(answer, trained, cut):
-    text = (trained / log.FILE_NAME).read_text()
-    (trained / log.FILE_NAME).write_text(text + cut)
+    text = (trained / loss_log.FILE_NAME).read_text()
+    (trained / loss_log.FILE_NAME).write_text(text + cut)
     code, lines = answer("--resume", "a", "--steps", "6", "--quiet")
     assert code == 0, lines
-    assert log.read(trained)["step"] == [1, 2, 3, 4, 5, 6]
+    assert loss_log.read(trained)["step"] == [1, 2, 3, 4, 5, 6]
 
 
 def test_what_a_kill_left_is_swept_away_by_going_on(answer, trained):

@@ -11,7 +11,7 @@ import types
 import warnings
 from pathlib import Path
 
-from knock.frameworks import chainer_compat
+from knock.frameworks.chainer import compat
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ import pytest
 if __name__ != "__main__":
     pytest.importorskip("chainer")
     from knock.frameworks import chainer as framework  # noqa: F401  # installs the speed-ups
-    from knock.frameworks import chainer_optimizers, chainer_speed
+    from knock.frameworks.chainer import optimizers, speed
 
 
 # ---- What is asked of Chainer, with and without the cures ----------------------------------------
@@ -165,8 +165,8 @@ def as_installed_today():
 
 def answers_without_cures():
     as_installed_today()
-    cures = dict(chainer_compat.CURES)
-    keep = chainer_compat.CURES
+    cures = dict(compat.CURES)
+    keep = compat.CURES
     keep.clear()
     answers = {"import": ask(import_fresh)}
     # As little as lets Chainer be imported: the half of a cure that its first line needs.
@@ -221,8 +221,8 @@ def cured():
 
 
 def test_every_cure_is_asked_about(without, cured):
-    assert set(chainer_compat.CURES) <= set(without)
-    assert set(chainer_compat.CURES) <= set(cured)
+    assert set(compat.CURES) <= set(without)
+    assert set(compat.CURES) <= set(cured)
 
 
 def test_import_needs_the_cures_and_then_is_silent(without, cured):
@@ -285,20 +285,20 @@ def test_cupy_without_cudnn_is_no_reason_to_warn(without, cured):
 
 def test_installing_twice_changes_nothing():
     before = list(sys.meta_path)
-    chainer_compat.install()
+    compat.install()
     assert sys.meta_path == before
 
 
 def test_chainer_imported_before_is_refused(monkeypatch):
     monkeypatch.setattr(sys, "meta_path", sys.meta_path[-1:])
     with pytest.raises(ImportError, match="import knock.frameworks.chainer first"):
-        chainer_compat.install()
+        compat.install()
 
 
 def test_another_chainer_is_refused():
-    for name in set(chainer_compat.CURES) - {"environment_check", "plain_hyperparameters"}:
+    for name in set(compat.CURES) - {"environment_check", "plain_hyperparameters"}:
         with pytest.raises(ImportError, match=r"not Chainer 7\.8\.1"):
-            chainer_compat.CURES[name][1]("import numpy\n")
+            compat.CURES[name][1]("import numpy\n")
 
 
 # ---- The speed-ups -------------------------------------------------------------------------------
@@ -307,7 +307,6 @@ def test_another_chainer_is_refused():
 @pytest.fixture
 def stock(monkeypatch):
     """A function that puts Chainer's own methods back for the rest of the test."""
-    speed = chainer_speed
     own = {
         (speed.Convolution2DFunction, "_forward_cpu_core"): speed._convolution_by_one,
         (speed.Convolution2DGradW, "_forward_cpu_core"): speed._weight_gradient_by_one,
@@ -424,12 +423,12 @@ def test_adam_in_blocks_is_adam(size, monkeypatch):
         link = chainer.Link()
         with link.init_scope():
             link.w = chainer.Parameter(arrays((size,))[0])
-        optimizer = chainer_optimizers.Adam(0.01).setup(link)
+        optimizer = optimizers.Adam(0.01).setup(link)
         for step in range(3):
             link.w.grad = arrays((step + 1, size))[0][-1]
             optimizer.update()
         return link.w.array
 
     ours = follow()
-    monkeypatch.delattr(chainer_optimizers.AdamRule, "update_core_cpu")
+    monkeypatch.delattr(optimizers.AdamRule, "update_core_cpu")
     np.testing.assert_allclose(ours, follow(), rtol=1e-12)

@@ -7,12 +7,16 @@ from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
 
-from knock import answers, cli, frameworks, recipe
-from knock.check import check, command, parts, plain, suspects, trace, words
+from knock import cli, frameworks, recipe
+from knock.check import check, explain_mistakes, explain_numbers, trace
+from knock.check import judge as parts
 from knock.check.trace import Trace
+from knock.commands import check as command
 from knock.errors import UserError
+from knock.frameworks import numpy as plain
 from knock.questions import Question, all_questions, find
 from knock.recipe import Layer, Network
+from knock.scripts import load as answers
 from tests.helpers import REFERENCE, answer
 
 import msgspec
@@ -68,7 +72,7 @@ def test_the_mistakes_that_are_told_by_their_loss_can_be_told_apart(question):
     judge, small = answers.load(path), recipe.load_check(question.recipe_file)
     own = getattr(judge, "MISTAKES", {})
     assert not [name for replaced in own.values() for name in replaced if not hasattr(judge, name)]
-    known = suspects.of(path, plain, small)
+    known = explain_mistakes.of(path, plain, small)
     right, state = trace.first_step(path, plain, small)
     possible = {what: terms for what, (terms, _) in known.steps.items() if terms and terms != right}
     quiet = {what: known.steps[what][1] | known.outputs[what] for what in set(own) - set(possible)}
@@ -81,14 +85,14 @@ def test_the_mistakes_that_are_told_by_their_loss_can_be_told_apart(question):
         for network in small.networks.values()
     )
     for what, terms in possible.items():
-        told = set(words.explanations(possible, terms, right))
+        told = set(explain_numbers.explanations(possible, terms, right))
         alike = {other for other in possible if subject[other] == subject[what]}
         hidden = subject[what].endswith("noise") and normalised
         if what.startswith("the mask"):  # nothing comes out of two in a row, whichever is left out
             assert what in told and len({other.partition(" ")[2][5:] for other in told}) == 1
         else:
             assert told == {what} or (hidden and told == alike)
-    assert not words.explanations(possible, right, right)
+    assert not explain_numbers.explanations(possible, right, right)
 
 
 def test_a_mistake_that_gives_all_losses_is_told_before_one_that_gives_a_single_one():
@@ -98,10 +102,13 @@ def test_a_mistake_that_gives_all_losses_is_told_before_one_that_gives_a_single_
         "two": {"a": 2.0, "b": 2.0, "c": 1.0},
         "other": {"a": 3.0, "b": 1.0, "c": 1.0},
     }
-    assert words.explanations(mistaken, mistaken["one"], right) == ["one"]
-    assert words.explanations(mistaken, mistaken["two"], right) == ["two"]
-    assert words.explanations(mistaken, {"a": 2.0, "b": 5.0, "c": 1.0}, right) == ["one", "two"]
-    assert words.explanations(mistaken, {"a": 5.0, "b": 1.0, "c": 1.0}, right) == []
+    assert explain_numbers.explanations(mistaken, mistaken["one"], right) == ["one"]
+    assert explain_numbers.explanations(mistaken, mistaken["two"], right) == ["two"]
+    assert explain_numbers.explanations(mistaken, {"a": 2.0, "b": 5.0, "c": 1.0}, right) == [
+        "one",
+        "two",
+    ]
+    assert explain_numbers.explanations(mistaken, {"a": 5.0, "b": 1.0, "c": 1.0}, right) == []
 
 
 def test_a_mistake_that_is_not_known_is_given_no_known_ones_name(tmp_path):

@@ -4,9 +4,10 @@ import errno
 import os
 from dataclasses import replace
 
-from knock import checkpoint, files, questions, recipe
-from knock.checkpoint import Checkpoint
+from knock import files, questions, recipe
 from knock.errors import UserError
+from knock.training import checkpoint
+from knock.training.checkpoint import Checkpoint
 
 import numpy as np
 import pytest

@@ -2,8 +2,9 @@
 
 import itertools
 
-from knock import checkpoint, cli, compare, frameworks, log, pictures, questions, recipe, record
+from knock import cli, frameworks, questions, recipe
 from knock.questions import Question
+from knock.training import checkpoint, compare, loss_log, pictures, record
 from tests.helpers import run_plain
 
 import numpy as np
@@ -90,7 +91,7 @@ def made_run(folder, weights, rows, losses, history):
     record.write_pictures(folder / "result.safetensors", rows)
     lines = [["step", *losses], *zip((1, 2, 3), *losses.values(), strict=True)]
     text = "".join(",".join(map(str, line)) + "\n" for line in lines)
-    (folder / log.FILE_NAME).write_text(text)
+    (folder / loss_log.FILE_NAME).write_text(text)
 
 
 def row(value):

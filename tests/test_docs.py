@@ -15,10 +15,12 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from knock import cli, frameworks, layers, look, mistakes, options, paths, recipe
-from knock.check.parts import TOLERANCE
+from knock import cli, frameworks, paths, recipe
+from knock.check.judge import TOLERANCE
 from knock.data import places
-from knock.questions import Question, all_questions
+from knock.questions import Question, all_questions, mistakes
+from knock.recipe import layers
+from knock.training import look, options
 from knock.verify.markdown import FENCE, broken_links, prose, source, wrong_with
 from tests import data_fixtures as made
 
@@ -212,7 +214,9 @@ def commands(page: Path) -> list[str]:
 
 WORKER = """
 import json, os, runpy, sys, traceback, types
-from knock import cli, compare, doctor, frameworks
+from knock import cli, frameworks
+from knock.commands import doctor
+from knock.training import compare
 
 def script(words):
     sys.argv = [str(word) for word in words]

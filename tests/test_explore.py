@@ -18,12 +18,14 @@ import time
 from html.parser import HTMLParser
 from pathlib import Path
 
-from knock import checkpoint, cli, data, layers, questions, recipe
-from knock.check import plain
-from knock.checkpoint import Checkpoint
+from knock import cli, data, questions, recipe
 from knock.data import to_pixels
 from knock.explore import page
+from knock.frameworks import numpy as plain
 from knock.recipe import Layer
+from knock.recipe.weights import initial_weights
+from knock.training import checkpoint
+from knock.training.checkpoint import Checkpoint
 from tests.helpers import run
 
 import msgspec
@@ -38,7 +40,7 @@ def made(z, image=(1, 12, 10), question="vae", **changes):
     overrides = {"constants": {"z": z, "hidden": 16}, "image": image} if question == "vae" else {}
     resolved = recipe.load(questions.find(question).recipe_file, "digits", overrides=overrides)
     resolved = msgspec.structs.replace(resolved, **changes)
-    state = {k: (5 * v).astype("f4") for k, v in layers.initial_weights(resolved).items()}
+    state = {k: (5 * v).astype("f4") for k, v in initial_weights(resolved).items()}
     return Checkpoint(resolved, 7, state, "keras", {})
 
 
@@ -116,7 +118,7 @@ def test_the_page_is_one_file_that_loads_nothing(z, tmp_path, capsys):
 def test_a_page_of_the_real_size_is_a_few_megabytes():
     """784 pixels, twenty dimensions and ten thousand pictures, which do not compress."""
     found = made(20, (1, 28, 28))
-    found = Checkpoint(found.recipe, 1, layers.initial_weights(found.recipe), "keras", {})
+    found = Checkpoint(found.recipe, 1, initial_weights(found.recipe), "keras", {})
     dice = np.random.default_rng(0)
     pictures = data.ImageSet(
         images=dice.integers(0, 256, (10_000, 28, 28, 1), np.uint8),
@@ -165,7 +167,7 @@ def test_the_same_checkpoint_makes_the_same_bytes(tmp_path):
 
 def test_a_float64_checkpoint_is_one_too(tmp_path):
     found = made(2, dtype="float64")
-    state = layers.initial_weights(found.recipe)
+    state = initial_weights(found.recipe)
     checkpoint.save(tmp_path / "c.safetensors", Checkpoint(found.recipe, 7, state, "chainer", {}))
     assert explore("3", tmp_path / "c.safetensors") == 0
     assert content_of(tmp_path / "explore.html")["framework"] == "Chainer"

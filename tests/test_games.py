@@ -2,9 +2,11 @@
 
 import json
 
-from knock import answers, checkpoint, data, frameworks
+from knock import data, frameworks
 from knock.data import images
-from knock.record import read_pictures
+from knock.scripts import load as answers
+from knock.training import checkpoint
+from knock.training.record import read_pictures
 from tests.helpers import TINY, answer, knock, one_line, run
 
 import numpy as np

@@ -13,26 +13,28 @@ import sys
 import time
 from contextlib import closing
 
-from knock import frameworks, paths, recipe, starter
-from knock.check import plain, trace
-from knock.check.parts import Standard
+from knock import frameworks, paths, recipe
+from knock.check import trace
+from knock.check.judge import Standard
 from knock.errors import UserError
+from knock.frameworks import numpy as plain
 from knock.grade import (
-    exam,
-    invigilator,
-    many,
+    grading,
+    messages,
     points,
     report,
+    sandbox,
+    schedule,
     scratch,
+    stripped_copy,
     submissions,
-    walls,
-    wire,
-    work,
+    worker,
 )
-from knock.grade.room import DoesNotStartError, Room
+from knock.grade.conditions import Variant
+from knock.grade.process import DoesNotStartError, Room
 from knock.grade.submissions import Submission
-from knock.grade.variants import Variant
 from knock.questions import all_questions, find
+from knock.scripts import starter
 from tests.helpers import answer
 
 import msgspec
@@ -41,7 +43,7 @@ import pytest
 
 FRAMEWORK = next((f for f in ("chainer", "pytorch", "keras") if f in frameworks.installed()), None)
 needs_one = pytest.mark.skipif(FRAMEWORK is None, reason="no framework is installed")
-needs_walls = pytest.mark.skipif(not walls.LINUX, reason="only Linux has these walls")
+needs_walls = pytest.mark.skipif(not sandbox.LINUX, reason="only Linux has these walls")
 posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 
 QUESTION = find("vae_latent")  # nothing is trained: the fastest to be checked
@@ -50,8 +52,8 @@ LOST = "walk"
 """The part into which mistakes and attacks are planted."""
 RIGHT = answer("vae_latent", FRAMEWORK or "chainer").read_text(encoding="utf-8")
 FILE = f"vae_latent_{FRAMEWORK}.py"
-SETTINGS = work.Settings(20, 1 << 30, [Variant()])
-SHORT = work.Settings(1, 1 << 30, [Variant()])
+SETTINGS = grading.Settings(20, 1 << 30, [Variant()])
+SHORT = grading.Settings(1, 1 << 30, [Variant()])
 
 
 def planted(code: str) -> str:
@@ -80,14 +82,14 @@ def rows(path):
 
 
 def graded(text, settings=SETTINGS, file=FILE):
-    return work.grade(Submission("anna", "vae_latent", FRAMEWORK, file, text), settings)
+    return grading.grade(Submission("anna", "vae_latent", FRAMEWORK, file, text), settings)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def rooms():
     """One process for all tests of this file that grade in this process."""
     yield
-    work.close()
+    grading.close()
 
 
 @pytest.fixture
@@ -225,7 +227,10 @@ ATTACKS = {
         f"open({str(answer('vae_latent', FRAMEWORK or 'chainer'))!r})",
         "no files but its own",
     ),
-    "the judge, imported": ("import knock.check.plain", "No module named 'knock.check.plain'"),
+    "the judge, imported": (
+        "import knock.frameworks.numpy",
+        "No module named 'knock.frameworks.numpy'",
+    ),
     "the judge's answer, read": (f"open({str(QUESTION.reference_file)!r})", "no files but its own"),
     "a patched checker": (
         "from knock.check import trace\ntrace.outputs = lambda *given: {}",
@@ -233,7 +238,7 @@ ATTACKS = {
     ),
     "a patched method of the checker": (
         "from knock.recipe import Recipe\nRecipe.image_shape = (1, 1, 1)",
-        "it replaces knock.recipe.Recipe.image_shape of the checker",
+        "it replaces knock.recipe.schema.Recipe.image_shape of the checker",
     ),
     "another submission, read": (f"open('{{folder}}/bob/{FILE}')", "no files but its own"),
     "all submissions, listed": ("import os; os.listdir('{folder}')", "no files but its own"),
@@ -319,7 +324,7 @@ def test_an_attack_costs_its_part_alone_and_is_told(name, tmp_path):
     assert status == {part: "failed" if part == LOST else "done" for part in PARTS}, found
     assert said in found.parts[LOST].message
     assert not found.whole
-    assert found.walls == list(walls.ALL)
+    assert found.walls == list(sandbox.ALL)
     assert not (tmp_path / "forged.csv").exists()
     after = graded(RIGHT)
     assert after.whole and after.remark == ""
@@ -371,7 +376,7 @@ def test_an_attack_outside_of_all_parts_costs_the_file_and_is_told():
     loop = graded(RIGHT + "\nwhile True: pass\n", SHORT)
     assert [part.status for part in loop.parts.values()] == ["failed"] * 3
     assert loop.remark.startswith(STOPPED)
-    patch = graded(RIGHT + "\nfrom knock import layers\nlayers.networks = None\n")
+    patch = graded(RIGHT + "\nfrom knock.recipe import layers\nlayers.networks = None\n")
     assert not patch.whole and "done" not in [part.status for part in patch.parts.values()]
 
 
@@ -380,7 +385,7 @@ def test_an_attack_outside_of_all_parts_costs_the_file_and_is_told():
 )
 def test_a_text_that_no_parser_likes_is_a_line(text):
     submission = Submission("anna", "vae_latent", FRAMEWORK or "chainer", FILE, text)
-    found = work.grade(submission, SETTINGS)
+    found = grading.grade(submission, SETTINGS)
     assert not found.whole
     assert "\n" not in found.remark and len(found.remark) < 400
 
@@ -403,7 +408,7 @@ def test_a_failure_of_the_grader_costs_the_others_nothing(monkeypatch):
         raise RecursionError("too deep")
 
     with monkeypatch.context() as broken:
-        broken.setattr(work.learner, "examine", fail)
+        broken.setattr(grading.learner, "examine", fail)
         found = graded(RIGHT)
     assert found.remark == ("the grader fails on it, so grade it by hand: RecursionError: too deep")
     assert not found.whole
@@ -422,22 +427,22 @@ def test_what_the_machine_lacks_is_no_submission_s_fault(error, said, monkeypatc
     def broken(framework):
         raise error
 
-    monkeypatch.setattr(work, "_room", broken)
+    monkeypatch.setattr(grading, "_room", broken)
     text = answer("vae_latent", "chainer").read_text(encoding="utf-8")
     submission = Submission("anna", "vae_latent", "chainer", FILE, text)
     with pytest.raises(UserError, match=said):
-        work.grade(submission, SETTINGS)
+        grading.grade(submission, SETTINGS)
 
 
 @needs_one
 def test_where_there_is_no_fork_each_job_has_a_process_of_its_own(monkeypatch, tmp_path):
     """As on Windows and macOS, where the time and the memory are watched from outside."""
-    elsewhere = exam.build(tmp_path)
-    file = elsewhere / "knock" / "grade" / "walls.py"
+    elsewhere = stripped_copy.build(tmp_path)
+    file = elsewhere / "knock" / "grade" / "sandbox.py"
     text = file.read_text(encoding="utf-8").replace('sys.platform == "linux"', "False")
     file.write_text(text.replace('os.name != "posix"', "True"), encoding="utf-8")
     with closing(Room(FRAMEWORK, elsewhere, fork=False)) as room:
-        monkeypatch.setattr(work, "_room", lambda name: room)
+        monkeypatch.setattr(grading, "_room", lambda name: room)
         right = graded(RIGHT)
         assert right.whole and right.walls == []
         for code, said in (
@@ -448,7 +453,7 @@ def test_where_there_is_no_fork_each_job_has_a_process_of_its_own(monkeypatch, t
                 "it was stopped: it took more memory than it may",
             ),
         ):
-            found = graded(planted(code), work.Settings(2, 1 << 28, [Variant()]))
+            found = graded(planted(code), grading.Settings(2, 1 << 28, [Variant()]))
             assert found.parts[LOST].message.startswith(said)
             assert found.parts["codes"].status == "done"
 
@@ -462,12 +467,12 @@ def honest():
     question = find("ae")
     small = recipe.load_check(question.recipe_file)
     found = trace.take(question.reference_file, plain, small)
-    return found, small, wire.pack(found, [])
+    return found, small, messages.pack(found, [])
 
 
 def test_a_trace_comes_out_as_it_went_in(honest):
     found, small, message = honest
-    refused, replaced, got = wire.unpack(message, found, small)
+    refused, replaced, got = messages.unpack(message, found, small)
     assert (refused, replaced) == ("", [])
     assert got.losses == found.losses and got.again == found.again and got.errors == {}
     for mine, theirs in (
@@ -478,7 +483,7 @@ def test_a_trace_comes_out_as_it_went_in(honest):
     ):
         assert list(mine) == list(theirs)
         assert all(np.array_equal(mine[key], theirs[key]) for key in mine)
-    assert wire.unpack(wire.refused("why"), found, small)[0] == "why"
+    assert messages.unpack(messages.refused("why"), found, small)[0] == "why"
 
 
 def drop(*keys):
@@ -537,22 +542,22 @@ def test_what_no_honest_process_sends_is_not_taken(name, honest):
     found, small, message = honest
     sent = msgspec.msgpack.decode(message)
     HOSTILE[name](sent)
-    with pytest.raises(wire.NotNumbersOfACheckError):
-        wire.unpack(msgspec.msgpack.encode(sent), found, small)
-    with pytest.raises(wire.NotNumbersOfACheckError):
-        wire.unpack(message[:-9], found, small)
+    with pytest.raises(messages.NotNumbersOfACheckError):
+        messages.unpack(msgspec.msgpack.encode(sent), found, small)
+    with pytest.raises(messages.NotNumbersOfACheckError):
+        messages.unpack(message[:-9], found, small)
 
 
 def test_a_loss_that_is_no_number_after_a_checkpoint_does_not_pass(honest):
     question = find("ae")
     standard = Standard.by(plain, question.reference_file, honest[1])
-    _, _, got = wire.unpack(honest[2], standard.expected, standard.recipe)
+    _, _, got = messages.unpack(honest[2], standard.expected, standard.recipe)
     assert standard.judge(got)[-1].status == "passed"
     got.resumed.losses[0]["loss"] = math.nan
     assert standard.judge(got)[-1].status == "failed"
 
 
-@pytest.mark.parametrize("part", wire._PARTS)
+@pytest.mark.parametrize("part", messages._PARTS)
 def test_where_code_raises_the_trace_may_end(part, honest, tmp_path):
     """What an honest process sends then is taken."""
     found, small, _ = honest
@@ -571,7 +576,7 @@ def test_where_code_raises_the_trace_may_end(part, honest, tmp_path):
     path.write_text(f"{text}\n\nclass Autoencoder(Autoencoder):\n    {more}\n", encoding="utf-8")
     broken = trace.take(path, plain, small)
     assert list(broken.errors) == [part]
-    assert list(wire.unpack(wire.pack(broken, []), found, small)[2].errors) == [part]
+    assert list(messages.unpack(messages.pack(broken, []), found, small)[2].errors) == [part]
 
 
 # Hidden checks
@@ -736,7 +741,7 @@ def test_two_hundred_submissions(tmp_path):
         Submission(f"s{n:03}", "vae_latent", FRAMEWORK, FILE, kinds[n % len(kinds)])
         for n in range(200)
     ]
-    found = {one.student: given for one, given in many.here(made, SETTINGS, 2)}
+    found = {one.student: given for one, given in schedule.here(made, SETTINGS, 2)}
     assert len(found) == 200
     for number, one in enumerate(made):
         parts = {part: given.status for part, given in found[one.student].parts.items()}
@@ -752,12 +757,12 @@ def test_a_cluster_grades_as_this_machine_does(tmp_path, monkeypatch):
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None
     ) as cluster:
-        there = dict(many.on_cluster(made, SETTINGS, cluster.scheduler_address))
+        there = dict(schedule.on_cluster(made, SETTINGS, cluster.scheduler_address))
         with monkeypatch.context() as other:
             other.setattr(paths, "ANSWERS", paths.ASSETS)
             with pytest.raises(UserError, match="has another version of this project"):
-                list(many.on_cluster(made, SETTINGS, cluster.scheduler_address))
-    here = dict(many.here(made, SETTINGS, 2))
+                list(schedule.on_cluster(made, SETTINGS, cluster.scheduler_address))
+    here = dict(schedule.here(made, SETTINGS, 2))
 
     def of(grades):
         return [msgspec.structs.replace(grades[one], seconds=0.0, memory=0) for one in made]
@@ -820,7 +825,7 @@ def test_what_is_no_readable_file_is_told_and_not_read(tmp_path):
     assert found["carl"].problem == "it is larger than 256 KB, and not read"
     assert found["emil"].problem == ""
     assert not any(one.text for name, one in found.items() if name != "emil")
-    failed = work.grade(found["anna"], SETTINGS)
+    failed = grading.grade(found["anna"], SETTINGS)
     assert failed.remark == "it is a link, and not read"
     assert {part.status for part in failed.parts.values()} == {"failed"}
 
@@ -889,7 +894,7 @@ def test_a_notebook_is_graded_as_its_script_is(knock, tmp_path):
 @needs_one
 def test_a_class_that_lies_beside_python_is_told(grade, tmp_path, monkeypatch):
     place = tmp_path.resolve()
-    monkeypatch.setattr(walls, "_SYSTEM", (f"{place}",))
+    monkeypatch.setattr(sandbox, "_SYSTEM", (f"{place}",))
     code, _, err, _ = grade(anna="(\n")
     assert code == 0
     assert f"submissions can read {place / 'class'}, since it lies in {place}" in err
@@ -899,9 +904,9 @@ def test_a_class_that_lies_beside_python_is_told(grade, tmp_path, monkeypatch):
 
 
 def result(student="anna", message="", remark=""):
-    parts = {part: work.Part("done") for part in PARTS}
-    parts[LOST] = work.Part("failed", message)
-    return work.Grade(student, "vae_latent", "keras", "a.py", parts, False, remark, 1.0, 1 << 20)
+    parts = {part: grading.Part("done") for part in PARTS}
+    parts[LOST] = grading.Part("failed", message)
+    return grading.Grade(student, "vae_latent", "keras", "a.py", parts, False, remark, 1.0, 1 << 20)
 
 
 def test_no_cell_is_a_formula_and_no_text_is_markup():
@@ -923,7 +928,7 @@ def test_the_page_counts_what_went_wrong_and_says_which_walls_did_not_stand():
     counted = re.findall(r"<tr><td>(\d)</td><th>vae_latent, walk</th><td>(\w+)</td>", page)
     assert counted == [("2", "doubled"), ("1", "halved")]
     assert "no wall for network on this system: a submission can use the network" in page
-    behind = [msgspec.structs.replace(one, walls=list(walls.ALL)) for one in grades]
+    behind = [msgspec.structs.replace(one, walls=list(sandbox.ALL)) for one in grades]
     assert "no wall" not in report.document(behind, points.load(), SETTINGS)
     for number in range(3):
         assert f'href="#s{number}"' in page and f'id="s{number}"' in page
@@ -969,5 +974,5 @@ def test_the_process_of_submissions_says_nothing_about_our_machine(monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "x")
     seen = {}
     monkeypatch.setattr(subprocess, "Popen", lambda words, **more: seen.update(more))
-    Room("keras", invigilator.Path("."))._start(None)
+    Room("keras", worker.Path("."))._start(None)
     assert "SECRET_TOKEN" not in seen["env"] and "PATH" in seen["env"]

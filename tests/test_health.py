@@ -1,6 +1,6 @@
 """A warning comes when a GAN run goes wrong, once, and never while it goes well."""
 
-from knock.health import ALIKE, LONG, WON, Health
+from knock.training.health import ALIKE, LONG, WON, Health
 
 import numpy as np
 import pytest

@@ -4,9 +4,10 @@ import re
 import subprocess
 import sys
 
-from knock import frameworks, hint_page, progress, recipe
-from knock.check import learner
-from knock.questions import all_questions, find
+from knock import frameworks, recipe
+from knock.check import parts as learner
+from knock.learner import progress
+from knock.questions import all_questions, find, hint_page
 from tests.helpers import knock as in_a_process
 
 import pytest

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from knock import checkpoint, frameworks, log
+from knock import frameworks
 from knock.errors import UserError
 from knock.join import join
-from knock.record import read_pictures, read_run
+from knock.training import checkpoint, loss_log
+from knock.training.record import read_pictures, read_run
 from tests.helpers import TINY, answer, knock, one_line, run
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_joined_levels_are_the_run_of_all_bit_for_bit(runs, tmp_path):
     assert joined.recipe == whole.recipe and joined.step == whole.step == 4
     assert joined.state.keys() == whole.state.keys()
     assert all(np.array_equal(joined.state[key], whole.state[key]) for key in whole.state)
-    assert log.read(tmp_path / "joined") == log.read(runs / "all")
+    assert loss_log.read(tmp_path / "joined") == loss_log.read(runs / "all")
     told = read_run(tmp_path / "joined")
     assert told["losses"] == read_run(runs / "all")["losses"]
     assert [stretch["to_step"] for stretch in told["history"]] == [4, 4, 4]
@@ -57,7 +58,7 @@ def test_a_joined_run_can_be_tested_and_goes_on_in_any_framework(runs, tmp_path)
     more = ["--resume", "joined", "--steps", "6", "--out", "on", "--quiet", "--device", "cpu"]
     done = run(answer("lapgan", other), *more, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert log.read(tmp_path / "on")["step"] == [1, 2, 3, 4, 5, 6]
+    assert loss_log.read(tmp_path / "on")["step"] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_run_of_one_level_shows_it_on_real_pictures(runs):

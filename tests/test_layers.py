@@ -2,10 +2,12 @@
 
 import math
 
-from knock import layers, questions, recipe
+from knock import questions, recipe
 from knock.errors import UserError
-from knock.layers import evaluate, place
-from knock.recipe import Layer, Network
+from knock.recipe import Layer, Network, layers
+from knock.recipe.layers import place
+from knock.recipe.sizes import evaluate
+from knock.recipe.weights import initial_weights
 
 import msgspec
 import numpy as np
@@ -205,16 +207,16 @@ def test_networks_with_equal_layers_begin_differently():
     one = Network([3, 8, 8], [Layer("conv", name="a", kernel=3, out=4)])
     resolved = recipe.load(questions.find("ae").recipe_file)
     twins = msgspec.structs.replace(resolved, networks={"one": one, "two": one})
-    first = layers.initial_weights(twins)
+    first = initial_weights(twins)
     assert first["one.a.weight"].shape == first["two.a.weight"].shape
     assert not np.isclose(first["one.a.weight"], first["two.a.weight"]).any()
-    other = layers.initial_weights(msgspec.structs.replace(twins, seed=1))
+    other = initial_weights(msgspec.structs.replace(twins, seed=1))
     assert not np.isclose(first["one.a.weight"], other["one.a.weight"]).any()
 
 
 def test_every_array_is_drawn_from_a_stream_of_its_own():
     resolved = recipe.load(questions.find("convae").recipe_file)
-    first, again = (layers.initial_weights(resolved) for _ in range(2))
+    first, again = (initial_weights(resolved) for _ in range(2))
     assert all(np.array_equal(first[key], again[key]) for key in first)
     kernels = [value.ravel()[:4].tobytes() for value in first.values() if value.any()]
     assert len(set(kernels)) == len(kernels)

@@ -2,8 +2,10 @@
 
 import re
 
-from knock import diff, files, frameworks, mine, paths
+from knock import files, frameworks, paths
 from knock.errors import UserError
+from knock.learner import answers
+from knock.scripts import side_by_side
 from tests.helpers import answer
 from tests.test_cli import needs_torch
 
@@ -74,7 +76,7 @@ def test_when_the_new_one_cannot_be_written_all_is_as_it_was(knock, tmp_path, mo
             raise UserError("the disk is full")
         write(path, data)
 
-    monkeypatch.setattr(mine, "write_atomically", full)
+    monkeypatch.setattr(answers, "write_atomically", full)
     assert knock("reset", "gan", "-f", "keras")[0] == 2
     assert sorted(path.name for path in file.parent.iterdir()) == [file.name, "progress.jsonl"]
     assert file.read_text(encoding="utf-8") == "mine\n"
@@ -132,24 +134,24 @@ def test_two_answers_stand_side_by_side_in_the_width_of_the_terminal(knock):
     assert max(map(len, lines)) <= 120
     (line,) = (line for line in lines if line.lstrip().startswith("self.tconv2"))
     assert line.count("self.tconv2") == 2  # each beside its like, whatever comes before it
-    assert line[59] == diff.CHANGED
+    assert line[59] == side_by_side.CHANGED
     (line,) = (line for line in lines if line.startswith("def called_fake"))
-    assert line[59] == diff.SAME
+    assert line[59] == side_by_side.SAME
     assert re.fullmatch(r"\d+ lines are the same, \d+ differ", lines[-1])
 
 
 @pytest.mark.parametrize("name", ["wgan_gp", "lapgan"])
 def test_side_by_side_loses_no_line_of_either(name):
     sides = [
-        diff.Side(framework, answer(name, framework).read_text(encoding="utf-8"))
+        side_by_side.Side(framework, answer(name, framework).read_text(encoding="utf-8"))
         for framework in ("pytorch", "chainer")
     ]
-    rows = diff.rows(*sides)
-    assert [left for left, mark, _ in rows if mark != diff.RIGHT] == sides[0].lines
-    assert [right for _, mark, right in rows if mark != diff.LEFT] == sides[1].lines
+    rows = side_by_side.rows(*sides)
+    assert [left for left, mark, _ in rows if mark != side_by_side.RIGHT] == sides[0].lines
+    assert [right for _, mark, right in rows if mark != side_by_side.LEFT] == sides[1].lines
     for left, mark, right in rows:
-        if mark in (diff.SAME, diff.CHANGED):
-            assert (mark == diff.SAME) == (left == right)
+        if mark in (side_by_side.SAME, side_by_side.CHANGED):
+            assert (mark == side_by_side.SAME) == (left == right)
             beginnings = [re.match(r"(?:def|class) \w+|", line)[0] for line in (left, right)]
             assert beginnings[0] == beginnings[1]
 
@@ -160,7 +162,7 @@ def test_a_file_may_be_compared_even_before_it_is_python(knock, tmp_path):
     assert code == 0
     assert out.startswith("mine.py ")
     (line,) = (line for line in out.splitlines() if "漢字" in line)
-    assert line[58] == diff.CHANGED  # two signs take two places each, and one takes none
+    assert line[58] == side_by_side.CHANGED  # two signs take two places each, and one takes none
 
 
 def test_a_file_that_is_no_text_is_one_line(knock, tmp_path):

@@ -3,9 +3,11 @@
 The operators d and u are those of the answers; they are asked in every installed framework.
 """
 
-from knock import answers, frameworks, layers, levels, questions, recipe
-from knock.check import plain
+from knock import frameworks, questions, recipe
 from knock.errors import UserError
+from knock.frameworks import numpy as plain
+from knock.recipe import layers, levels
+from knock.scripts import load as answers
 from tests.helpers import answer
 
 import numpy as np

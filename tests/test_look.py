@@ -2,8 +2,10 @@
 
 import os
 
-from knock import checkpoint, frameworks, layers, questions, recipe
-from knock.checkpoint import Checkpoint
+from knock import frameworks, questions, recipe
+from knock.recipe.weights import initial_weights
+from knock.training import checkpoint
+from knock.training.checkpoint import Checkpoint
 from tests.helpers import answer, knock, one_line, run
 
 import cv2
@@ -19,7 +21,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("vae")
     small = {"constants": {"hidden": 16}, "image": [1, 16, 16]}
     resolved = recipe.load(questions.find("vae").recipe_file, "digits", overrides=small)
-    state = {k: (3 * v).astype("f4") for k, v in layers.initial_weights(resolved).items()}
+    state = {k: (3 * v).astype("f4") for k, v in initial_weights(resolved).items()}
     for key, value in list(state.items()):
         state |= {f"optimizer.{key}.{slot}": np.zeros_like(value) for slot in "mv"}
     state["optimizer.step"] = np.array(0, np.int64)

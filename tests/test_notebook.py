@@ -7,13 +7,18 @@ import re
 import sys
 from pathlib import Path
 
-from knock import answers, frameworks, paths, progress, recipe, splice, starter
-from knock.check.parts import check
+from knock import frameworks, paths, recipe
+from knock.check.judge import check
 from knock.errors import UserError
+from knock.learner import progress
 from knock.notebook import cells as plumbing
-from knock.notebook import place, read, source
 from knock.notebook.make import make
 from knock.questions import Question, all_questions, find
+from knock.scripts import load as answers
+from knock.scripts import notebook as notebooks
+from knock.scripts import starter
+from knock.scripts.notebook import place, source
+from knock.scripts.source import Source
 
 import pytest
 
@@ -177,7 +182,7 @@ def test_a_notebook_is_read_as_the_script_that_it_was_made_of(question, framewor
     text = text_of(question, framework)
     file = tmp_path / f"mine_{framework}.ipynb"
     file.write_text(make(question, framework, text, WRITTEN, "page"), encoding="utf-8")
-    found = {ast.unparse(node) for node in splice.read(file).tree.body}
+    found = {ast.unparse(node) for node in Source.read(file).tree.body}
     wanted = [ast.unparse(node) for node in ast.parse(text).body[1:-1]]
     assert found >= set(wanted)
     assert all(one.startswith(("import ", "from ")) for one in found - set(wanted))
@@ -213,7 +218,7 @@ def test_a_notebook_is_read_as_the_script_that_it_was_made_of(question, framewor
 )
 def test_only_what_defines_something_counts(cells, kept):
     named = {f"cell {k}": text for k, text in enumerate(cells)}
-    found = read.definitions(named)
+    found = notebooks.definitions(named)
     body = [ast.unparse(node) for node in ast.parse(found).body if not isinstance(node, ast.Pass)]
     told = "\n".join(body)
     assert all(one in told for one in kept), found
@@ -345,9 +350,11 @@ def test_a_notebook_in_the_repository_has_a_link_to_the_page(knock, tmp_path, mo
 @pytest.mark.parametrize("package", ["jupytext", "IPython"])
 def test_a_missing_package_is_one_line_with_the_command(package, knock, tmp_path, monkeypatch):
     file = write(tmp_path / "mine_pytorch.ipynb", "A = 1")
-    find_spec = read.importlib.util.find_spec
+    find_spec = notebooks.importlib.util.find_spec
     monkeypatch.setattr(
-        read.importlib.util, "find_spec", lambda n, *a: None if n == package else find_spec(n, *a)
+        notebooks.importlib.util,
+        "find_spec",
+        lambda n, *a: None if n == package else find_spec(n, *a),
     )
     words = ["notebook", "ae"] if package == "jupytext" else ["diff", "ae", "keras", str(file)]
     code, out, err = knock(*words)

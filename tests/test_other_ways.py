@@ -6,9 +6,10 @@ in functional style, helpers with names of one's own, a step put together in ano
 
 from pathlib import Path
 
-from knock import frameworks, mistakes
-from knock.check import learner, trace
-from knock.questions import find
+from knock import frameworks
+from knock.check import parts as learner
+from knock.check import trace
+from knock.questions import find, mistakes
 
 import pytest
 

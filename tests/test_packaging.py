@@ -132,7 +132,7 @@ MODULES = [
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_without_a_framework_knock_needs_only_its_core_dependencies(path):
     lines = METADATA["dependencies"]
-    if path.is_relative_to(ROOT / "knock" / "notebook"):  # it asks for them before it imports any
+    if "notebook" in path.relative_to(ROOT).with_suffix("").parts:  # asked for before any import
         lines = [*lines, *METADATA["optional-dependencies"]["notebook"]]
     core = {canonicalize_name(Requirement(line).name) for line in lines}
     known = core | sys.stdlib_module_names | {"knock"}

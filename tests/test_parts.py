@@ -5,10 +5,15 @@ import inspect
 import linecache
 from pathlib import Path
 
-from knock import answers, frameworks, recipe, splice, starter
-from knock.check import learner, trace
+from knock import frameworks, recipe
+from knock.check import parts as learner
+from knock.check import trace
 from knock.errors import UserError
 from knock.questions import find
+from knock.scripts import load as answers
+from knock.scripts import starter
+from knock.scripts.source import Source
+from knock.scripts.splice import splice
 from tests.test_cli import needs_torch
 
 import pytest
@@ -206,9 +211,9 @@ def test_each_function_keeps_the_lines_of_the_file_that_it_is_from(framework, tm
     file = tmp_path / "mine.py"
     left = {p: n for p, n in recipe.parts(GAN.recipe_file).items() if p != "step"}
     file.write_text(starter.make(source, left, "knock check"), encoding="utf-8")
-    mine, other = splice.read(file), splice.read(GAN.answer(framework))
+    mine, other = Source.read(file), Source.read(GAN.answer(framework))
     taken = {place.name for place in starter.places(source, left)}
-    code = splice.splice(mine, other, taken)
+    code = splice(mine, other, taken)
     functions = [one for one in _codes(code) if "." in one.co_qualname or "called" in one.co_name]
     of_ours = {one.co_qualname for one in functions if one.co_filename == str(other.path)}
     assert of_ours == taken
@@ -262,9 +267,9 @@ def test_a_class_keeps_what_the_learner_added_unless_all_of_it_is_taken(tmp_path
     files = {name: tmp_path / f"{name}.py" for name in texts}
     for name, text in texts.items():
         files[name].write_text(text, encoding="utf-8")
-    mine, other = splice.read(files["mine"]), splice.read(files["ours"])
-    changed_mine = splice.Source(mine.path, mine.text, ast.parse(mine.text.replace("(Base)", "")))
-    code = splice.splice(changed_mine, other, {"A.one", "A.two", "B.one", "C"})
+    mine, other = Source.read(files["mine"]), Source.read(files["ours"])
+    changed_mine = Source(mine.path, mine.text, ast.parse(mine.text.replace("(Base)", "")))
+    code = splice(changed_mine, other, {"A.one", "A.two", "B.one", "C"})
     made = answers.load(files["mine"], code)
     assert (made.A().one(), made.A().two(), made.A().more()) == ("ours", 3, 2)
     assert not hasattr(made.A, "three")

@@ -3,8 +3,11 @@
 import json
 import os
 
-from knock import frameworks, paths, progress
-from knock.check import command, learner, trace
+from knock import frameworks, paths
+from knock.check import parts as learner
+from knock.check import trace
+from knock.commands import check as command
+from knock.learner import progress
 from knock.questions import all_questions
 from tests.helpers import answer
 from tests.test_cli import needs_torch
@@ -83,7 +86,7 @@ def test_from_the_first_line_to_a_pass_and_back(knock, tmp_path, monkeypatch):
     assert "\n  ✓ sampling\n\n  ✓ parameters " in out
     assert cells(knock("progress")[1])["ae"] == ["✓", "–", "–", "–"]
     assert knock("next")[1].startswith("02 convae: ")
-    monkeypatch.setattr("knock.check.parts.check", lambda *_: pytest.fail("it passed already"))
+    monkeypatch.setattr("knock.check.judge.check", lambda *_: pytest.fail("it passed already"))
     assert knock("solution", "ae") == (0, ours, "")
 
     file.write_text(ours.replace("loss.backward()", "(-loss).backward()"), encoding="utf-8")
@@ -147,7 +150,7 @@ def test_it_is_the_last_one_or_the_one_in_that_framework_or_where_it_would_be(
 
 
 def test_our_own_answers_are_checked_as_ever(knock, tmp_path, monkeypatch):
-    monkeypatch.setattr("knock.check.command.check", lambda *_: [])
+    monkeypatch.setattr("knock.commands.check.check", lambda *_: [])
     code, out, _ = knock("check", "gan", str(paths.ANSWERS / "gan_keras.py"))
     assert (code, out.splitlines()[1:]) == (0, ["  0 passed, 0 failed"])
     assert not (tmp_path / "my").exists()

@@ -7,8 +7,9 @@ import subprocess
 import sys
 import time
 
-from knock import checkpoint, frameworks, log
-from knock.record import read_pictures, read_run
+from knock import frameworks
+from knock.training import checkpoint, loss_log
+from knock.training.record import read_pictures, read_run
 from tests.helpers import TINY, answer, one_line, run
 
 import numpy as np
@@ -56,7 +57,7 @@ def test_a_run_leaves_everything_in_its_folder(finished, framework):
         "samples/step_000006.png",
         "strip.png",
     }
-    losses = log.read(folder)
+    losses = loss_log.read(folder)
     assert losses["step"] == [1, 2, 3, 4, 5, 6]
     assert losses["loss"][-1] < losses["loss"][0]
     told = read_run(folder)
@@ -70,7 +71,7 @@ def test_a_run_leaves_everything_in_its_folder(finished, framework):
 
 @pytest.mark.parametrize("framework", INSTALLED[1:])
 def test_every_framework_takes_the_same_run(finished, framework):
-    first, other = (log.read(finished / f)["loss"] for f in (INSTALLED[0], framework))
+    first, other = (loss_log.read(finished / f)["loss"] for f in (INSTALLED[0], framework))
     assert np.allclose(first, other, rtol=1e-5)
     a, b = (read_pictures(finished / f / "result.safetensors") for f in (INSTALLED[0], framework))
     assert np.array_equal(a["input"], b["input"])
@@ -84,7 +85,7 @@ def test_stopping_and_going_on_changes_no_bit(finished, framework, tmp_path):
     again = trained(framework, tmp_path / "a", "--resume")
     assert again.returncode == 0, again.stderr
     assert same_state(tmp_path / "a", finished / framework)
-    assert log.read(tmp_path / "a") == log.read(finished / framework)
+    assert loss_log.read(tmp_path / "a") == loss_log.read(finished / framework)
     assert [s["to_step"] for s in read_run(tmp_path / "a")["history"]] == [2, 6]
 
 
@@ -96,7 +97,9 @@ def test_one_framework_goes_on_where_another_stopped(finished, tmp_path):
     assert done.returncode == 0, done.stderr
     told = read_run(tmp_path / "b")
     assert [s["framework"] for s in told["history"]] == [first, other]
-    assert np.allclose(log.read(tmp_path / "b")["loss"], log.read(finished / first)["loss"], 1e-5)
+    assert np.allclose(
+        loss_log.read(tmp_path / "b")["loss"], loss_log.read(finished / first)["loss"], 1e-5
+    )
     a, b = (checkpoint.load(f).state for f in (tmp_path / "b", finished / first))
     assert all(np.allclose(a[key], b[key], atol=1e-5) for key in a)
     assert checkpoint.load(tmp_path / "a").step == 3  # the source is left as it was
@@ -135,7 +138,7 @@ def test_a_killed_run_ends_like_one_that_was_not(tmp_path):
     assert last.returncode == 0, output
     assert checkpoint.load(tmp_path / "killed").step == 300
     assert same_state(tmp_path / "whole", tmp_path / "killed")
-    assert log.read(tmp_path / "whole") == log.read(tmp_path / "killed")
+    assert loss_log.read(tmp_path / "whole") == loss_log.read(tmp_path / "killed")
 
 
 def test_ctrl_c_saves_and_leaves(tmp_path):
@@ -150,7 +153,7 @@ def test_ctrl_c_saves_and_leaves(tmp_path):
     saved = checkpoint.load(tmp_path / "a")
     assert f"stopped after step {saved.step}; go on with: --resume" in output
     assert saved.step > 0
-    assert log.read(tmp_path / "a")["step"][-1] == saved.step
+    assert loss_log.read(tmp_path / "a")["step"][-1] == saved.step
 
 
 def test_going_on_before_there_is_anything_begins(tmp_path):

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from knock import data, score
+from knock import data
 from knock.data.imageset import ImageSet
 from knock.errors import UserError
-from knock.score import Classifier, asked_for, overlap
+from knock.training import score
+from knock.training.score import Classifier, asked_for, overlap
 
 import numpy as np
 import pytest

@@ -4,9 +4,12 @@
 second derivative is trusted: the penalty is taken a little to either side, and again in between.
 """
 
-from knock import answers, frameworks, layers, mistakes, noise, questions, recipe
+from knock import frameworks, noise, questions, recipe
 from knock.check import trace
-from knock.check.parts import relative
+from knock.check.judge import relative
+from knock.questions import mistakes
+from knock.recipe.weights import initial_weights
+from knock.scripts import load as answers
 from tests.helpers import answer
 
 import numpy as np
@@ -31,7 +34,7 @@ def error(framework, path):
     small = replace(small, optimizers=still, train=replace(small.train, rounds=1))
     made = answers.model_class(answers.load(path), small.class_name, path)
     batch = adapter.to_device(trace.batch(small, 1))
-    first = dict(layers.initial_weights(small))
+    first = dict(initial_weights(small))
     weights = [key for key in first if key.startswith("critic.")]
     for key in weights:  # with every γ 1 and every β 0, some mistakes would not show
         first[key] = first[key] + 0.1 * noise.normal(0, 0, key, first[key].shape)

@@ -3,9 +3,10 @@
 import ast
 import re
 
-from knock import recipe, starter
-from knock.check.parts import check
+from knock import recipe
+from knock.check.judge import check
 from knock.questions import Question, all_questions, find
+from knock.scripts import starter
 from tests.test_cli import needs_torch
 
 import pytest

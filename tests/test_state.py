@@ -3,9 +3,12 @@
 import importlib
 import signal
 
-from knock import answers, checkpoint, frameworks, layers, log, questions, recipe
+from knock import frameworks, questions, recipe
 from knock.check.trace import batch
-from knock.record import read_run
+from knock.recipe.weights import initial_weights
+from knock.scripts import load as answers
+from knock.training import checkpoint, loss_log
+from knock.training.record import read_run
 from tests.helpers import answer, run_plain
 
 import msgspec
@@ -47,7 +50,7 @@ def test_a_signal_ends_the_run_after_the_step_in_hand(number, tmp_path, monkeypa
     assert (code, caught) == (130, [])
     assert "stopped after step 3; go on with: --resume a" in capsys.readouterr().out
     assert checkpoint.load(tmp_path / "a").step == 3
-    assert log.read(tmp_path / "a")["step"] == [1, 2, 3]
+    assert loss_log.read(tmp_path / "a")["step"] == [1, 2, 3]
     assert run_plain("--resume", "a", "--quiet", "--steps", "8") == 0
     assert run_plain(*DIGITS, "--steps", "8", "--out", "whole") == 0
     assert same_state(tmp_path / "a", tmp_path / "whole")
@@ -148,7 +151,7 @@ class Learner:
             make = OPTIMIZERS[framework, kind]
             self.model.optimizer = make(self.model, self.adapter, settings)
         self.adapter.build(self.model, self.recipe)
-        self.write(dict(layers.initial_weights(self.recipe)))
+        self.write(dict(initial_weights(self.recipe)))
 
     def read(self):
         return self.adapter.read(self.model, self.recipe)

@@ -3,10 +3,11 @@
 import os
 import shutil
 
-from knock import frameworks, mistakes, paths
-from knock.check import plain
-from knock.questions import Question, all_questions, find
-from knock.verify import command, folder
+from knock import frameworks, paths
+from knock.commands import verify as command
+from knock.frameworks import numpy as plain
+from knock.questions import Question, all_questions, find, mistakes
+from knock.verify import folder
 from knock.verify.trial import Trial
 
 import pytest

@@ -15,9 +15,10 @@ import threading
 import time
 from pathlib import Path
 
-from knock import mine, paths
+from knock import paths
+from knock.learner import answers
+from knock.learner.watch import child, keys, saves, session
 from knock.questions import all_questions
-from knock.watch import child, keys, saves, session
 from tests.test_cli import needs_torch
 
 import pytest
@@ -31,19 +32,20 @@ DEADLINE = 60
 CUSTOM = """
 import os, sys, time
 if "check" in sys.argv or "check" in sys.orig_argv:
-    from knock import answers, splice
-    from knock.check import learner
+    from knock.check import parts as checked
+    from knock.scripts import load as answers
+    from knock.scripts.source import Source
 
     def look(question, framework, file, *_):
-        splice.read(file.resolve())
+        Source.read(file.resolve())
         with open("started", "a") as log:
             log.write(f"{os.getpid()}\\n")
         found = answers.load(file.resolve())
-        parts = [learner.Part(*one, found.said) for one in zip(found.names, found.found)]
+        parts = [checked.Part(*one, found.said) for one in zip(found.names, found.found)]
         whole = [] if set(found.found) == {"done"} else None
-        return learner.Report(parts, whole)
+        return checked.Report(parts, whole)
 
-    learner.look = look
+    checked.look = look
 if "watch" in sys.orig_argv:
     import watchfiles
     real = watchfiles.watch
@@ -463,7 +465,7 @@ def test_n_says_what_is_next_and_goes_on_with_it_once_it_is_begun(watch, tmp_pat
     terminal.press("n")
     terminal.see("02 convae: .*")
     terminal.see("Begin: knock start convae --framework pytorch")
-    mine.begin("convae", "pytorch", Path("other/convae_pytorch.py"), False)
+    answers.begin("convae", "pytorch", Path("other/convae_pytorch.py"), False)
     other = tmp_path / "other" / "convae_pytorch.py"
     in_place(other, answer("the next one"))
     terminal.press("n")
@@ -581,7 +583,7 @@ def test_nothing_to_watch_is_one_line(knock, words, said):
 @needs_torch
 def test_a_starter_is_checked_for_real(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    mine.begin("ae", "pytorch", None, False)
+    answers.begin("ae", "pytorch", None, False)
     terminal = Terminal(tmp_path, "watch", "1")
     try:
         terminal.see(r"01 ae in PyTorch: my/ae_pytorch.py\s+· networks +to do: Encoder")

@@ -5,6 +5,6 @@ for result in check("ae", "keras"):
     print(result.name, result.status, result.value)
 """
 
-from knock.check.parts import Result, check
+from knock.check.judge import Result, check
 
 __all__ = ["Result", "check"]

@@ -1,337 +1,201 @@
-"""The parts of a check, in the order in which a learner gets them right."""
+"""How far a learner is with a question: which of its parts are done, and what is wrong with one.
 
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+A part is checked by itself, in the learner's own file with our answer's functions in the place of
+all other parts, so that it can be right before the others are written, or while they are wrong.
+What counts in the end is the whole file: if it passes, all of its parts are done, however it is
+built.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from knock import checkpoint, frameworks, layers
+from knock import frameworks
 from knock import recipe as recipes
-from knock.check import plain, suspects, trace, variants, words
-from knock.check.suspects import Suspects
+from knock.check import trace
+from knock.check.judge import Result, Standard, compared
 from knock.check.trace import Trace
-from knock.checkpoint import Checkpoint
 from knock.errors import UserError
-from knock.frameworks.adapter import Adapter, State
-from knock.questions import Question, find
-from knock.recipe import Recipe
+from knock.questions import Question
+from knock.scripts import starter
+from knock.scripts.source import Source
+from knock.scripts.splice import splice
 
-import numpy as np
+Status = Literal["done", "failed", "to do", "unknown"]
 
-Status = Literal["passed", "failed", "skipped"]
+MARKS: dict[Status, str] = {"done": "✓", "failed": "✗", "to do": "·", "unknown": "–"}
+"""How each is shown, wherever parts are listed."""
 
-TOLERANCE = {
-    "parameters": 0.0,
-    "forward": 1e-12,
-    "loss": 1e-12,
-    "gradients": 1e-12,
-    "10 steps": 1e-11,
-    "100 steps": 1e-8,
-    "batch norm": 1e-8,
-    "checkpoint": 1e-12,
-}
-"""The largest relative difference that passes, in float64: what four frameworks reach with room
-for another machine's summation order, and far below what any mistake makes."""
+_SHOWN = 4
+"""How many of the places where something is to do are named."""
 
 
 @dataclass(frozen=True)
-class Result:
-    """One part of a check: the value reached, the tolerance, and, when it failed, why, in words."""
+class Part:
+    """One of a question's parts in a learner's file, and, in words, what is wrong or missing."""
 
     name: str
     status: Status
-    value: float | None
-    tolerance: float
-    message: str
-
-
-def check(
-    question: Question | str,
-    framework: str,
-    file: Path | None = None,
-    seed: int = 0,
-    travel: bool = True,
-) -> list[Result]:
-    """Check our answer in `framework`, or the one in `file`.
-
-    The judge is the question's plain NumPy answer; where it has none, our answer in another
-    framework. Without `travel` the part about checkpoints is left out; a checkpoint of ours makes a
-    trip through every framework there. Raises UserError for an unknown name, a missing framework,
-    or a file that does not load.
-    """
-    question = find(question) if isinstance(question, str) else question
-    path = file.resolve() if file else question.answer(framework)
-    ours = path == question.answer(framework)
-    adapter = frameworks.load(framework)
-    standard = Standard.of(question, framework, seed, ours)
-    got = trace.take(path, adapter, standard.recipe)
-    results = standard.judge(got, travel)
-    if ours and travel and not got.errors:
-        results[-1] = _travelled(results[-1], question, framework, standard.recipe, got)
-    return results
+    message: str = ""
 
 
 @dataclass(frozen=True)
-class Standard:
-    """What the answers to a question are held to: the judge's numbers, taken once.
+class Report:
+    """All parts in their order, and the whole's results once nothing is to do.
 
-    It needs no framework: it judges an answer's numbers, wherever they were taken.
+    `rest` says what is wrong outside of the parts, or between them.
     """
 
-    recipe: Recipe
-    judge_path: Path
-    adapter: Adapter
-    expected: Trace
+    parts: list[Part]
+    results: list[Result] | None = None
+    rest: str = ""
 
-    @classmethod
-    def of(cls, question: Question, framework: str, seed: int, ours: bool) -> "Standard":
-        """The standard for our answer, or for anybody else's. Raises UserError as `check` does."""
-        recipe = recipes.load_check(question.recipe_file, seed=seed)
-        return cls.by(*_judge(question, framework, ours), recipe)
+    @property
+    def done(self) -> list[str]:
+        """The names of the parts that are done."""
+        return [part.name for part in self.parts if part.status == "done"]
 
-    @classmethod
-    def by(cls, adapter: Adapter, judge_path: Path, recipe: Recipe) -> "Standard":
-        """What a judge makes of a recipe; `adapter` is the judge's."""
-        expected = trace.take(judge_path, adapter, recipe)
-        if expected.errors:
-            raise RuntimeError(f"{judge_path}: {expected.errors}")
-        return cls(recipe, judge_path, adapter, expected)
+    @property
+    def at(self) -> tuple[str, str]:
+        """The part to go on with, a wrong one before an open one, and what is said of it.
 
-    def judge(self, got: Trace, travel: bool = True) -> list[Result]:
-        """An answer's numbers, part by part."""
-        recipe, expected = self.recipe, self.expected
-        results = list(compared(got, expected, recipe))
-        for place, result in enumerate(results):
-            if result.status == "failed":
-                told = self._named(result, got)
-                results[place] = replace(result, message=told or result.message)
-        if travel:
-            results.append(self._resumed(got))
-        return results
+        The part is empty where every one is done: what is wrong then, if anything, is elsewhere.
+        """
+        for status in ("failed", "to do", "unknown"):
+            for part in self.parts:
+                if part.status == status:
+                    to_do = "to do: " if status == "to do" else ""
+                    return part.name, self.rest or to_do + part.message
+        return "", self.rest
 
-    def _resumed(self, got: Trace) -> Result:
-        """Does an answer go on from a checkpoint as if it had never stopped?"""
-        name, tolerance = "checkpoint", TOLERANCE["checkpoint"]
-        if got.errors or got.resumed is None:
-            return _part(name, got, 0.0, "")
-        after = trace.RESUMED_AT if self.recipe.optimizers else 0
-        state, resumed = got.states[after], got.resumed
-        for key, array in resumed.state.items():
-            if not np.array_equal(array, state[key]):
-                message = f"{key} is changed when it is written and read again"
-                return Result(name, "failed", float("inf"), tolerance, message)
-        drift = 0.0  # a run that goes on from a file is to take the very same steps
-        for told, wanted in zip(resumed.losses, got.losses[after:], strict=False):
-            for loss, value in wanted.items():
-                off = abs(told.get(loss, float("inf")) - value) / (abs(value) or 1.0)
-                drift = max(drift, off if np.isfinite(off) else float("inf"))
-        if drift > tolerance:
-            message = (
-                "after a checkpoint it trains on differently: something that train_step changes is "
-                "in no network and in no optimiser of the recipe"
-            )
-            return Result(name, "failed", drift, tolerance, message)
-        expected, _ = trace.opened(self.judge_path, self.adapter, self.recipe, state)
-        right = self.expected.outputs  # what was wrong before the training is so after it
-        worst = max(
-            (
-                relative(resumed.outputs[key], array)
-                for key, array in expected.items()
-                if relative(got.outputs[key], right[key]) <= TOLERANCE["forward"]
-            ),
-            default=0.0,
-        )
-        passed = worst <= tolerance
-        message = "" if passed else "something that is in no network changes what comes out"
-        return Result(name, "passed" if passed else "failed", worst, tolerance, message)
-
-    def _named(self, result: Result, got: Trace) -> str | None:
-        """The mistake behind a part that has failed, where its numbers tell it."""
-        expected, recipe = self.expected, self.recipe
-        if result.value is None:
-            return words.of_error(result.message, recipe)
-        known = suspects.of(self.judge_path, self.adapter, recipe)
-        if result.name == "forward":
-            return _output_mistake(known, got, expected, recipe)
-        if result.name == "loss":
-            told = known.of_losses(got, expected)
-            if not told and got.again:
-                told = words.of_repetition(got.again, got.losses[0], recipe)
-            return told
-        if 1 not in got.states:
-            return None
-        a, b = got.states[1], expected.states[1]
-        if result.name == "gradients":
-            return words.of_optimizer(got, expected, recipe) or known.of_gradients(a, b)
-        if result.name == "batch norm":
-            keys = _statistics(recipe)
-            return words.of_share(got.states[0], a, b, keys) or known.of_statistics(a, b, keys)
-        return None
+    @property
+    def passed(self) -> bool:
+        """Whether the whole file passes."""
+        return self.results is not None and not _failure(self.results)
 
 
-def _output_mistake(known: Suspects, got: Trace, expected: Trace, recipe: Recipe) -> str | None:
-    """What gives the wrong outputs. A network's that is wrong explains the rest by itself."""
-    wrong = [n for n, a in expected.outputs.items() if not words.close(got.outputs.get(n), a)]
-    if not wrong or words.change_of_output(got.outputs[wrong[0]], expected.outputs[wrong[0]]):
-        return None
-    if wrong[0] in recipe.networks:
-        return variants.explain(wrong[0], got.outputs[wrong[0]], recipe)
-    return known.of_outputs(got, expected)
+Take = Callable[[Collection[str] | None], Trace]
+"""Runs a learner's file and brings its numbers: with our functions of these names in the place of
+theirs, or as it is for None. Raises UserError when the file does not even load."""
 
 
-def _judge(question: Question, framework: str, ours: bool) -> tuple[Adapter, Path]:
-    if question.reference_file.is_file():
-        return plain, question.reference_file
-    for name in frameworks.installed():
-        if name in question.answered_in and not (ours and name == framework):
-            return frameworks.load(name), question.answer(name)
-    raise UserError(
-        f"nothing to compare {question.name} in {framework} with: install a second framework"
-    )
+def look(
+    question: Question,
+    framework: str,
+    file: Path,
+    seed: int = 0,
+    travel: bool = True,
+    standard: Standard | None = None,
+) -> Report:
+    """Check a learner's file part by part, then, when nothing in it is to do, as a whole.
+
+    `standard` is what it is held to, where that is known already. Raises UserError as
+    `knock.check.check` does.
+    """
+    logging.getLogger("tensorflow").addFilter(_is_news)
+    adapter = frameworks.load(framework)
+    standard = standard or Standard.of(question, framework, seed, ours=False)
+    mine, ours = Source.read(file.resolve()), Source.read(question.answer(framework))
+
+    def take(names: Collection[str] | None) -> Trace:
+        code = None if names is None else splice(mine, ours, names)
+        return trace.take(mine.path, adapter, standard.recipe, code)
+
+    parts = recipes.parts(question.recipe_file)
+    return examine(standard, mine, ours, parts, take, travel)
 
 
-def relative(got: np.ndarray, expected: np.ndarray) -> float:
-    """‖got − expected‖ / ‖expected‖ over all numbers; infinite when a shape or a number is off."""
-    if got.shape != expected.shape or not np.isfinite(got).all():
-        return float("inf")
-    scale = float(np.linalg.norm(expected))
-    difference = float(np.linalg.norm(got - expected))
-    return difference / scale if scale else difference
+def examine(
+    standard: Standard,
+    mine: Source,
+    ours: Source,
+    parts: starter.Parts,
+    take: Take,
+    travel: bool = True,
+) -> Report:
+    """As `look`, by numbers that `take` brings, from wherever it runs the file."""
+    named = {part: names for part, names in starter.names(ours.text, parts).items() if names}
+    open_places = starter.left(mine.text, parts)
+    whole, results = take(None), None  # even of a file with something to do: it has to load
+    if not open_places:
+        results = standard.judge(whole, travel)
+        if not _failure(results):
+            return Report([Part(name, "done") for name in named], results)
+    whose = {place.name: place.part for place in starter.places(ours.text, parts)}
+    alone = _Alone(standard, whose, take)
+    bound, found = mine.bound, []
+    for name, wanted in named.items():
+        gone = [one for one in wanted if one not in bound]
+        if name in open_places:
+            found.append(Part(name, "to do", _some(open_places[name])))
+        elif gone and results is None:
+            found.append(Part(name, "to do", f"{_some(gone)} not in your file"))
+        elif gone:  # nothing can take its place, so nothing but the whole can tell
+            found.append(Part(name, "unknown", f"{_some(gone)} not in your file: see the whole"))
+        else:
+            wrong = alone.failure(name)
+            found.append(Part(name, "failed" if wrong else "done", wrong))
+    return _with_rest(found, results, alone)
 
 
-def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
-    """The parts that compare two traces."""
-    yield _part("parameters", got, 0.0, "", _counted(recipe))
-
-    value, message = 0.0, ""
-    for name, array in expected.outputs.items():
-        if name in got.outputs:
-            value = max(value, relative(got.outputs[name], array))
-            if value > TOLERANCE["forward"] and not message:
-                message = words.of_output(name, got.outputs[name], array)
-                if not words.has_a_name(got.outputs[name], array):
-                    message += words.of_place(name, got.behind, expected.behind)
-    yield _part("forward", got, value, message)
-
-    if not recipe.optimizers and not got.errors:
-        for name in ("loss", "gradients", "10 steps", "100 steps", "batch norm"):
-            yield Result(name, "skipped", None, TOLERANCE[name], "nothing is trained here")
-        return
-
-    value = _loss_difference(got, expected, 1)
-    message = words.of_loss(got, expected, recipe) if value > TOLERANCE["loss"] else ""
-    yield _part("loss", got, value, message)
-
-    value, message = 0.0, ""
-    if 1 in got.states:
-        a, b = (trace.gradients(recipe, t.states[1]) for t in (got, expected))
-        value = _state_difference(a, b, list(b))
-        message = ""
-        if value > TOLERANCE["gradients"]:
-            message = words.of_optimizer(got, expected, recipe) or words.of_gradients(a, b)
-    yield _part("gradients", got, value, message)
-
-    learned = [f"{n.name}.{p.name}" for n in _placed(recipe) for p in n.parameters if p.trainable]
-    for steps in (10, 100):
-        name, value, message = f"{steps} steps", 0.0, ""
-        if steps in got.states:
-            value = max(
-                _loss_difference(got, expected, steps),
-                _state_difference(got.states[steps], expected.states[steps], learned),
-            )
-            if value > TOLERANCE[name]:
-                message = words.of_steps(got, expected, recipe)
-        yield _part(name, got, value, message)
-
-    statistics = _statistics(recipe)
-    if not statistics:
-        yield Result("batch norm", "skipped", None, TOLERANCE["batch norm"], "none here")
-    else:
-        value, message = 0.0, ""
-        for steps in (1, 10, 100):  # what went wrong early on is forgotten after a hundred
-            if steps in got.states and not message:
-                a, b = got.states[steps], expected.states[steps]
-                value = max(value, _state_difference(a, b, statistics))
-                if value > TOLERANCE["batch norm"]:
-                    message = words.of_statistics(a, b, statistics)
-        yield _part("batch norm", got, value, message)
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not that a function is turned into a graph often: it is, as often as a part is checked."""
+    return "triggered tf.function retracing" not in str(record.msg)
 
 
-_ORDER = list(TOLERANCE)
+def _with_rest(found: list[Part], results: list[Result] | None, alone: "_Alone") -> Report:
+    """The report, with a part's failure taken back where the fault is outside of the parts."""
+    failed = any(part.status == "failed" for part in found)
+    if not failed and results is None:
+        return Report(found)
+    rest = alone.failure(None)
+    if rest:
+        found = [alone.beside_the_rest(p) if p.status == "failed" else p for p in found]
+        rest = f"with our parts in the place of yours: {rest}"
+    elif results is not None and all(part.status == "done" for part in found):
+        rest = f"each part is right by itself, not all together: {_failure(results)}"
+    return Report(found, results, rest)
 
 
-def _part(name: str, got: Trace, value: float, message: str, note: str = "") -> Result:
-    """A part's result, unless the code raised in it or before it."""
-    tolerance = TOLERANCE[name]
-    for part, error in got.errors.items():
-        if part == name:
-            return Result(name, "failed", None, tolerance, error)
-        if _ORDER.index(part) < _ORDER.index(name):
-            return Result(name, "skipped", None, tolerance, f"not reached: see {part}")
-    passed = value <= tolerance
-    return Result(name, "passed" if passed else "failed", value, tolerance, message or note)
+@dataclass(frozen=True)
+class _Alone:
+    """Checks one part of a learner's file; `whose` has the part of each of our functions.
+
+    `traces` are those that were taken; None stands for the file with none of their parts.
+    """
+
+    standard: Standard
+    whose: dict[str, str]
+    take: Take
+    traces: dict[str | None, Trace] = field(default_factory=dict)
+
+    def failure(self, part: str | None) -> str:
+        """What is wrong with a part when all others are ours, or, for None, with none of theirs."""
+        taken = {name for name, owner in self.whose.items() if owner != part}
+        try:
+            got = self.traces[part] = self.take(taken)
+        except UserError as error:  # theirs runs by itself, but not with ours in it
+            return str(error)
+        return _failure(self.standard.judge(got, travel=False))
+
+    def beside_the_rest(self, part: Part) -> Part:
+        """A part, where what is outside of all parts is wrong: does it do there what ours does?"""
+        rest, got = self.traces.get(None), self.traces.get(part.name)
+        if rest is None or rest.errors:
+            return Part(part.name, "unknown", "see the rest")
+        if got is None or _failure(list(compared(got, rest, self.standard.recipe))):
+            return part
+        return Part(part.name, "done")
 
 
-def _placed(recipe: Recipe) -> list[layers.Placed]:
-    return list(layers.networks(recipe).values())
+def _failure(results: list[Result]) -> str:
+    """The first failure in words; an empty text where there is none."""
+    return next((f"{r.name}: {r.message}" for r in results if r.status == "failed"), "")
 
 
-def _statistics(recipe: Recipe) -> list[str]:
-    """The arrays that no optimiser changes."""
-    return [f"{n.name}.{p.name}" for n in _placed(recipe) for p in n.parameters if not p.trainable]
-
-
-def _counted(recipe: Recipe) -> str:
-    arrays = [p for placed in _placed(recipe) for p in placed.parameters]
-    return f"{len(arrays)} arrays, {sum(p.size for p in arrays)} numbers"
-
-
-def _loss_difference(got: Trace, expected: Trace, steps: int) -> float:
-    """The largest relative difference of any loss over the first steps."""
-    if not got.errors and len(got.losses) < min(steps, len(expected.losses)):
-        return float("inf")
-    worst = 0.0
-    for a, b in zip(got.losses[:steps], expected.losses[:steps], strict=False):
-        for name, value in b.items():
-            if name not in a or not np.isfinite(a[name]):
-                return float("inf")
-            worst = max(worst, abs(a[name] - value) / (abs(value) or 1.0))
-    return worst
-
-
-def _state_difference(got: State, expected: State, keys: list[str]) -> float:
-    """The relative difference of some arrays taken together, as one long vector."""
-    if any(got[key].shape != expected[key].shape for key in keys):
-        return float("inf")
-    return relative(*(np.concatenate([s[key].ravel() for key in keys]) for s in (got, expected)))
-
-
-def _travelled(
-    own: Result, question: Question, framework: str, recipe: Recipe, got: Trace
-) -> Result:
-    """`own`, and the same checkpoint in a file and in every installed framework's answer."""
-    if own.status == "failed" or got.resumed is None:
-        return own
-    after = trace.RESUMED_AT if recipe.optimizers else 0
-    state, outputs = got.states[after], got.resumed.outputs
-    worst, visited = own.value or 0.0, [framework]
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / checkpoint.FILE_NAME
-        checkpoint.save(file, Checkpoint(recipe, after, state, framework, {}))
-        for name in frameworks.installed():
-            if name == framework or name not in question.answered_in:
-                continue
-            other, script = frameworks.load(name), question.answer(name)
-            there, back = trace.opened(script, other, recipe, checkpoint.load(file).state)
-            worst = max([worst, *(relative(outputs[key], there[key]) for key in outputs)])
-            visited.append(name)
-            for key, array in back.items():
-                if not np.array_equal(array, state[key]):
-                    message = f"{key} came back changed from {name}"
-                    return replace(own, status="failed", value=float("inf"), message=message)
-            checkpoint.save(file, Checkpoint(recipe, after, back, name, {}))
-    passed = worst <= own.tolerance
-    note = f"through {', '.join(visited)} and back"
-    message = note if passed else f"outputs differ after a trip {note}"
-    return replace(own, status="passed" if passed else "failed", value=worst, message=message)
+def _some(names: Sequence[str]) -> str:
+    """The first few names."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

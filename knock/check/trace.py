@@ -6,12 +6,14 @@ from pathlib import Path
 from types import CodeType, MappingProxyType
 from typing import Any
 
-from knock import answers, layers, noise
+from knock import noise
 from knock.data.batches import random_draws
 from knock.frameworks.adapter import Adapter, State
 from knock.frameworks.binding import WrongNetwork
-from knock.layers import Placed
-from knock.recipe import Recipe
+from knock.recipe import Recipe, layers
+from knock.recipe.layers import Placed
+from knock.recipe.weights import initial_weights
+from knock.scripts import load as answers
 
 import msgspec
 import numpy as np
@@ -116,7 +118,7 @@ def run(
     try:
         model = made(recipe)
         adapter.build(model, recipe)
-        adapter.write(model, recipe, dict(layers.initial_weights(recipe)))
+        adapter.write(model, recipe, dict(initial_weights(recipe)))
         trace.states[0] = adapter.read(model, recipe)
         part = "forward"
         seen = outputs(model, adapter, recipe)
@@ -212,7 +214,7 @@ def _model(
     vars(module).update(replaced)
     model = answers.model_class(module, recipe.class_name, path)(recipe)
     adapter.build(model, recipe)
-    adapter.write(model, recipe, state or dict(layers.initial_weights(recipe)))
+    adapter.write(model, recipe, state or dict(initial_weights(recipe)))
     return model
 
 
@@ -240,7 +242,7 @@ def behind(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
     drawn here, by all that stands behind it, and is wrong only where that is. Networks with skips,
     which lead around a layer, have no entry. The model has other weights afterwards.
     """
-    first = dict(layers.initial_weights(recipe))
+    first = dict(initial_weights(recipe))
     for key, array in first.items():
         if not array.any():
             first[key] = noise.uniform(

@@ -10,8 +10,8 @@ from knock import noise
 from knock.data import augment
 from knock.data.imageset import ImageSet, Pixels
 from knock.errors import UserError
-from knock.layers import evaluate
 from knock.recipe import Recipe
+from knock.recipe.sizes import evaluate
 
 import numpy as np
 from numpy.typing import NDArray

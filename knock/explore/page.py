@@ -7,12 +7,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from knock import layers
-from knock.check import plain
-from knock.checkpoint import Checkpoint
 from knock.data import ImageSet, to_unit
 from knock.errors import UserError
 from knock.frameworks import FRAMEWORKS
+from knock.frameworks import numpy as plain
+from knock.recipe import layers
+from knock.training.checkpoint import Checkpoint
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,7 +1,7 @@
 """What every framework's adapter offers to the rest of the package.
 
 An adapter is a module with these functions. It alone imports its framework; everybody else speaks
-NumPy, in PyTorch's layout (images N×C×H×W, weights as `knock.layers.Parameter` describes them).
+NumPy, in PyTorch's layout (images N×C×H×W, weights as `knock.recipe.layers.Parameter` describes them).
 """
 
 from collections.abc import Mapping

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from knock import layers
-from knock.layers import Parameter, Shape
-from knock.recipe import Optimizer, Recipe
+from knock.recipe import Optimizer, Recipe, layers
+from knock.recipe.layers import Parameter, Shape
 
 import numpy as np
 from numpy.typing import NDArray

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from knock import frameworks
-from knock.check.learner import MARKS, Status
-from knock.grade import walls
+from knock.check.parts import MARKS, Status
+from knock.grade import sandbox
+from knock.grade.grading import Grade, Part, Settings
 from knock.grade.points import WHOLE, Points
-from knock.grade.work import Grade, Part, Settings
 from knock.questions import all_questions
 
 _STYLE = Path(__file__).with_name("report.css")
@@ -20,11 +20,11 @@ _MOST = 10
 """How many of the commonest faults the page shows."""
 
 _WHAT_IF_NOT = {
-    walls.MEMORY: "a submission could take all memory",
-    walls.TIME: "only the clock stops a submission",
-    walls.FILES: "a submission can read what you can read",
-    walls.PROCESSES: "a submission can start other programs",
-    walls.NETWORK: "a submission can use the network",
+    sandbox.MEMORY: "a submission could take all memory",
+    sandbox.TIME: "only the clock stops a submission",
+    sandbox.FILES: "a submission can read what you can read",
+    sandbox.PROCESSES: "a submission can start other programs",
+    sandbox.NETWORK: "a submission can use the network",
 }
 
 
@@ -38,7 +38,7 @@ def points(grade: Grade, worth: Points) -> tuple[float, float]:
 def lacking(grades: Sequence[Grade]) -> list[str]:
     """The walls that did not stand around all that was run, and what that means, a line each."""
     run = [grade for grade in grades if grade.seconds]
-    missing = [wall for wall in walls.ALL if any(wall not in grade.walls for grade in run)]
+    missing = [wall for wall in sandbox.ALL if any(wall not in grade.walls for grade in run)]
     return [f"no wall for {wall} on this system: {_WHAT_IF_NOT[wall]}" for wall in missing]
 
 

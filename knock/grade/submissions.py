@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from knock import frameworks, notebook
+from knock import frameworks
 from knock.errors import UserError
-from knock.grade import shown
+from knock.grade import plain_text
 from knock.questions import Question, all_questions
+from knock.scripts import notebook
 
 import msgspec
 
@@ -51,7 +52,7 @@ def find(
     found: list[Submission] = []
     ignored: list[str] = []
     for path, student in _files(folder, ignored):
-        name = shown.plain(path.relative_to(folder).as_posix())
+        name = plain_text.plain(path.relative_to(folder).as_posix())
         asked, used, rest = _named(path.stem)
         asked, used = question.name if question else asked, framework or used
         if asked is None or used is None:
@@ -59,7 +60,7 @@ def find(
             ignored.append(f"{name}: no {missing} in its name; say --{missing}")
             continue
         text, problem = _read(path, folder)
-        whose = shown.plain(student or rest or path.stem)
+        whose = plain_text.plain(student or rest or path.stem)
         found.append(Submission(whose, asked, used, name, text, problem))
     if not found:
         more = f": {ignored[0]}" if ignored else ", such as dcgan_keras.py in a subfolder a student"
@@ -78,7 +79,7 @@ def _files(folder: Path, ignored: list[str]) -> Iterator[tuple[Path, str]]:
         if entry.is_dir() and not entry.is_symlink():
             before, scripts = len(ignored), sorted(_scripts(entry, ignored))
             if not scripts and len(ignored) == before:
-                ignored.append(f"{shown.plain(entry.name)}: no script and no notebook in it")
+                ignored.append(f"{plain_text.plain(entry.name)}: no script and no notebook in it")
             yield from ((path, entry.name) for path in scripts)
         elif entry.suffix.lower() in _LARGEST:
             yield entry, ""
@@ -96,11 +97,11 @@ def _scripts(folder: Path, ignored: list[str]) -> Iterator[Path]:
                     if entry.suffix.lower() in _LARGEST:
                         yield entry
                 elif len(entry.relative_to(folder).parts) > _DEEPEST:
-                    ignored.append(f"{shown.plain(folder.name)}: its folders are too deep")
+                    ignored.append(f"{plain_text.plain(folder.name)}: its folders are too deep")
                 else:
                     waiting.append(entry)
         except OSError as error:
-            ignored.append(f"{shown.plain(place.name)}: cannot be read: {error.strerror}")
+            ignored.append(f"{plain_text.plain(place.name)}: cannot be read: {error.strerror}")
 
 
 def _named(stem: str) -> tuple[str | None, str | None, str]:

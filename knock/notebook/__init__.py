@@ -4,6 +4,6 @@
 somebody's notebook what they have written of an answer.
 """
 
-from knock.notebook.read import is_notebook, place, source
+from knock.scripts.notebook import is_notebook, place, source
 
 __all__ = ["is_notebook", "place", "source"]

@@ -11,13 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from knock import look, options, recipe, start, starter
+from knock import recipe
 from knock.errors import UserError
 from knock.files import make_folder, write_atomically
 from knock.frameworks.adapter import Adapter
-from knock.notebook.read import definitions
 from knock.questions import Question, find
-from knock.run import Run, take
+from knock.scripts import starter
+from knock.scripts.notebook import definitions
+from knock.training import look, options
+from knock.training.folders import newest_of
+from knock.training.run import Run, take
 
 _PICTURES = ("result.png", "test.png", "samples.gif", "losses.png")
 """What is shown of a run's folder, where it is there."""
@@ -87,7 +90,7 @@ def show(folder: Path | None) -> None:
 def provide(name: str, framework: str) -> None:
     """Train our answer to a question whose run is needed, unless there is one in any framework."""
     try:
-        print(f"{start.newest_of(name)} is there already")
+        print(f"{newest_of(name)} is there already")
     except UserError:
         _knock("run", name, "--framework", framework, "--quiet")
 

@@ -9,9 +9,10 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from knock import frameworks, recipe, starter
+from knock import frameworks, recipe
 from knock.frameworks import Framework
 from knock.questions import Question
+from knock.scripts import starter
 
 _CLONE = "image-generation-knock"
 _RUN = ("train", "sample", "look")

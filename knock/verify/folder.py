@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from knock import frameworks, hint_page, layers, mistakes, paths
+from knock import frameworks, paths
 from knock import recipe as recipes
-from knock.check.parts import TOLERANCE
+from knock.check.judge import TOLERANCE
 from knock.errors import UserError
-from knock.questions import Question
+from knock.questions import Question, hint_page, mistakes
+from knock.recipe import layers
 from knock.verify import markdown
 
 import msgspec

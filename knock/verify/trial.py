@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 
-from knock import frameworks, splice, starter
-from knock import mistakes as known
+from knock import frameworks
 from knock import recipe as recipes
-from knock.check import learner, plain, trace
-from knock.check.parts import TOLERANCE, Result, Standard, check
+from knock.check import parts as learner
+from knock.check import trace
+from knock.check.judge import TOLERANCE, Result, Standard, check
 from knock.errors import UserError
+from knock.frameworks import numpy as plain
 from knock.frameworks.adapter import Adapter
-from knock.mistakes import Mistake
 from knock.questions import Question
+from knock.questions import mistakes as known
+from knock.questions.mistakes import Mistake
+from knock.scripts import starter
+from knock.scripts.source import Source
+from knock.scripts.splice import splice
 
 TEN = (1, 2, 10)
 
@@ -53,9 +58,9 @@ class Trial:
         return cls(question, framework, adapter, Standard.of(question, framework, 0, ours=False))
 
     @functools.cached_property
-    def source(self) -> splice.Source:
+    def source(self) -> Source:
         """Our answer."""
-        return splice.read(self.question.answer(self.framework))
+        return Source.read(self.question.answer(self.framework))
 
     def answer(self) -> list[str]:
         """It passes every part of its check."""
@@ -77,7 +82,7 @@ class Trial:
             if all(one.status != "failed" for one in results):
                 wrong.append("an empty starter passes: are the parts in recipe.toml its functions?")
             taken = {place.name for place in starter.places(self.source.text, parts)}
-            code = splice.splice(splice.read(path), self.source, taken)
+            code = splice(Source.read(path), self.source, taken)
             filled = self._results(path, code)
         return wrong + [
             f"with our parts in it again, {r.name}: {r.message}"

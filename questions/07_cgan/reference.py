@@ -1,6 +1,6 @@
 """Question 07 in plain NumPy: slow, with the gradient by hand. `knock check` compares with it."""
 
-from knock.check import plain as framework
+from knock.frameworks import numpy as framework
 
 import numpy as np
 

@@ -2,7 +2,7 @@
 
 from knock.frameworks import keras as framework
 from knock.frameworks.binding import to_channels_last
-from knock.layers import Parameter
+from knock.recipe.layers import Parameter
 from tests.conventions import tensorflow as raw
 
 import keras

@@ -2,7 +2,7 @@
 
 from knock.frameworks import tensorflow as framework
 from knock.frameworks.binding import to_channels_last
-from knock.layers import Parameter
+from knock.recipe.layers import Parameter
 
 import numpy as np
 import tensorflow as tf

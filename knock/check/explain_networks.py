@@ -1,0 +1,151 @@
+"""Which other network gives the output that was got: one layer left out, or made otherwise?
+
+All is tried on the plain NumPy layers of the recipe, so it is the same for every framework.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from knock.check import explain_numbers, trace
+from knock.errors import UserError
+from knock.frameworks import numpy as plain
+from knock.frameworks.adapter import State
+from knock.frameworks.numpy.layers import Array
+from knock.recipe import Layer, Recipe, layers
+from knock.recipe.layers import Placed, PlacedLayer
+from knock.recipe.weights import initial_weights
+
+import numpy as np
+from msgspec.structs import replace
+
+_TITLES = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "tanh": "tanh", "sigmoid": "sigmoid"}
+_SLOPES = (0.01, 0.02, 0.1, 0.2, 0.25, 0.3)
+_EPSILONS = (0.1, 0.9, 0.8, 0.99, 0.01, 0.001, 2e-5, 1e-6, 1e-7, 1e-8, 1e-12)
+
+Made = tuple[Layer, plain.Module]
+Change = Callable[[PlacedLayer], Made | None]
+"""What stands in the place of a layer; None for nothing."""
+
+
+class _NothingKept(plain.Module):
+    """A skip that carries zeros."""
+
+    def __call__(self, x: Array) -> Array:
+        missing = self.output_shape[0] - x.shape[1]
+        return np.concatenate([x, np.zeros((len(x), missing, *x.shape[2:]))], axis=1)
+
+
+def explain(name: str, got: Array, recipe: Recipe) -> str | None:
+    """What was done to a network whose output is wrong, if a single change to it says so.
+
+    Each change is tried on one layer, then on all of its kind.
+    """
+    placed = layers.networks(recipe)[name]
+    x, given = trace.shown(recipe, placed), trace.asked(recipe)
+    masks = [given[mask] for mask in trace.masks(placed)]
+    first = dict(initial_weights(recipe))
+    try:
+        expected = _output(placed, {}, first, x, masks)
+    except UserError:  # a layer that there is no NumPy one for
+        return None
+    for what, change, places in _tries(placed.layers):
+        told = []
+        for chosen in [[place] for place in places] + [places][: len(places) > 1]:
+            try:
+                mistaken = _output(placed, dict.fromkeys(chosen, change), first, x, masks)
+            except ValueError:  # what is left does not fit together
+                continue
+            if explain_numbers.close(got, mistaken) and not explain_numbers.close(
+                mistaken, expected
+            ):
+                told.append(_where(placed.layers, chosen))
+        if told:  # more than one where they cannot be told apart
+            return f"{name}: {', or '.join(told)} {what}"
+    return None
+
+
+def _output(
+    placed: Placed, changes: Mapping[int, Change], first: State, x: Array, masks: list[Array]
+) -> Array:
+    """What comes out of a network with its first weights and some of its layers changed."""
+    network = plain.Network(placed)
+    for place, change in sorted(changes.items(), reverse=True):
+        made = change(placed.layers[place])
+        network.layers[place : place + 1] = [made] if made else []
+    network.modules = [module for _, module in network.layers]
+    for layer, module in network.layers:
+        for key, value in module.values.items():
+            value[...] = first[f"{placed.name}.{layer.name}.{key}"]
+    output: Array = plain.evaluate(network, x, *masks)
+    return output
+
+
+def _tries(placed: Sequence[PlacedLayer]) -> Iterator[tuple[str, Change, list[int]]]:
+    """Every change, in words, with the places where it can be made."""
+    kinds: dict[str, list[int]] = {}
+    for place, one in enumerate(placed):
+        kinds.setdefault(one.layer.layer, []).append(place)
+    for places in kinds.values():
+        for what, change in _changes(placed[places[0]].layer):
+            yield what, change, places
+
+
+def _where(placed: Sequence[PlacedLayer], places: Sequence[int]) -> str:
+    """Some layers as a learner would call them: one by its name, or by that of the one before."""
+    layer = placed[places[0]].layer
+    called = _TITLES.get(layer.layer, layer.layer.replace("_norm", " normalisation"))
+    called = called.replace("concat", "skip")
+    if len(places) > 1:
+        return f"each {called}"
+    if layer.name:
+        return f"the {called} {layer.name}"
+    before = [one.layer.name for one in placed[: places[0]] if one.layer.name]
+    return f"the {called}" + (f" behind {before[-1]}" if before else "")
+
+
+def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
+    """What may have been done to a layer of this kind."""
+    kind = layer.layer
+    if kind in (*_TITLES, "dropout"):
+        yield "is missing", lambda one: None
+    if kind == "leaky_relu":
+        yield "is a ReLU", _other(layer="relu")
+        for slope in _SLOPES:
+            yield f"has a slope of {slope:g}, the recipe's is {layer.slope:g}", _other(slope=slope)
+    if kind == "relu":
+        for slope in _SLOPES:
+            what = f"is a leaky one with a slope of {slope:g}"
+            yield what, _other(layer="leaky_relu", slope=slope)
+    if kind in ("batch_norm", "layer_norm"):
+        for epsilon in _EPSILONS:
+            given = ": is it the momentum, given in ε's place?" if epsilon >= 0.1 else ""
+            yield f"has ε = {epsilon:g}, the recipe's is 1e-05{given}", _with("eps", epsilon)
+    if kind == "batch_norm" and layer.running:
+        what = "takes the batch's statistics where the running ones are asked for"
+        yield what, _with("always", True)
+    if kind == "layer_norm":
+        what = "goes over the batch, as batch normalisation does: no score may depend on others"
+        yield what, _with("axes", (0, 2, 3))
+    if kind == "concat":
+        yield "carries nothing", _without_skip
+
+
+def _without_skip(one: PlacedLayer) -> Made:
+    return replace(one.layer, layer="reshape"), _NothingKept(one)
+
+
+def _other(**settings: object) -> Change:
+    def change(one: PlacedLayer) -> Made:
+        made = dataclasses.replace(one, layer=replace(one.layer, **settings))
+        return made.layer, plain.make_module(made)
+
+    return change
+
+
+def _with(attribute: str, value: object) -> Change:
+    def change(one: PlacedLayer) -> Made:
+        made = plain.make_module(one)
+        setattr(made, attribute, value)
+        return one.layer, made
+
+    return change

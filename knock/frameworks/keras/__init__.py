@@ -1,0 +1,129 @@
+"""Keras' adapter, on the TensorFlow backend.
+
+It also offers to the answers layers and optimisers that mean what PyTorch's do.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from knock.frameworks.adapter import State
+from knock.frameworks.binding import Bound, Found, bind, to_channels_last, trained
+from knock.frameworks.keras.backend import keras, tf
+from knock.frameworks.keras.layers import BatchNorm, Conv2D, Conv2DTranspose, LayerNorm, leaky_relu
+from knock.frameworks.keras.optimizers import SGD, Adam, RMSprop
+from knock.frameworks.tensorflow import state as states
+from knock.frameworks.tensorflow.runtime import channels_last, devices, start, to_device, to_numpy
+from knock.recipe import Recipe
+from knock.recipe.layers import networks
+
+import numpy as np
+
+__all__ = [
+    "NAME",
+    "SGD",
+    "Adam",
+    "BatchNorm",
+    "Conv2D",
+    "Conv2DTranspose",
+    "LayerNorm",
+    "RMSprop",
+    "build",
+    "devices",
+    "leaky_relu",
+    "read",
+    "setup",
+    "to_device",
+    "to_numpy",
+    "versions",
+    "write",
+]
+
+NAME = "keras"
+_NAMES = {
+    "kernel": "weight",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+"""What Keras calls a variable, where the canonical name is another."""
+
+
+def setup(device: str, dtype: str, threads: int | None = None) -> str:
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)  # without it layers stay in float32
+    return start(device, threads)
+
+
+def versions() -> dict[str, str]:
+    return {"keras": keras.__version__, "tensorflow": tf.__version__}
+
+
+def build(model: Any, recipe: Recipe) -> None:
+    """Call each network once, then make what the optimisers remember."""
+    for name, placed in networks(recipe).items():
+        network = getattr(model, name, None)
+        if network is None:
+            continue  # `bind` says so
+        masked = [one.input for one in placed.layers if one.layer.layer == "dropout"]
+        zeros = [np.zeros((1, *shape), recipe.dtype) for shape in (placed.input, *masked)]
+        network(*(tf.constant(channels_last(one)) for one in zeros))
+    bound = _bound(model, recipe)
+    for name, settings in recipe.optimizers.items():
+        states.build(getattr(model, name), [one.variable for one in trained(settings, bound)])
+
+
+def evaluate(network: Any, x: Any, *masks: Any) -> Any:
+    return states.evaluate(network, x, *masks)
+
+
+def read(model: Any, recipe: Recipe) -> State:
+    return states.read(_bound(model, recipe), model, recipe)
+
+
+def write(model: Any, recipe: Recipe, state: State) -> None:
+    states.write(_bound(model, recipe), model, recipe, state)
+
+
+def _bound(model: Any, recipe: Recipe) -> dict[str, Bound]:
+    return bind(model, recipe, _variables, to_channels_last)
+
+
+def _variables(network: Any) -> list[Found]:
+    return [Found(name, v, tuple(v.shape)) for name, v in _walk("", network)]
+
+
+def _walk(path: str, layer: Any) -> Iterator[tuple[str, Any]]:
+    """Every weight of a layer and those below it, by attribute path, in the order of the layers."""
+    below = list(_below(layer))
+    theirs = {id(v) for _, one in below for v in one.weights}
+    for variable in layer.weights:
+        if id(variable) not in theirs:
+            yield f"{path}{_NAMES.get(variable.name, variable.name)}", variable
+    for name, one in below:
+        yield from _walk(f"{path}{name}.", one)
+
+
+def _below(layer: Any) -> Iterator[tuple[str, Any]]:
+    """The layers that a layer is made of, named by their attribute, or else by themselves."""
+    named = dict(_attributes(layer))
+    for one in layer._flatten_layers(include_self=False, recursive=False):
+        yield named.get(id(one), one.name), one
+
+
+def _attributes(layer: Any) -> Iterator[tuple[int, str]]:
+    """Which layer is held in which attribute; the private ones are Keras' own."""
+    for name, value in vars(layer).items():
+        if not name.startswith("_"):
+            yield from _held(name, value)
+
+
+def _held(name: str, value: Any) -> Iterator[tuple[int, str]]:
+    if isinstance(value, keras.layers.Layer):
+        yield id(value), name
+    elif isinstance(value, (list, tuple)):
+        for index, one in enumerate(value):
+            yield from _held(f"{name}.{index}", one)
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _held(f"{name}.{key}", one)

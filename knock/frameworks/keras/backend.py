@@ -1,0 +1,22 @@
+"""Keras itself, on TensorFlow: the modules of its adapter take `keras` from here."""
+
+import os
+
+from knock.frameworks import leave, require
+
+require("keras")
+if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
+    leave(
+        "these answers are for Keras on TensorFlow, and KERAS_BACKEND is "
+        f"{os.environ['KERAS_BACKEND']}: unset it"
+    )
+
+from knock.frameworks.tensorflow.runtime import quiet, tf  # noqa: E402  # after `require`
+
+with quiet():
+    import keras
+
+if keras.config.backend() != "tensorflow":  # imported by somebody before the line above
+    leave(f"these answers are for Keras on TensorFlow, not on {keras.config.backend()}")
+
+__all__ = ["keras", "tf"]

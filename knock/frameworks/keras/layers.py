@@ -1,0 +1,163 @@
+"""Keras' layers where the stock ones mean something else than PyTorch's; used like Keras' own.
+
+Maps are N×H×W×C.
+"""
+
+from typing import Any
+
+from knock.frameworks.keras.backend import keras
+
+ops = keras.ops
+
+
+class Conv2D(keras.layers.Conv2D):
+    """keras.layers.Conv2D with `pad` zeros on every side.
+
+    Height (H + 2·pad − kernel) // strides + 1. With stride 2, "same" puts fewer before than behind.
+    """
+
+    def __init__(self, filters: int, kernel_size: Any, strides: Any = 1, pad: int = 0, **k: Any):
+        super().__init__(filters, kernel_size, strides, padding="valid", **k)
+        self.pad = pad
+
+    def call(self, inputs: Any) -> Any:
+        """The convolution of N×H×W×C."""
+        p = (self.pad, self.pad)
+        return super().call(ops.pad(inputs, ((0, 0), p, p, (0, 0))))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape with the batch axis."""
+        count, height, width, channels = input_shape
+        more = 2 * self.pad
+        return super().compute_output_shape((count, height + more, width + more, channels))
+
+    def get_config(self) -> dict[str, Any]:
+        """Keras' record of the layer."""
+        return _without_padding(super().get_config()) | {"pad": self.pad}
+
+
+class Conv2DTranspose(keras.layers.Conv2DTranspose):
+    """keras.layers.Conv2DTranspose with `pad` and `out_pad` as PyTorch's.
+
+    Height (H − 1)·strides − 2·pad + kernel + out_pad: the whole result, with `pad` rows cut off
+    before and `pad − out_pad` behind.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        pad: int = 0,
+        out_pad: int = 0,
+        **k: Any,
+    ):
+        if out_pad > pad:
+            raise ValueError(f"out_pad {out_pad} is more than pad {pad}")
+        super().__init__(filters, kernel_size, strides, padding="valid", **k)
+        self.pad, self.out_pad = pad, out_pad
+
+    def call(self, inputs: Any) -> Any:
+        """The transposed convolution of N×H×W×C."""
+        h = super().call(inputs)
+        height, width = h.shape[1:3]
+        less = self.pad - self.out_pad
+        return h[:, self.pad : height - less, self.pad : width - less]
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape with the batch axis."""
+        count, height, width, channels = super().compute_output_shape(input_shape)
+        less = 2 * self.pad - self.out_pad
+        return count, height - less, width - less, channels
+
+    def get_config(self) -> dict[str, Any]:
+        """Keras' record of the layer."""
+        return _without_padding(super().get_config()) | {
+            "pad": self.pad,
+            "out_pad": self.out_pad,
+        }
+
+
+class BatchNorm(keras.layers.BatchNormalization):
+    """Batch normalisation over all axes but the last (Ioffe & Szegedy 2015, algorithm 1).
+
+    As PyTorch's: ε = 1e-5, and in training the running statistics take one tenth of the batch's,
+    the variance unbiased, n / (n − 1). Keras keeps the biased one. With `running` off there are
+    none, and the batch's own serve outside training, too.
+    """
+
+    def __init__(
+        self, momentum: float = 0.9, epsilon: float = 1e-5, running: bool = True, **options: Any
+    ):
+        super().__init__(momentum=momentum, epsilon=epsilon, **options)
+        self.running = running
+
+    def build(self, input_shape: Any) -> None:
+        """Make the scale and the shift, and the running statistics if there are to be any."""
+        if self.running:
+            super().build(input_shape)
+            return
+        _add_scale_and_shift(self, input_shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        """Keras' record of the layer."""
+        return super().get_config() | {"running": self.running}
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The normalised input."""
+        if self.running and not training:
+            centred = inputs - self.moving_mean
+            return _normal(centred, self.moving_variance, self.epsilon, self.gamma, self.beta)
+        axes = list(range(len(inputs.shape) - 1))
+        # Not ops.moments: it stops the gradient through the mean: second ones come out wrong.
+        mean = ops.mean(inputs, axes)
+        centred = inputs - mean
+        variance = ops.mean(ops.square(centred), axes)
+        if self.running:
+            n = ops.cast(ops.size(inputs) // inputs.shape[-1], inputs.dtype)
+            unbiased = variance * (n / (n - 1))
+            new = 1.0 - self.momentum  # Keras counts the old share
+            self.moving_mean.assign_add(new * (mean - self.moving_mean))
+            self.moving_variance.assign_add(new * (unbiased - self.moving_variance))
+        return _normal(centred, variance, self.epsilon, self.gamma, self.beta)
+
+
+class LayerNorm(keras.layers.Layer):
+    """Normalisation of each picture over H, W and C (Ba et al. 2016), scaled channel by channel.
+
+    keras.layers.LayerNormalization takes ops.moments, and so its second derivatives are wrong.
+    """
+
+    def build(self, input_shape: Any) -> None:
+        """Make the scale and the shift."""
+        _add_scale_and_shift(self, input_shape[-1])
+
+    def call(self, inputs: Any) -> Any:
+        """The normalised input."""
+        axes = list(range(1, len(inputs.shape)))
+        centred = inputs - ops.mean(inputs, axes, keepdims=True)
+        variance = ops.mean(ops.square(centred), axes, keepdims=True)
+        return _normal(centred, variance, 1e-5, self.gamma, self.beta)
+
+
+def leaky_relu(x: Any, slope: float) -> Any:
+    """x where positive, slope·x elsewhere, the slope exact in x's type.
+
+    ops.leaky_relu keeps its slope in float32, which shows (1e-8) when x is float64.
+    """
+    if x.dtype == "float32":
+        return ops.leaky_relu(x, slope)
+    return ops.where(x > 0, x, slope * x)
+
+
+def _add_scale_and_shift(layer: Any, channels: int) -> None:
+    layer.gamma = layer.add_weight(shape=(channels,), initializer="ones", name="gamma")
+    layer.beta = layer.add_weight(shape=(channels,), initializer="zeros", name="beta")
+
+
+def _normal(centred: Any, variance: Any, epsilon: float, gamma: Any, beta: Any) -> Any:
+    return centred * (ops.rsqrt(variance + epsilon) * gamma) + beta
+
+
+def _without_padding(config: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name != "padding"}

@@ -1,0 +1,124 @@
+"""The adapter of the plain NumPy answers, which are the judge of the four frameworks' answers.
+
+It also offers to them what they are made of: layers with gradients, and optimizers.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from knock.frameworks.adapter import State
+from knock.frameworks.binding import SLOTS, Bound, Found, as_is, bind, trained
+from knock.frameworks.numpy.layers import (
+    Array,
+    BatchNorm,
+    LayerNorm,
+    Module,
+    Network,
+    add_mixed_slopes,
+    make_module,
+    networks,
+    set_float_type,
+)
+from knock.frameworks.numpy.optimizers import SGD, Adam, RMSprop
+from knock.recipe import Recipe
+
+import numpy as np
+
+__all__ = [
+    "NAME",
+    "SGD",
+    "Adam",
+    "BatchNorm",
+    "LayerNorm",
+    "Module",
+    "Network",
+    "RMSprop",
+    "add_mixed_slopes",
+    "build",
+    "devices",
+    "evaluate",
+    "make_module",
+    "networks",
+    "read",
+    "setup",
+    "to_device",
+    "to_numpy",
+    "versions",
+    "write",
+]
+
+NAME = "numpy"
+
+
+def setup(device: str, dtype: str, threads: int | None = None) -> str:
+    set_float_type(dtype)
+    return "CPU"
+
+
+def devices() -> list[str]:
+    return ["CPU"]
+
+
+def versions() -> dict[str, str]:
+    return {"numpy": np.__version__}
+
+
+def to_device(batch: Mapping[str, Array]) -> dict[str, Any]:
+    return dict(batch)
+
+
+def to_numpy(tensor: Any) -> Array:
+    return np.array(tensor)
+
+
+def build(model: Any, recipe: Recipe) -> None:
+    """Nothing to do: the networks' arrays are there from the start."""
+
+
+def evaluate(network: Any, x: Any, *masks: Any) -> Any:
+    for module in network.modules:
+        module.training = False
+    try:
+        return network(x, *masks)
+    finally:
+        for module in network.modules:
+            module.training = True
+
+
+def _variables(network: Network) -> list[Found]:
+    named = [m for m in network.modules if m.layer.name]
+    return [
+        Found(f"{module.layer.name}.{name}", value, value.shape)
+        for module in named
+        for name, value in module.values.items()
+    ]
+
+
+def _bound(model: Any, recipe: Recipe) -> dict[str, Bound]:
+    return bind(model, recipe, _variables, as_is)
+
+
+def read(model: Any, recipe: Recipe) -> State:
+    bound = _bound(model, recipe)
+    state = {one.key: one.variable.copy() for one in bound.values()}
+    for name, settings in recipe.optimizers.items():
+        optimizer = getattr(model, name)
+        for one in trained(settings, bound):
+            for slot in SLOTS[settings.algorithm]:
+                state[f"{name}.{one.key}.{slot}"] = optimizer.slots(one.variable)[slot].copy()
+        state[f"{name}.step"] = np.array(optimizer.step, np.int64)
+    return state
+
+
+def write(model: Any, recipe: Recipe, state: State) -> None:
+    bound = _bound(model, recipe)
+    for one in bound.values():
+        one.variable[...] = state[one.key]
+    for name, settings in recipe.optimizers.items():
+        if f"{name}.step" not in state:
+            continue
+        optimizer = getattr(model, name)
+        optimizer.step = int(state[f"{name}.step"])
+        for one in trained(settings, bound):
+            for slot in SLOTS[settings.algorithm]:
+                optimizer.slots(one.variable)[slot][...] = state[f"{name}.{one.key}.{slot}"]

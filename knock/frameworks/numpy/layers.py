@@ -1,0 +1,379 @@
+"""The recipe in plain NumPy: layers with gradients written by hand, slow and short.
+
+It is the judge of the four frameworks' answers, so it takes no short cut: a convolution is a sum
+over its kernel's places, a gradient is the chain rule, and `tests/test_numpy.py` holds every
+gradient against finite differences. `questions/*/reference.py` are answers written with it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from knock.errors import UserError
+from knock.recipe import Recipe, layers
+from knock.recipe.layers import Placed, PlacedLayer
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+_dtype = "float64"
+
+
+def set_float_type(dtype: str) -> None:
+    """Make the weights of networks to come in this type: float32 or float64."""
+    global _dtype
+    _dtype = dtype
+
+
+class Module:
+    """A layer: call it forwards, then `backward` with ∂loss/∂output gives ∂loss/∂input.
+
+    `backward` adds the gradients of `values` to `gradients`; `clear` sets those to zero.
+    """
+
+    def __init__(self, placed: PlacedLayer) -> None:
+        self.layer = placed.layer
+        self.output_shape = placed.output
+        self.values = {p.name.split(".")[-1]: np.zeros(p.shape, _dtype) for p in placed.parameters}
+        self.training = True
+        self.clear()
+
+    def clear(self) -> None:
+        self.gradients = {name: np.zeros_like(value) for name, value in self.values.items()}
+
+    def __call__(self, x: Array) -> Array:
+        raise NotImplementedError
+
+    def backward(self, d: Array) -> Array:
+        raise NotImplementedError
+
+
+class Linear(Module):
+    """y = x Wᵀ + b."""
+
+    def __call__(self, x: Array) -> Array:
+        self.x = x
+        y = x @ self.values["weight"].T
+        return y + self.values["bias"] if self.layer.bias else y
+
+    def backward(self, d: Array) -> Array:
+        self.gradients["weight"] += d.T @ self.x
+        if self.layer.bias:
+            self.gradients["bias"] += d.sum(0)
+        return d @ self.values["weight"]
+
+
+class Conv(Module):
+    """y[n,o,i,j] = Σ over c,u,v of x[n, c, s·i+u−p, s·j+v−p] · w[o,c,u,v], plus b[o]."""
+
+    def __call__(self, x: Array) -> Array:
+        pad = self.layer.pad
+        self.x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+        y = np.zeros((len(x), *self.output_shape), x.dtype)
+        for u, v, part in self._places(self.x):
+            y += np.einsum("ncij,oc->noij", part, self.values["weight"][:, :, u, v])
+        if self.layer.bias:
+            y += self.values["bias"][:, None, None]
+        return y
+
+    def backward(self, d: Array) -> Array:
+        dx = np.zeros_like(self.x)
+        for (u, v, part), (_, _, dpart) in zip(self._places(self.x), self._places(dx), strict=True):
+            self.gradients["weight"][:, :, u, v] += np.einsum("noij,ncij->oc", d, part)
+            dpart += np.einsum("noij,oc->ncij", d, self.values["weight"][:, :, u, v])
+        if self.layer.bias:
+            self.gradients["bias"] += d.sum((0, 2, 3))
+        pad = self.layer.pad
+        return dx[:, :, pad : dx.shape[2] - pad, pad : dx.shape[3] - pad]
+
+    def _places(self, padded: Array) -> list[tuple[int, int, Array]]:
+        """For every place (u, v) of the kernel, the view of the map that it multiplies."""
+        k, s = self.layer.kernel or 0, self.layer.stride
+        _, height, width = self.output_shape
+        return [
+            (u, v, padded[:, :, u : u + s * height : s, v : v + s * width : s])
+            for u in range(k)
+            for v in range(k)
+        ]
+
+
+class TransposedConv(Module):
+    """The transpose of `Conv`: y[n, o, s·i+u−p, s·j+v−p] += x[n,c,i,j] · w[c,o,u,v], plus b[o]."""
+
+    def __call__(self, x: Array) -> Array:
+        self.x = x
+        canvas = self._canvas(len(x))
+        for u, v, part in self._places(canvas):
+            part += np.einsum("ncij,co->noij", x, self.values["weight"][:, :, u, v])
+        y = self._cropped(canvas)
+        return y + self.values["bias"][:, None, None] if self.layer.bias else y
+
+    def backward(self, d: Array) -> Array:
+        canvas = self._canvas(len(d))
+        self._cropped(canvas)[...] = d
+        dx = np.zeros_like(self.x)
+        for u, v, part in self._places(canvas):
+            self.gradients["weight"][:, :, u, v] += np.einsum("ncij,noij->co", self.x, part)
+            dx += np.einsum("noij,co->ncij", part, self.values["weight"][:, :, u, v])
+        if self.layer.bias:
+            self.gradients["bias"] += d.sum((0, 2, 3))
+        return dx
+
+    def _canvas(self, count: int) -> Array:
+        """Room for the output with its padding still on."""
+        channels, height, width = self.output_shape
+        pad = 2 * self.layer.pad
+        return np.zeros((count, channels, height + pad, width + pad), _dtype)
+
+    def _cropped(self, canvas: Array) -> Array:
+        pad, (_, height, width) = self.layer.pad, self.output_shape
+        return canvas[:, :, pad : pad + height, pad : pad + width]
+
+    def _places(self, canvas: Array) -> list[tuple[int, int, Array]]:
+        k, s = self.layer.kernel or 0, self.layer.stride
+        height, width = self.x.shape[2:]
+        return [
+            (u, v, canvas[:, :, u : u + s * height : s, v : v + s * width : s])
+            for u in range(k)
+            for v in range(k)
+        ]
+
+
+class MaxPool(Module):
+    """The largest of each k×k window; its gradient goes to the first place that holds it."""
+
+    def __call__(self, x: Array) -> Array:
+        self.shape, k = x.shape, self.layer.kernel or 0
+        n, c, height, width = x.shape
+        windows = x.reshape(n, c, height // k, k, width // k, k).transpose(0, 1, 2, 4, 3, 5)
+        self.windows = windows.reshape(n, c, height // k, width // k, k * k)
+        largest: Array = self.windows.max(-1)
+        return largest
+
+    def backward(self, d: Array) -> Array:
+        n, c, height, width = self.shape
+        k = self.layer.kernel or 0
+        dx = np.zeros_like(self.windows)
+        np.put_along_axis(dx, self.windows.argmax(-1)[..., None], d[..., None], -1)
+        dx = dx.reshape(n, c, height // k, width // k, k, k).transpose(0, 1, 2, 4, 3, 5)
+        return dx.reshape(self.shape)
+
+
+class ReLU(Module):
+    """max(x, 0); its slope at 0 is 0."""
+
+    def __call__(self, x: Array) -> Array:
+        self.x = x
+        return np.maximum(x, 0)
+
+    def backward(self, d: Array) -> Array:
+        return d * (self.x > 0)
+
+
+class LeakyReLU(Module):
+    """x where positive, slope·x elsewhere."""
+
+    def __call__(self, x: Array) -> Array:
+        self.slope = np.where(x.real > 0, 1.0, self.layer.slope or 0.0)
+        return x * self.slope
+
+    def backward(self, d: Array) -> Array:
+        return d * self.slope
+
+
+class Tanh(Module):
+    """tanh x."""
+
+    def __call__(self, x: Array) -> Array:
+        self.y: Array = np.tanh(x)
+        return self.y
+
+    def backward(self, d: Array) -> Array:
+        dx: Array = d * (1 - self.y**2)
+        return dx
+
+
+class Sigmoid(Module):
+    """1 / (1 + e⁻ˣ)."""
+
+    def __call__(self, x: Array) -> Array:
+        self.y: Array = 1 / (1 + np.exp(-x))
+        return self.y
+
+    def backward(self, d: Array) -> Array:
+        dx: Array = d * self.y * (1 - self.y)
+        return dx
+
+
+class BatchNorm(Module):
+    """γ (x − μ) / √(σ² + 1e-5) + β, channel by channel (Ioffe & Szegedy 2015, algorithm 1).
+
+    In training, and wherever nothing else is kept, μ and σ² are the batch's; the running ones take
+    a tenth of them, the variance as n / (n − 1) of it. Outside training the running ones serve.
+    """
+
+    eps = 1e-5
+    always = False  # the batch's, in training or not: a mistake
+
+    def __call__(self, x: Array) -> Array:
+        self.axes = (0, *range(2, x.ndim))
+        running = self.values.get("running_mean")
+        if running is not None and not self.training and not self.always:
+            mean, variance = running, self.values["running_var"]
+        else:
+            mean, variance = x.mean(self.axes), x.var(self.axes)
+        if running is not None and self.training:
+            n = x.size // x.shape[1]
+            running += 0.1 * (mean - running)
+            kept = self.values["running_var"]
+            kept += 0.1 * (variance * n / (n - 1) - kept)
+        self.scale = 1 / np.sqrt(variance + self.eps)
+        self.normal: Array = (x - self._wide(mean)) * self._wide(self.scale)
+        return self.normal * self._wide(self.values["weight"]) + self._wide(self.values["bias"])
+
+    def backward(self, d: Array) -> Array:
+        """∂loss/∂x through the batch's own μ and σ²."""
+        self.gradients["weight"] += (d * self.normal).sum(self.axes)
+        self.gradients["bias"] += d.sum(self.axes)
+        d = d * self._wide(self.values["weight"])
+        mean = self._wide(d.mean(self.axes))
+        along = self._wide((d * self.normal).mean(self.axes))
+        dx: Array = (d - mean - self.normal * along) * self._wide(self.scale)
+        return dx
+
+    def _wide(self, channels: Array) -> Array:
+        return channels.reshape(-1, *[1] * (len(self.axes) - 1))
+
+
+class LayerNorm(Module):
+    """γ (x − μ) / √(σ² + 1e-5) + β, μ and σ² of each picture's C×H×W (Ba et al. 2016, equation 3).
+
+    γ and β are the channels', one of each.
+    """
+
+    eps = 1e-5
+    axes = (1, 2, 3)
+
+    def __call__(self, x: Array) -> Array:
+        centred = x - x.mean(self.axes, keepdims=True)
+        self.scale = 1 / np.sqrt((centred**2).mean(self.axes, keepdims=True) + self.eps)
+        self.normal: Array = centred * self.scale
+        weight, bias = (self.values[name][:, None, None] for name in ("weight", "bias"))
+        y: Array = self.normal * weight + bias
+        return y
+
+    def backward(self, d: Array) -> Array:
+        self.gradients["weight"] += (d * self.normal).sum((0, 2, 3))
+        self.gradients["bias"] += d.sum((0, 2, 3))
+        d = d * self.values["weight"][:, None, None]
+        mean = d.mean(self.axes, keepdims=True)
+        along = (d * self.normal).mean(self.axes, keepdims=True)
+        dx: Array = (d - mean - self.normal * along) * self.scale
+        return dx
+
+
+class Reshape(Module):
+    """The same numbers in another shape, C, H, W order."""
+
+    def __call__(self, x: Array) -> Array:
+        self.shape = x.shape
+        return x.reshape(len(x), *self.output_shape)
+
+    def backward(self, d: Array) -> Array:
+        return d.reshape(self.shape)
+
+
+_MODULES: dict[str, Callable[[PlacedLayer], Module]] = {
+    "linear": Linear,
+    "conv": Conv,
+    "tconv": TransposedConv,
+    "maxpool": MaxPool,
+    "relu": ReLU,
+    "flatten": Reshape,
+    "reshape": Reshape,
+    "leaky_relu": LeakyReLU,
+    "tanh": Tanh,
+    "sigmoid": Sigmoid,
+    "batch_norm": BatchNorm,
+    "layer_norm": LayerNorm,
+}
+
+_BETWEEN = ("keep", "concat", "dropout")
+"""Layers without numbers of their own, which the network itself sees to."""
+
+
+def make_module(placed: PlacedLayer) -> Module:
+    """A layer of a recipe, all weights zero."""
+    return _MODULES.get(placed.layer.layer, Module)(placed)
+
+
+class Network:
+    """A recipe's network: its layers one after the other.
+
+    Call it with its input and the mask of each of its dropouts, in their order.
+    """
+
+    def __init__(self, placed: Placed) -> None:
+        for one in placed.layers:
+            if one.layer.layer not in {*_MODULES, *_BETWEEN}:
+                raise UserError(f"networks.{placed.name}: no NumPy layer for {one.layer.layer!r}")
+        self.layers = [(one.layer, make_module(one)) for one in placed.layers]
+        self.modules = [module for _, module in self.layers]
+        self.name = placed.name
+
+    def __call__(self, x: Array, *masks: Array) -> Array:
+        self.kept: dict[str | None, Array] = {}
+        self.masks, waiting = [], iter(masks)
+        for layer, module in self.layers:
+            if layer.layer == "keep":
+                self.kept[layer.of] = x
+            elif layer.layer == "concat":
+                x = np.concatenate([x, self.kept[layer.of]], axis=1)
+            elif layer.layer == "dropout":
+                self.masks.append(next(waiting))
+                x = x * self.masks[-1]
+            else:
+                x = module(x)
+        return x
+
+    def backward(self, d: Array) -> Array:
+        owed: dict[str | None, Array] = {}
+        masks = list(self.masks)
+        for layer, module in reversed(self.layers):
+            if layer.layer == "keep":
+                d = d + owed[layer.of]
+            elif layer.layer == "concat":
+                own = d.shape[1] - self.kept[layer.of].shape[1]
+                d, owed[layer.of] = d[:, :own], d[:, own:]
+            elif layer.layer == "dropout":
+                d = d * masks.pop()
+            else:
+                d = module.backward(d)
+        return d
+
+    def clear(self) -> None:
+        """Set every gradient to zero."""
+        for module in self.modules:
+            module.clear()
+
+
+def add_mixed_slopes(network: Network, x: Array, v: Array) -> None:
+    """Add ∂/∂w of ⟨v, ∂Σy/∂x⟩, y = network(x), to the gradients of every weight w.
+
+    It is how the weights' gradients change when x moves along v, and that is exact to the last
+    digit by a complex step (Squire & Trapp 1998): no difference is taken, so none cancels.
+    """
+    tiny = 1e-100
+    kept = [module.gradients for module in network.modules]
+    for module in network.modules:
+        module.gradients = {n: g.astype(complex) * 0 for n, g in module.gradients.items()}
+    y = network(x + 1j * tiny * v)
+    network.backward(np.ones_like(y))
+    for module, before in zip(network.modules, kept, strict=True):
+        module.gradients = {n: before[n] + g.imag / tiny for n, g in module.gradients.items()}
+
+
+def networks(recipe: Recipe) -> dict[str, Network]:
+    """Every network of a recipe, all weights zero."""
+    return {name: Network(placed) for name, placed in layers.networks(recipe).items()}

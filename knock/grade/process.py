@@ -1,0 +1,174 @@
+"""A process that runs submissions in one framework, seen from outside.
+
+On Linux it lives long and forks for each job; elsewhere each job has a process of its own, which
+is watched, and stopped, from here.
+"""
+
+import contextlib
+import os
+import queue
+import select
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import IO
+
+from knock.grade import messages, sandbox
+from knock.grade.worker import CLOCK
+
+import msgspec
+import psutil
+
+_START = 120
+"""Seconds for a framework to be imported on a busy machine."""
+
+_LOOK = 0.1
+"""Seconds between two looks at the memory of a job in a process of its own."""
+
+_KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
+"""What of the environment a submission is run in: nothing that could hold a secret."""
+
+
+class DoesNotStartError(Exception):
+    """The framework itself does not: no submission is to blame for it."""
+
+
+class Room:
+    """Runs jobs, one at a time, in a framework. To be closed."""
+
+    def __init__(self, framework: str, exam: Path, fork: bool = sandbox.LINUX) -> None:
+        self.framework = framework
+        self._exam, self._fork = exam, fork
+        self._process: subprocess.Popen[bytes] | None = None
+        self._errors: IO[bytes] | None = None
+
+    def run(self, job: messages.Job) -> messages.Outcome:
+        """Run one submission. Raises DoesNotStartError where the framework does not."""
+        message = msgspec.msgpack.encode(job)
+        if not self._fork:
+            return self._once(job, message)
+        process = self._process or self._begin()
+        assert process.stdin is not None
+        reply = None
+        with contextlib.suppress(OSError):  # it has gone: then there is no reply
+            messages.write(process.stdin, message)
+            reply = self._next(process, CLOCK * job.seconds + _START)
+        if reply is None:
+            self.close()  # the next job finds another
+            return messages.Outcome(ended="it took the process of all submissions with it")
+        return msgspec.msgpack.decode(reply, type=messages.Outcome)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            _kill(self._process)
+            for stream in (self._process.stdin, self._process.stdout, self._errors):
+                if stream is not None:
+                    stream.close()
+            self._process = None
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process
+        self._process = process = self._start(self._errors)
+        if self._next(process, _START) != messages.READY:
+            raise self._broken(self._errors)
+        return process
+
+    def _start(self, errors: IO[bytes], *options: str, place: str | None = None) -> "_Process":
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        words = ["-P", "-s", "-m", "knock.grade.worker", self.framework, *options]
+        return subprocess.Popen(
+            [sys.executable, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            cwd=place or self._exam,
+            env={**kept, **threads, "PYTHONPATH": str(self._exam), "MPLBACKEND": "Agg"},
+            start_new_session=True,  # Ctrl-C is for the grader, which ends its rooms itself
+        )
+
+    def _next(self, process: "_Process", seconds: float) -> bytes | None:
+        """The next frame; None where none comes in time."""
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], seconds)
+        return messages.read(process.stdout) if ready else None
+
+    def _broken(self, errors: IO[bytes]) -> DoesNotStartError:
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip().splitlines()
+        self.close()
+        return DoesNotStartError(
+            f"{self.framework} does not start: {said[-1] if said else 'no word'}"
+        )
+
+    def _once(self, job: messages.Job, message: bytes) -> messages.Outcome:
+        """Run a job in a process of its own, and watch it."""
+        with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as place:
+            process = self._start(errors, "--once", place=place)
+            assert process.stdin is not None and process.stdout is not None
+            frames: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+            threading.Thread(target=_listen, args=(process.stdout, frames), daemon=True).start()
+            try:
+                if _wait(frames, _START) != messages.READY:
+                    raise self._broken(errors)
+                most = base = _memory(process.pid)
+                with contextlib.suppress(OSError):  # it has gone: then there is no reply
+                    messages.write(process.stdin, message)
+                deadline, ended, said = time.monotonic() + CLOCK * job.seconds, "", []
+                while not ended and (frame := _wait(frames, _LOOK)) is not None:
+                    said += [frame] if frame else []
+                    most = max(most, _memory(process.pid))
+                    if time.monotonic() > deadline:
+                        ended = messages.LATE
+                    elif most > base + job.memory:
+                        ended = "it was stopped: it took more memory than it may"
+                return messages.outcome(said, ended or messages.left(process.wait()), 0.0, most)
+            finally:
+                _kill(process)
+                process.stdin.close()
+
+
+def _listen(stream: IO[bytes], frames: "queue.SimpleQueue[bytes | None]") -> None:
+    """Pass on what a process says, and None at its end."""
+    with stream, contextlib.suppress(ValueError):  # it is a submission that has said nonsense
+        while (frame := messages.read(stream)) is not None:
+            frames.put(frame)
+    frames.put(None)
+
+
+def _wait(frames: "queue.SimpleQueue[bytes | None]", seconds: float) -> bytes | None:
+    """What is said next: nothing, where nothing is in time, and None at the end."""
+    try:
+        return frames.get(timeout=seconds)
+    except queue.Empty:
+        return b""
+
+
+_Process = subprocess.Popen[bytes]
+
+
+def _memory(number: int) -> int:
+    """Bytes that a process and those that it started hold."""
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):  # it may end between two looks
+        process = psutil.Process(number)
+        for one in (process, *process.children(recursive=True)):
+            total += one.memory_info().rss
+    return total
+
+
+def _kill(process: "_Process") -> None:
+    """End a process and all that it started."""
+    try:
+        whole = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        whole = []
+    for one in whole:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    process.kill()
+    process.wait()

@@ -1,0 +1,73 @@
+"""All submissions at once: on this machine's cores, or on a Dask cluster's."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+
+from knock import paths
+from knock.errors import UserError
+from knock.grade import grading
+from knock.grade.grading import Grade, Settings
+from knock.grade.submissions import Submission
+
+
+def here(
+    submissions: Sequence[Submission], settings: Settings, jobs: int
+) -> Iterator[tuple[Submission, Grade]]:
+    """Each with its grade, as they come. A thread waits for each process that is at work."""
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting: dict[Future[Grade], Submission] = {
+            pool.submit(grading.grade, one, settings): one for one in _in_order(submissions)
+        }
+        try:
+            for future in as_completed(waiting):
+                yield waiting[future], future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            grading.close()
+
+
+def on_cluster(
+    submissions: Sequence[Submission], settings: Settings, address: str
+) -> Iterator[tuple[Submission, Grade]]:
+    """The same on a Dask cluster, whose workers need this very version of the project.
+
+    Raises UserError where it cannot be reached, or is of another version.
+    """
+    try:
+        import distributed
+    except ImportError:
+        raise UserError('--dask needs Dask: pip install -e ".[dask]"') from None
+    try:
+        client = distributed.Client(address, timeout="10s")
+    except (OSError, ValueError) as error:
+        raise UserError(f"no Dask cluster at {address}: {error}") from None
+    with client:
+        ours = version()
+        for worker, theirs in client.run(version).items():
+            if theirs != ours:
+                raise UserError(f"{worker} has another version of this project; update it there")
+        ordered = _in_order(submissions)
+        futures = client.map(grading.grade, ordered, settings=settings, pure=False)
+        waiting = dict(zip((future.key for future in futures), ordered, strict=True))
+        for future, found in distributed.as_completed(futures, with_results=True):
+            yield waiting[future.key], found
+
+
+def version() -> str:
+    """A digest of all that a grade depends on: the package, the questions, and our answers."""
+    found = hashlib.sha256()
+    for folder, pattern in (
+        (paths.PACKAGE, "*.py"),
+        (paths.QUESTIONS, "*/recipe.toml"),
+        (paths.QUESTIONS, "*/reference.py"),
+        (paths.ANSWERS, "*.py"),
+    ):
+        for path in sorted(folder.rglob(pattern)):
+            found.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def _in_order(submissions: Sequence[Submission]) -> list[Submission]:
+    """By framework, so that a process that has imported one is used for all of it."""
+    return sorted(submissions, key=lambda one: (one.framework, one.question))

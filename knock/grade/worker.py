@@ -1,0 +1,208 @@
+"""Inside the process that runs submissions: a fork for each of them, its limits, and its end.
+
+`python -m knock.grade.worker FRAMEWORK` reads jobs from standard input and answers each with
+an outcome on standard output. It imports the framework once and never runs a submission itself: a
+fork does, so that the import is paid for once. Nor does it read a job: another fork does, which
+watches the first, and is gone with it; so nothing of a submission is in the next one's memory.
+Where there is no safe fork (it is Linux that has one), `--once` runs one job in this very process,
+which is then at its end; the one outside stops it.
+"""
+
+import contextlib
+import importlib
+import os
+import select
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any
+
+from knock import frameworks, paths
+from knock import recipe as recipes
+from knock.check import trace
+from knock.errors import UserError
+from knock.frameworks.adapter import Adapter
+from knock.grade import messages, sandbox, scratch
+from knock.scripts import load as answers
+from knock.scripts.source import Source
+from knock.scripts.splice import splice
+
+import msgspec
+
+CLOCK = 3
+"""A job may take so many times its seconds of computing by the clock: another may be in its way."""
+
+_LOOK = 0.2
+"""Seconds between two looks at a scratch folder."""
+
+
+def main() -> None:
+    """Answer jobs until there are no more."""
+    _, name, *options = sys.argv
+    incoming, outgoing = (os.fdopen(os.dup(fd), mode) for fd, mode in ((0, "rb"), (1, "wb")))
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    importlib.import_module("knock.run")  # every answer does so, and it takes its time
+    adapter = frameworks.load(name)
+    messages.write(outgoing, messages.READY)
+    if "--once" in options:
+        if (message := messages.read(incoming)) is not None:
+            _sit(_job(message), adapter, Path.cwd(), lambda said: messages.write(outgoing, said))
+        return
+    more = True
+    while more:
+        clerk = os.fork()
+        if clerk == 0:
+            code = 1
+            try:
+                if (message := messages.read(incoming)) is not None:
+                    outcome = _watch(_job(message), adapter, (incoming, outgoing))
+                    messages.write(outgoing, msgspec.msgpack.encode(outcome))
+                    code = 0
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(clerk, 0)
+        more = status == 0
+
+
+def _job(message: bytes) -> messages.Job:
+    return msgspec.msgpack.decode(message, type=messages.Job)
+
+
+def _watch(job: messages.Job, adapter: Adapter, ours: tuple[IO[bytes], ...]) -> messages.Outcome:
+    """Run a job in a fork, and end it where it does not end by itself."""
+    place = Path(tempfile.mkdtemp())
+    out, inn = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(out)
+            os.setsid()
+            for stream in ours:  # so that it can answer for no other
+                os.close(stream.fileno())
+            nothing = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nothing, 2)
+            with os.fdopen(inn, "wb") as stream:
+                _sit(job, adapter, place, lambda message: messages.write(stream, message))
+        finally:
+            os._exit(0)
+    os.close(inn)
+    try:
+        said, ended = _listen(out, child, place, time.monotonic() + CLOCK * job.seconds)
+    finally:
+        os.close(out)
+        _kill(child)
+        _, status, used = os.wait4(child, 0)
+        scratch.remove(place)
+    seconds = used.ru_utime + used.ru_stime
+    ended = ended or _end(os.waitstatus_to_exitcode(status), seconds, job)
+    return messages.outcome(messages.frames(said), ended, seconds, used.ru_maxrss << 10)
+
+
+def _listen(out: int, child: int, place: Path, deadline: float) -> tuple[bytes, str]:
+    """What a fork says until it closes its end, and what it is to be ended for."""
+    said, looked = bytearray(), time.monotonic()
+    while True:
+        now = time.monotonic()
+        if now > deadline:
+            return bytes(said), messages.LATE
+        if now - looked > _LOOK:
+            looked = now
+            if scratch.used(place, child) > scratch.LARGEST:
+                return bytes(said), "it was stopped: it filled the disk"
+        ready, _, _ = select.select([out], [], [], min(_LOOK, deadline - now))
+        if ready:
+            piece = os.read(out, 1 << 16)
+            if not piece:
+                return bytes(said), ""
+            said += piece
+            if len(said) > messages.LARGEST:
+                return b"", "it said more than a check can say"
+
+
+def _kill(child: int) -> None:
+    """End a fork and what it may have started; it has a session of its own."""
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
+            kill(child, signal.SIGKILL)
+
+
+def _end(code: int, seconds: float, job: messages.Job) -> str:
+    """Why a fork said nothing to the end."""
+    if code == -signal.SIGXCPU or (code == -signal.SIGKILL and seconds >= job.seconds):
+        return f"it was stopped after {job.seconds} s of computing"
+    return messages.left(code)
+
+
+def _sit(job: messages.Job, adapter: Adapter, place: Path, say: Callable[[bytes], None]) -> None:
+    """Run a submission behind the walls, and say which of them stand, and its numbers."""
+    os.chdir(place)
+    for name in ("TMPDIR", "TEMP", "TMP", "HOME"):
+        os.environ[name] = str(place)
+    tempfile.tempdir = None
+    file, ours = place / Path(job.file).name, place / "ours" / "answer.py"
+    ours.parent.mkdir()
+    file.write_text(job.mine, encoding="utf-8")
+    ours.write_text(job.ours, encoding="utf-8")
+    recipe = recipes.from_json(job.recipe)
+    before = _functions()
+    stand = sandbox.put_up(sandbox.Limits(job.seconds, job.memory), [paths.ROOT], place)
+    say(" ".join(stand).encode())
+    try:
+        code = None
+        if job.names is not None:
+            code = splice(Source.read(file), Source.read(ours), job.names)
+        made = trace.load(file, adapter, recipe, code)
+        say(messages.LOADED)
+        found = trace.run(made, file, adapter, recipe)
+    except UserError as error:
+        say(messages.refused(str(error).replace(f"{place}{os.sep}", "")))
+    except BaseException as error:  # a KeyboardInterrupt of its own, say
+        say(messages.refused(f"{file.name} does not run: {answers.describe(error, file)}"))
+    else:
+        say(messages.pack(found, _replaced(before)))
+
+
+def _functions() -> dict[str, Any]:
+    """Every function, class and method of the checker, by name; a function's code beside it."""
+    found: dict[str, Any] = {}
+
+    def note(name: str, value: Any) -> None:
+        if callable(value) or hasattr(value, "__get__"):  # a property is not called
+            found[name] = (value, getattr(value, "__code__", None))
+
+    for module in _modules():
+        for name, value in vars(module).items():
+            note(f"{module.__name__}.{name}", value)
+            if isinstance(value, type) and value.__module__ == module.__name__:
+                for method, inner in vars(value).items():
+                    note(f"{module.__name__}.{name}.{method}", inner)
+    return found
+
+
+def _modules() -> list[ModuleType]:
+    """Those of ours that are loaded, but for the submissions' own."""
+    return [
+        module
+        for name, module in list(sys.modules.items())
+        if name.split(".")[0] == "knock" and isinstance(module, ModuleType)
+    ]
+
+
+def _replaced(before: dict[str, Any]) -> list[str]:
+    """The names of functions that are others now."""
+    now = _functions()
+    return sorted(
+        name
+        for name, (value, code) in before.items()
+        if name not in now or now[name][0] is not value or now[name][1] is not code
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What a learner has: answers of their own, progress, hints, and a watch over one file."""

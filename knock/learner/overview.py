@@ -1,0 +1,107 @@
+"""A learner's way through the questions: what is done, and what comes next."""
+
+from knock import frameworks, recipe
+from knock.learner import answers, progress
+from knock.learner.progress import Answer
+from knock.questions import Question, all_questions
+
+_WIDTH = 13
+
+
+def show() -> str:
+    """A line for each question, a column for each framework."""
+    known = {(one.question, one.framework): one for one in progress.answers()}
+    titles = [framework.title for framework in frameworks.FRAMEWORKS.values()]
+    rows = [["", *titles]]
+    for question in all_questions():
+        cells = [_cell(question, known.get((question.name, f))) for f in frameworks.FRAMEWORKS]
+        rows.append([question.label, *cells])
+    lines = ["  ".join(f"{cell:<{_WIDTH}}" for cell in row).rstrip() for row in rows]
+    legend = "✓ passes   ◐ begun: parts that are done   – not begun"
+    if any("changed" in line for line in lines):
+        legend += "   changed: since it passed"
+    return "\n".join([*lines, "", legend, "What comes next? knock next"])
+
+
+def _cell(question: Question, answer: Answer | None) -> str:
+    if answer is None or not answer.path.is_file():
+        return "–"
+    if answer.passes:
+        return "✓"
+    if answer.passed:
+        return "◐ changed"
+    parts = recipe.parts(question.recipe_file)
+    return f"◐ {len(set(parts) & set(answer.done))} of {len(parts)}"
+
+
+def following(framework: str | None) -> str:
+    """Which question comes next, in a framework or in any, and the command for it.
+
+    Raises UserError for an unknown framework.
+    """
+    found = ahead(framework)
+    if found is None:
+        return f"All {len(all_questions())} questions are done. Another framework? knock progress"
+    question, answer = found
+    if answer is not None:
+        return _go_on(question, answer)
+    known = _known(framework)
+    return _begin(question, framework or (known[-1].framework if known else None))
+
+
+def ahead(framework: str | None) -> tuple[Question, Answer | None] | None:
+    """The question that comes next, in a framework or in any, with the answer that was begun.
+
+    It is the one last worked on, if that does not pass yet; else the first behind that which passes
+    nowhere, or the first of all. None where every one is done. Raises UserError for an unknown
+    framework.
+    """
+    if framework is not None:
+        frameworks.find(framework)
+    questions = {question.name: question for question in all_questions()}
+    known = _known(framework)
+    passed = {one.question for one in known if one.passes}
+    for one in reversed(known):
+        if one.question not in passed:
+            return questions[one.question], one
+    here = questions[known[-1].question].number if known else 0
+    onward = sorted(questions.values(), key=lambda question: question.number <= here)
+    return next(((question, None) for question in onward if question.name not in passed), None)
+
+
+def _known(framework: str | None) -> list[Answer]:
+    """The answers that are there, in a framework or in any, the last touched last."""
+    names = {question.name for question in all_questions()}
+    return [
+        one
+        for one in progress.answers()
+        if framework in (None, one.framework)
+        and one.framework in frameworks.FRAMEWORKS
+        and one.question in names
+        and one.path.is_file()
+    ]
+
+
+def _go_on(question: Question, answer: Answer) -> str:
+    title = frameworks.FRAMEWORKS[answer.framework].title
+    parts = recipe.parts(question.recipe_file)
+    left = [part for part in parts if part not in answer.done]
+    if answer.passed:
+        told = "it has changed since it passed"
+    else:
+        told = f"left: {', '.join(left)}" if left else "all parts are done, not the whole"
+    return "\n".join(
+        [
+            f"{question.label} in {title}, in {answer.file}: {told}",
+            f"Check: {answers.check_command(question, answer.framework, answer.path)}",
+            f"Stuck? knock hint {question.name}",
+        ]
+    )
+
+
+def _begin(question: Question, framework: str | None) -> str:
+    command = f"knock start {question.name}"
+    if framework in question.answered_in:
+        command += f" --framework {framework}"
+    page = question.folder.parent.name + "/" + question.folder.name + "/README.md"
+    return f"{question.label}: {question.title}; its page is {page}\nBegin: {command}"

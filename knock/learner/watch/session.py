@@ -1,0 +1,191 @@
+"""One file that is watched: when it is checked, and what the learner sees of that."""
+
+import os
+import queue
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from knock import recipe
+from knock.learner import hints, overview, progress
+from knock.learner.watch.child import Check
+from knock.learner.watch.saves import SECOND, looks
+from knock.questions import Question, hint_page
+
+KEYS = "h hint   n next   q quit"
+_CLEAR = "\x1b[H\x1b[2J"
+_SLOW = "That takes long: does it end? A save begins a new check."
+_LONG = 60
+"""Seconds after which that is said: a check takes less than 20."""
+
+_MARKS = "✗·–"
+"""Those of the parts that are not done, in `knock check`'s lines: the first to go on with first."""
+
+Event = Check | str | None
+"""A check that has ended, a key that was pressed, or None when it is time to look at the file."""
+
+
+class Session:
+    """One file that is watched, its latest report, and what was asked for since."""
+
+    def __init__(
+        self,
+        events: "queue.SimpleQueue[Event]",
+        question: Question,
+        framework: str,
+        file: Path,
+        poll: bool,
+        pressed: bool,
+    ) -> None:
+        self.events, self.poll, self.pressed = events, poll, pressed
+        self.question, self.framework, self.file = question, framework, file
+        self.parts = list(recipe.parts(question.recipe_file))
+        known = progress.of(question, framework)
+        mine = known is not None and known.path.resolve() == file.resolve()
+        self.at = hints.at(question, known if mine else None)
+        self.level = 0  # of the hint that is shown
+        self.passes = False
+        self.report = self.help = self.coming = self.status = ""
+        self.seen: tuple[int, str] | None = None
+        self.since = 0.0
+        self.check: Check | None = None
+        self.over = threading.Event()
+
+    def __enter__(self) -> None:
+        threading.Thread(target=self._look_out, daemon=True).start()
+        self.look()
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.give_up()
+
+    def follow(self) -> "Session | None":
+        """Go on until the learner quits, or goes on with another file, which is returned."""
+        while True:
+            match self.events.get():
+                case None:
+                    self.look()
+                case Check() as check:
+                    self.ended(check)
+                case "h":
+                    self.hint()
+                case "n":
+                    if (other := self.next()) is not None:
+                        return other
+                case "q":
+                    return None
+                case "\x03":  # Ctrl-C, which Windows gives to who waits for a key
+                    raise KeyboardInterrupt
+
+    def _look_out(self) -> None:
+        for _ in looks(self.file.resolve().parent, self.poll, self.over):
+            self.events.put(None)
+
+    def look(self) -> None:
+        """Check the file, if it was saved since the last look."""
+        now = _state(self.file)
+        waited = time.monotonic() - self.since
+        if now != self.seen:
+            self.give_up()
+            self.seen, self.since, self.status = now, time.monotonic(), ""
+            if now is not None:
+                words = [self.question.name, str(self.file), "--framework", self.framework]
+                self.check = Check(words, self.events.put)
+                self.tell(f"{_clock()} checking {self.file} …")
+        elif now is None and waited > SECOND and not self.status:  # not between two of a save
+            self.tell(f"{_clock()} {self.file} is gone; it is checked once it is back")
+        elif self.check is not None and waited > _LONG and _SLOW not in self.status:
+            self.tell(f"{self.status}\n{_SLOW}")
+
+    def give_up(self) -> None:
+        """End a check that is running: what it finds is of no use any more."""
+        if self.check is not None:
+            self.check.stop()
+            self.check = None
+
+    def ended(self, check: Check) -> None:
+        """Show what a check found, unless it is an old one."""
+        self.look()
+        if check is not self.check:
+            return
+        self.check, self.status, self.coming = None, "", ""
+        output = check.output.strip()
+        reported = re.search(rf"^{self.question.label} in ", output, re.MULTILINE)
+        self.passes = bool(reported) and check.code == 0
+        if reported:
+            at = next(_open(output, self.parts), None)
+            if at != self.at:
+                self.at, self.level, self.help = at, 0, ""
+        elif check.code != 2:  # what is wrong with the file is told in a line
+            told = f"{_clock()} The check ended without a report ({_how(check.code)})."
+            output = f"{output}\n{told} Does the file end the program?".strip()
+        rule = f"── {_clock()} ".ljust(60, "─")
+        self.report = f"{rule}\n{output}"
+        self.draw(self.report)
+
+    def hint(self) -> None:
+        """Show the next level of help with the part that fails."""
+        if self.passes:
+            self.coming = (
+                f"It passes. n says what comes next; ours: knock solution {self.question.name}"
+            )
+            self.draw(self.coming)
+            return
+        last = max(hint_page.read(self.question.hints_file))
+        self.level = min(self.level + 1, last)
+        text = hints.text(self.question, self.level, self.at or hints.ALL, self.framework)
+        self.help = f"{text}\n\n{hints.further(self.question, self.level, 'h again')}"
+        self.coming = ""
+        self.draw(self.help)
+
+    def next(self) -> "Session | None":
+        """Go on with what comes next, if that was begun; say what it is, if not."""
+        question, answer = overview.ahead(self.framework) or (self.question, None)
+        if answer is not None and answer.path.resolve() != self.file.resolve():
+            file = answer.path
+            return Session(self.events, question, self.framework, file, self.poll, self.pressed)
+        self.coming = overview.following(self.framework)
+        self.draw(self.coming)
+        return None
+
+    def tell(self, status: str) -> None:
+        """Show what is going on."""
+        self.status = status
+        self.draw(status)
+
+    def draw(self, news: str) -> None:
+        """Draw everything anew where that can be done, else print what is new."""
+        if not (os.name == "posix" and sys.stdout.isatty()):
+            print(news, flush=True)
+            return
+        below = [self.help, self.coming, self.status, KEYS if self.pressed else ""]
+        print(_CLEAR + "\n\n".join(filter(None, [self.report, *below])), flush=True)
+
+
+def _state(file: Path) -> tuple[int, str] | None:
+    """What changes when a file is saved, even twice within a tick of its folder's clock.
+
+    None where it is not there.
+    """
+    try:
+        return file.stat().st_mtime_ns, progress.digest(file)
+    except OSError:
+        return None
+
+
+def _open(output: str, parts: list[str]) -> Iterator[str]:
+    """The parts that are not done by the lines of a report, the one to go on with first."""
+    told = re.findall(rf"^  ([{_MARKS}]) (\S+)", output, re.MULTILINE)
+    for wanted in _MARKS:
+        yield from (part for mark, part in told if mark == wanted and part in parts)
+
+
+def _how(code: int | None) -> str:
+    return f"exit code {code}" if code is None or code >= 0 else f"signal {-code}"
+
+
+def _clock() -> str:
+    return time.strftime("%H:%M:%S")

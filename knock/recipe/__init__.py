@@ -1,0 +1,53 @@
+"""The recipe of a question: what its networks are, and how they are trained, from one TOML file.
+
+    from knock import recipe
+    recipe.load(path)           # resolved for a training run
+    recipe.load_check(path)     # at the small sizes of a check
+
+`schema` has the types, `resolve` reads and merges; `levels`, `layers`, `sizes` and `weights` work
+out what a recipe means in numbers. Only the latter two need NumPy.
+"""
+
+from knock.recipe.resolve import DEFAULT_PRESET, load, load_check, parts, read
+from knock.recipe.schema import (
+    LARGEST_BATCH,
+    LARGEST_SIDE,
+    Augment,
+    Check,
+    Constant,
+    DataSet,
+    Draw,
+    Layer,
+    Network,
+    Optimizer,
+    Recipe,
+    Size,
+    Train,
+    difference,
+    from_json,
+    to_json,
+)
+
+__all__ = [
+    "DEFAULT_PRESET",
+    "LARGEST_BATCH",
+    "LARGEST_SIDE",
+    "Augment",
+    "Check",
+    "Constant",
+    "DataSet",
+    "Draw",
+    "Layer",
+    "Network",
+    "Optimizer",
+    "Recipe",
+    "Size",
+    "Train",
+    "difference",
+    "from_json",
+    "load",
+    "load_check",
+    "parts",
+    "read",
+    "to_json",
+]

@@ -1,0 +1,205 @@
+"""The recipe of a question: what its networks are, and how they are trained, from one TOML file.
+
+A recipe is resolved in layers, each overriding the one before: the file, the preset, what the data
+set says, the command line. What comes out is checked as a whole, so an unknown key, a wrong type or
+an impossible value is refused with the key's name wherever it came from.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from knock.errors import UserError
+from knock.recipe import levels
+from knock.recipe.schema import Augment, File, Recipe
+
+import msgspec
+
+DEFAULT_PRESET = "quick"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The TOML file, unchecked. Raises UserError where it cannot be read.
+
+    A question that `opens` another one's checkpoints has that one's networks, sizes and data, and
+    no optimiser: what its own file says lies over the other file.
+    """
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        if "opens" in tree:
+            (other,) = path.parent.parent.glob(f"[0-9][0-9]_{tree['opens']}/{path.name}")
+            tree = {**read(other), "optimizers": {}, **tree}
+        return tree
+    except ValueError as error:
+        if not isinstance(error, tomllib.TOMLDecodeError | UnicodeDecodeError):
+            raise UserError(f"{path}: there is no question {tree['opens']!r} to open") from None
+        raise UserError(f"the recipe {path} is not valid TOML: {error}") from None
+    except OSError as error:
+        raise UserError(f"cannot read the recipe {path}: {error.strerror}") from None
+
+
+def load(
+    path: Path,
+    dataset: str | None = None,
+    preset: str = DEFAULT_PRESET,
+    overrides: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    dtype: str = "float32",
+) -> Recipe:
+    """Resolve the recipe file at `path`.
+
+    `overrides` is a tree of the file's own keys (`{"train": {"steps": 5}}`), as the command line
+    gives them; `image` in it is the pictures' (channels, height, width), and `lr` every optimiser's
+    learning rate. Without `dataset` the file's first is taken. Raises UserError naming the file and
+    the key.
+    """
+    tree = read(path)
+    presets = tree.get("presets", {})
+    if preset not in presets:
+        raise UserError(f"no preset {preset!r} in {path}; choose from: {', '.join(presets)}")
+    tree = _merge(tree, presets[preset], path, "")
+    # The whole file is refused for any fault, used here or not.
+    file = _convert(levels.expand(tree, 1), path)
+    names = list(tree["data"])
+    dataset = dataset or names[0]
+    if dataset not in names:
+        raise UserError(
+            f"question {tree['name']} has no data set {dataset!r}; choose from: {', '.join(names)}"
+        )
+    own = tree["data"][dataset]
+    differs = {key: own[key] for key in ("constants", "train", "optimizers") if key in own}
+    tree = _merge(tree, differs, path, "")
+    changes = dict(overrides or {})
+    image, rate = changes.pop("image", own["image"]), changes.pop("lr", None)
+    tree = _merge(tree, changes, path, "")
+    tree["data"][dataset]["image"] = list(image)
+    sizes, tree = _with_levels(tree, file.data[dataset].levels, image)
+    if rate is not None:
+        tree["optimizers"] = {name: {**one, "lr": rate} for name, one in tree["optimizers"].items()}
+    file = _convert(tree, path)
+    return _resolve(file, file.data[dataset].image, sizes, dataset, preset, seed, dtype)
+
+
+def load_check(
+    path: Path,
+    dtype: str = "float64",
+    seed: int = 0,
+    other: Mapping[str, Any] = MappingProxyType({}),
+) -> Recipe:
+    """The recipe at the small sizes of its `[check]` table, without augmentation.
+
+    `other` has other ones for some of that table's keys.
+    """
+    tree = _merge(read(path), {"check": other}, path, "")
+    file = _convert(levels.expand(tree, 1), path)
+    changes = {
+        "constants": file.check.constants,
+        "train": {"batch_size": file.check.batch_size, "rounds": file.check.rounds},
+        "networks": file.check.networks,
+    }
+    tree = _merge(tree, changes, path, "")
+    sizes, tree = _with_levels(tree, file.check.levels, file.check.image)
+    return _resolve(_convert(tree, path), file.check.image, sizes, "check", "check", seed, dtype)
+
+
+def parts(path: Path) -> dict[str, list[str]]:
+    """What a learner writes of an answer: the parts, in order, with the names of each.
+
+    A name is a function's, a class' or a method's, in any of the frameworks.
+    """
+    return _convert(levels.expand(read(path), 1), path).parts
+
+
+def _with_levels(
+    tree: Mapping[str, Any], named: list[int], shape: tuple[int, int, int]
+) -> tuple[list[levels.Sides], dict[str, Any]]:
+    """The sides of the levels of a picture, and the tree with a table for each of them."""
+    sizes = levels.sizes(named, *shape[1:])
+    return sizes, levels.expand(tree, len(sizes))
+
+
+def _merge(base: Any, change: Mapping[str, Any], path: Path, key: str) -> dict[str, Any]:
+    """`base` with `change` laid over it, tables merged key by key.
+
+    A change may not invent a key that the base lacks in `constants`: a constant that no network
+    reads is a typing mistake.
+    """
+    if not isinstance(base, dict):
+        raise UserError(f"{path}: {key} must be a table")
+    result = dict(base)
+    for name, value in change.items():
+        below = f"{key}.{name}" if key else name
+        if key == "constants":
+            value = _constant(base, name, value, path, below)
+        result[name] = (
+            _merge(base.get(name, {}), value, path, below) if isinstance(value, Mapping) else value
+        )
+    return result
+
+
+def _constant(base: Mapping[str, Any], name: str, value: Any, path: Path, key: str) -> Any:
+    if name not in base:
+        raise UserError(f"{path}: unknown key {key}; the constants are: {', '.join(base) or '-'}")
+    if isinstance(base[name], float) and type(value) is int:
+        value = float(value)
+    if type(value) is not type(base[name]):
+        raise UserError(f"{path}: {key} must be {type(base[name]).__name__}, not {value!r}")
+    return value
+
+
+def _convert(tree: Mapping[str, Any], path: Path) -> File:
+    try:
+        file = msgspec.convert(tree, File)
+    except msgspec.ValidationError as error:
+        raise UserError(f"{path}: {_plain(str(error))}") from None
+    if not file.data:
+        raise UserError(f"{path}: data must name at least one data set")
+    for name, optimizer in file.optimizers.items():
+        for network in optimizer.networks:
+            if network not in file.networks:
+                raise UserError(f"{path}: optimizers.{name}.networks names {network!r}, unknown")
+    return file
+
+
+def _plain(message: str) -> str:
+    """msgspec's sentence with the key as a person writes it: `$.train.steps` is train.steps."""
+    what, _, where = message.partition(" - at `$")
+    key = where.rstrip("`").lstrip(".")
+    return f"{key}: {what}" if key else what
+
+
+def _resolve(
+    file: File,
+    image: tuple[int, int, int],
+    sizes: list[levels.Sides],
+    dataset: str,
+    preset: str,
+    seed: int,
+    dtype: str,
+) -> Recipe:
+    if seed < 0:
+        raise UserError(f"the seed must be 0 or more, not {seed}")
+    if dtype not in ("float32", "float64"):
+        raise UserError(f"no dtype {dtype!r}; choose from: float32, float64")
+    return Recipe(
+        question=file.name,
+        title=file.title,
+        class_name=file.class_name,
+        methods=file.methods,
+        preset=preset,
+        dataset=dataset,
+        image_shape=image,
+        augment=file.data[dataset].augment if dataset in file.data else Augment(),
+        constants=file.constants,
+        networks=file.networks,
+        optimizers=file.optimizers,
+        draws=file.draws,
+        train=file.train,
+        levels=sizes,
+        pairs=file.pairs,
+        scores=file.scores,
+        seed=seed,
+        dtype=dtype,  # type: ignore[arg-type]  # compared with the two values above
+    )

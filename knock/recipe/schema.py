@@ -1,0 +1,249 @@
+"""What a recipe may say: its types, from the TOML file's to the resolved recipe's."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+LARGEST_SIDE = 1024
+"""Pixels a side: beyond it the answers' weights outgrow a machine's memory."""
+
+Side = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_SIDE)]
+
+LARGEST_BATCH = 65536
+
+Rate = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
+
+Decay = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
+
+Size = int | str
+"""A number, or an expression in constants and in the image's channels, height and width."""
+
+Constant = int | float | bool | str
+
+
+class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One layer of a network; `knock.recipe.layers` says which fields each kind of layer takes.
+
+    It is there only for pictures whose shorter side lies between `min_side` and `max_side`. `of` is
+    what a `concat` lays behind its input, the name under which a `keep` kept it; for a network's
+    n-th dropout, the draw called `of` and n is its mask.
+    """
+
+    layer: str
+    name: str | None = None
+    out: Size | None = None
+    kernel: Positive | None = None
+    stride: Positive = 1
+    pad: Annotated[int, msgspec.Meta(ge=0)] = 0
+    out_pad: Annotated[int, msgspec.Meta(ge=0)] = 0
+    slope: float | None = None
+    running: bool = True
+    of: str | None = None
+    min_side: Positive = 1
+    max_side: Annotated[int, msgspec.Meta(ge=1)] = LARGEST_SIDE
+    bias: bool = True
+    shape: list[Size] | None = None
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A chain of layers with the shape of its input (without the batch axis)."""
+
+    input: list[Size]
+    layers: list[Layer]
+    init: Literal["glorot_uniform", "he_uniform", "normal"] = "glorot_uniform"
+    init_std: Annotated[float, msgspec.Meta(gt=0.0)] = 0.02
+
+
+class Optimizer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An optimiser and the networks whose weights it updates; eps is 1e-8, outside the root."""
+
+    algorithm: Literal["adam", "rmsprop", "sgd"]
+    networks: list[str]
+    lr: Rate
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
+    alpha: Decay = 0.99
+    momentum: Decay = 0.0
+
+
+class Train(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long, how much at a time, and how often something is written.
+
+    A step's pictures are `rounds` batches, one behind the other: for a critic that is trained more
+    often than its generator.
+    """
+
+    batch_size: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_BATCH)]
+    steps: Positive
+    rounds: Positive = 1
+    sample_every: Positive = 200
+    save_every: Positive = 200
+    shown: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures a step takes: all of its rounds' batches."""
+        return self.batch_size * self.rounds
+
+    def timed_as(self, other: "Train") -> "Train":
+        """The same, but as long as the other, and written as often: no step's numbers change."""
+        return msgspec.structs.replace(
+            self,
+            steps=other.steps,
+            sample_every=other.sample_every,
+            save_every=other.save_every,
+        )
+
+
+class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Random changes to a training picture: mirror, ± degrees, ± share of the side, another part.
+
+    With `crop`, pictures are read that many pixels larger on every side: training takes some part
+    of the right size, a test the middle.
+    """
+
+    flip: bool = False
+    rotate: Annotated[float, msgspec.Meta(ge=0.0, le=180.0)] = 0.0
+    shift: Annotated[float, msgspec.Meta(ge=0.0, lt=0.5)] = 0.0
+    crop: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_SIDE)] = 0
+
+
+class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How one data set is used by a question, and what differs on it.
+
+    `levels` are the shorter sides of a picture's pyramid, the coarsest first (see `levels.py`).
+    """
+
+    image: tuple[Literal[1, 3], Side, Side]
+    levels: list[Side] = []
+    augment: Augment = Augment()
+    constants: dict[str, Constant] = {}
+    train: dict[str, Constant] = {}
+    optimizers: dict[str, dict[str, Any]] = {}
+
+
+class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A random array that arrives in every batch, one row of `shape` a picture.
+
+    A dropout's numbers are 0 with probability `rate`, and 1 / (1 − rate) otherwise. With `rounds`
+    there are as many rows as pictures in a step, else as in one of its rounds.
+    """
+
+    distribution: Literal["uniform", "normal", "dropout"]
+    shape: list[Size] = []
+    low: float = 0.0
+    high: float = 1.0
+    rate: Decay = 0.5
+    rounds: bool = False
+
+
+class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The small sizes on which answers are compared."""
+
+    image: tuple[Positive, Side, Side]
+    batch_size: Positive
+    levels: list[Side] = []
+    rounds: Positive = 1
+    constants: dict[str, Constant] = {}
+    networks: dict[str, dict[str, Constant]] = {}
+
+
+class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A recipe file after merging; everything in it is checked against this.
+
+    `parts` are what a learner writes, in their order, each with the names that an answer gives it;
+    no run depends on them.
+    """
+
+    number: Positive
+    name: str
+    title: str
+    class_name: str = msgspec.field(name="class")
+    paper: str
+    methods: dict[str, list[str]]
+    parts: dict[str, Annotated[list[str], msgspec.Meta(min_length=1)]]
+    networks: dict[str, Network]
+    optimizers: dict[str, Optimizer]
+    train: Train
+    data: dict[str, DataSet]
+    check: Check
+    constants: dict[str, Constant] = {}
+    draws: dict[str, Draw] = {}
+    presets: dict[str, dict[str, Any]] = {}
+    opens: str | None = None
+    pairs: Literal["AtoB", "BtoA"] | None = None
+    scores: list[Literal["classes", "overlap", "kept"]] = []
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A resolved recipe: everything that decides a run's numbers, and nothing else.
+
+    Two runs with equal recipes, on the same data, are the same run. `methods` are what a model can
+    be asked besides taking a step, each with the names of the batch's entries that it is given.
+    `levels` are the heights and widths of a picture's pyramid, the coarsest first. `pairs` says
+    which picture of a pair is the input, `scores` what a test measures.
+    """
+
+    question: str
+    title: str
+    class_name: str
+    methods: dict[str, list[str]]
+    preset: str
+    dataset: str
+    image_shape: tuple[int, int, int]
+    augment: Augment
+    constants: dict[str, Constant]
+    networks: dict[str, Network]
+    optimizers: dict[str, Optimizer]
+    draws: dict[str, Draw]
+    train: Train
+    levels: list[tuple[int, int]] = []
+    pairs: Literal["AtoB", "BtoA"] | None = None
+    scores: list[Literal["classes", "overlap", "kept"]] = []
+    seed: int = 0
+    dtype: Literal["float32", "float64"] = "float32"
+
+    @property
+    def sizes(self) -> dict[str, Constant]:
+        """The names that a size expression may use; `side` is the shorter of height and width.
+
+        The sides of a pyramid's levels have the level's number: height1, width1, height2 ….
+        """
+        channels, height, width = self.image_shape
+        own = {"channels": channels, "height": height, "width": width, "side": min(height, width)}
+        for level, (high, wide) in enumerate(self.levels, 1):
+            own |= {f"height{level}": high, f"width{level}": wide}
+        return {**self.constants, **own}
+
+    @property
+    def read_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width in which pictures are read, before a part is cut out."""
+        channels, height, width = self.image_shape
+        return channels, height + 2 * self.augment.crop, width + 2 * self.augment.crop
+
+
+def from_json(text: str) -> Recipe:
+    """The recipe that `to_json` wrote. Raises msgspec.ValidationError on anything else."""
+    return msgspec.json.decode(text, type=Recipe)
+
+
+def to_json(recipe: Recipe) -> str:
+    """One line of JSON that `from_json` reads back to an equal recipe."""
+    return msgspec.json.encode(recipe).decode()
+
+
+def difference(old: Recipe, new: Recipe) -> str | None:
+    """The first key in which two recipes differ, with both values; None when they are equal."""
+    return _difference(msgspec.to_builtins(old), msgspec.to_builtins(new), "")
+
+
+def _difference(old: Any, new: Any, key: str) -> str | None:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in {**old, **new}:
+            below = f"{key}.{name}" if key else name
+            found = _difference(old.get(name), new.get(name), below)
+            if found:
+                return found
+        return None
+    return None if old == new else f"{key} was {old!r} and is now {new!r}"

@@ -1,0 +1,37 @@
+"""The first value of every parameter of a recipe, from its seed alone."""
+
+import math
+
+from knock import noise
+from knock.recipe.layers import Parameter, networks
+from knock.recipe.schema import Recipe
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def initial_weights(recipe: Recipe) -> dict[str, NDArray[np.float64]]:
+    """Every parameter's first value, keyed `network.layer.weight`, drawn from the recipe's seed."""
+    weights = {}
+    for placed in networks(recipe).values():
+        for parameter in placed.parameters:
+            key = f"{placed.name}.{parameter.name}"
+            weights[key] = _first_value(parameter, recipe.seed, f"weights/{key}")
+    return weights
+
+
+def _first_value(p: Parameter, seed: int, name: str) -> NDArray[np.float64]:
+    match p.first:
+        case "zeros":
+            return np.zeros(p.shape)
+        case "ones":
+            return np.ones(p.shape)
+        case "normal":
+            return noise.normal(seed, 0, name, p.shape, std=p.std)
+        case "glorot_uniform":  # Glorot & Bengio 2010, equation 16
+            limit = math.sqrt(6.0 / (p.fan_in + p.fan_out))
+        case "he_uniform":  # He et al. 2015, equation 10, as a uniform of the same variance
+            limit = math.sqrt(6.0 / p.fan_in)
+        case _:
+            raise ValueError(f"no initial value {p.first!r}")
+    return noise.uniform(seed, 0, name, p.shape, -limit, limit)

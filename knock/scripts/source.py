@@ -1,0 +1,72 @@
+"""The text of a script, or of a notebook as one, and its syntax tree."""
+
+import ast
+import importlib.util
+import symtable
+from dataclasses import dataclass
+from pathlib import Path
+
+from knock.errors import UserError
+from knock.scripts import notebook
+from knock.scripts.load import describe
+
+Definition = ast.FunctionDef | ast.ClassDef
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file's text, and its syntax tree."""
+
+    path: Path
+    text: str
+    tree: ast.Module
+
+    @classmethod
+    def read(cls, path: Path) -> "Source":
+        """A script, or a notebook as one. Raises UserError where it is missing, or no Python."""
+        try:
+            if notebook.is_notebook(path):
+                text = notebook.source(path)
+            else:
+                text = importlib.util.decode_source(path.read_bytes())
+        except FileNotFoundError:
+            raise UserError(f"no file {path}") from None
+        except OSError as error:
+            raise UserError(f"cannot read {path}: {error.strerror}") from None
+        except (SyntaxError, ValueError) as error:  # ValueError: no text
+            raise UserError(f"{path} does not run: {describe(error, path)}") from None
+        return cls.parse(path, text)
+
+    @classmethod
+    def parse(cls, path: Path, text: str) -> "Source":
+        """The source of a text that stands, or stood, in the file at `path`.
+
+        Raises UserError where it is no Python, or nested more deeply than Python can read.
+        """
+        try:
+            tree = ast.parse(text, str(path))
+            symtable.symtable(text, str(path), "exec")  # finds what the parser lets through
+            return cls(path, text, tree)
+        except (
+            SyntaxError,
+            ValueError,
+            RecursionError,
+            MemoryError,
+        ) as error:  # ValueError: a zero
+            raise UserError(f"{path} does not run: {describe(error, path)}") from None
+
+    @property
+    def bound(self) -> set[str]:
+        """Every name that the file gives a meaning to, a method as `GAN.generate`."""
+        table = symtable.symtable(self.text, str(self.path), "exec")
+        return {one.get_name() for one in table.get_symbols() if one.is_assigned()} | {
+            f"{node.name}.{method.name}"
+            for node in self.tree.body
+            if isinstance(node, ast.ClassDef)
+            for method in methods(node)
+        }
+
+
+def methods(node: ast.ClassDef) -> list[ast.FunctionDef]:
+    """The methods of a class, in its order."""
+    return [one for one in node.body if isinstance(one, ast.FunctionDef)]

@@ -1,0 +1,126 @@
+"""A learner's file with some of its functions taken from our answer, made by the syntax trees.
+
+So one part can be looked at by itself: all others are right. Nothing is written anywhere. What is
+the learner's keeps the name and the lines of their file, what is ours those of ours; so an error
+names the line that the learner sees, and whoever looks up the source of a function finds it.
+"""
+
+import ast
+import copy
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from types import CodeType
+
+from knock.scripts.source import Definition, Source, methods
+
+
+def splice(mine: Source, ours: Source, taken: Collection[str]) -> CodeType:
+    """`mine` with the functions and methods called `taken` as `ours` has them.
+
+    A class whose methods are all taken is taken whole, with its bases. Whatever else of ours these
+    need, an import or a helper, is added where `mine` has nothing of that name.
+    """
+    given = {node.name: node for node in ours.tree.body if isinstance(node, Definition)}
+    whole = {name for name, node in given.items() if _is_whole(node, taken)}
+    foreign = {*whole, *taken}
+    body: list[ast.stmt] = []
+    for node in mine.tree.body:
+        named = node.name if isinstance(node, Definition) else None
+        other = given.get(named) if named else None
+        if other is not None and named in whole:
+            body.append(other)
+        elif isinstance(node, ast.ClassDef) and isinstance(other, ast.ClassDef):
+            body.append(_mixed(node, other, taken))
+        else:
+            body.append(node)
+    bound = mine.bound
+    defined = {node.name for node in mine.tree.body if isinstance(node, Definition)}
+    # What is no function in `mine`, but a partial or the like, has its name taken last.
+    body += [given[name] for name in whole if name in bound - defined]
+    added = _needed(ours.tree.body, [given[n] for n in whole | _owners(taken)], whole, bound)
+    foreign |= {node.name for node in added if isinstance(node, Definition)}
+    place = _head(body)
+    body[place:place] = added
+    made = ast.Module(body, [])
+    return _relabelled(compile(made, str(mine.path), "exec", dont_inherit=True), foreign, ours.path)
+
+
+def _is_whole(node: Definition, taken: Collection[str]) -> bool:
+    if isinstance(node, ast.FunctionDef):
+        return node.name in taken
+    own = methods(node)
+    return bool(own) and all(f"{node.name}.{one.name}" in taken for one in own)
+
+
+def _owners(taken: Collection[str]) -> set[str]:
+    """The classes that the taken methods are in."""
+    return {name.split(".")[0] for name in taken if "." in name}
+
+
+def _mixed(mine: ast.ClassDef, ours: ast.ClassDef, taken: Collection[str]) -> ast.ClassDef:
+    """A class of the learner's with some methods of ours in the place of theirs."""
+    given = {one.name: one for one in methods(ours) if f"{ours.name}.{one.name}" in taken}
+    there = {one.name for one in methods(mine)}
+    made = copy.copy(mine)
+    made.body = [
+        given.get(one.name, one) if isinstance(one, ast.FunctionDef) else one for one in mine.body
+    ]
+    made.body += [one for name, one in given.items() if name not in there]
+    return made
+
+
+def _needed(
+    ours: Sequence[ast.stmt], nodes: Iterable[ast.stmt], whole: set[str], bound: set[str]
+) -> list[ast.stmt]:
+    """The statements of ours that some nodes of it need and nothing else gives, in our order."""
+    missing = whole - bound
+    found: list[ast.stmt] = []
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        loaded = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+        for statement in ours:
+            gives = _gives(statement) - bound
+            if statement not in found and gives & (loaded | missing):
+                found.append(statement)
+                waiting.append(statement)
+    return [statement for statement in ours if statement in found]
+
+
+def _gives(statement: ast.stmt) -> set[str]:
+    """The names that a statement of ours gives a meaning to."""
+    if isinstance(statement, Definition):
+        return {statement.name}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {one.asname or one.name.split(".")[0] for one in statement.names}
+    if isinstance(statement, ast.Assign):
+        names = (one for one in ast.walk(statement) if isinstance(one, ast.Name))
+        return {one.id for one in names if isinstance(one.ctx, ast.Store)}
+    return set()
+
+
+def _head(body: list[ast.stmt]) -> int:
+    """Where the first statement stands that is no docstring and no import."""
+    for place, node in enumerate(body):
+        text = place == 0 and isinstance(node, ast.Expr)
+        if not text and not isinstance(node, ast.Import | ast.ImportFrom):
+            return place
+    return len(body)
+
+
+def _relabelled(code: CodeType, foreign: Collection[str], path: Path) -> CodeType:
+    """The same code, with all that is in functions and classes called `foreign` from `path`."""
+    constants = tuple(
+        one
+        if not isinstance(one, CodeType)
+        else _moved(one, path)
+        if one.co_qualname in foreign
+        else _relabelled(one, foreign, path)
+        for one in code.co_consts
+    )
+    return code.replace(co_consts=constants)
+
+
+def _moved(code: CodeType, path: Path) -> CodeType:
+    constants = tuple(_moved(c, path) if isinstance(c, CodeType) else c for c in code.co_consts)
+    return code.replace(co_consts=constants, co_filename=str(path))

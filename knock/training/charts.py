@@ -1,0 +1,146 @@
+"""Loss curves, sheets that compare runs, and points in a plane."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from knock.files import write_atomically
+from knock.training.pictures import Pixels, grid
+
+import numpy as np
+from numpy.typing import NDArray
+
+_DECADE = 10  # losses that span less are read more easily on a plain axis
+
+
+def curve(path: Path, curves: Mapping[str, Mapping[str, Sequence[float]]], title: str) -> None:
+    """Draw losses over steps: {label: columns of a loss log}, one axis for each loss."""
+    figure, axes = _figure(_losses(curves), height=3.2)
+    _draw_curves(axes, curves)
+    figure.suptitle(title)
+    _save(path, figure)
+
+
+def sheet(
+    path: Path,
+    title: str,
+    rows: Mapping[str, Pixels],
+    curves: Mapping[str, Mapping[str, Sequence[float]]],
+    table: Sequence[Sequence[str]],
+) -> None:
+    """One sheet that compares runs: a row of pictures each, their loss curves, and a table.
+
+    `rows` maps a label to N×H×W×C pixels, the same test images in every column; the table's first
+    row is its head.
+    """
+    from matplotlib.figure import Figure
+
+    count, height, width, _ = next(iter(rows.values())).shape
+    picture, curve_height, line = 1.05, 2.4, 0.27  # inches
+    band = picture * height / width
+    names = _losses(curves)
+    down, across = _arranged(len(names))
+    sizes = [band * len(rows), curve_height * down, line * (len(table) + 1)]
+    label_width = 1.15
+    total = sum(sizes) + 0.5
+    figure = Figure(figsize=(picture * count + label_width + 0.15, total))
+    figure.suptitle(title, fontsize=12, y=1 - 0.12 / total, va="top")
+    left = label_width / figure.get_figwidth()
+    right = 1 - 0.15 / figure.get_figwidth()
+    top = 1 - 0.42 / total
+    for number, (label, row) in enumerate(rows.items()):
+        bottom = top - (number + 1) * band / total
+        axis = figure.add_axes((left, bottom, right - left, band / total), anchor="W")
+        axis.imshow(grid([row]), interpolation="nearest")
+        axis.set_axis_off()
+        figure.text(left - 0.01, bottom + band / total / 2, label, ha="right", va="center")
+    share = (right - left) / across
+    wide = (1.0, 0.8, 0.74, 0.74)[across - 1]  # the rest is for the next one's numbers
+    bottom = (sizes[2] + 0.5) / total
+    axes = [
+        figure.add_axes(
+            (
+                left + i % across * share,
+                bottom + (down - 1 - i // across) * curve_height / total,
+                share * wide,
+                (curve_height - 0.75) / total,
+            )
+        )
+        for i in range(len(names))
+    ]
+    _draw_curves(axes, curves)
+    axis = figure.add_axes((0.02, 0.0, 0.96, sizes[2] / total))
+    axis.set_axis_off()
+    drawn = axis.table(cellText=table[1:], colLabels=table[0], loc="center", edges="horizontal")
+    drawn.auto_set_font_size(False)
+    letters = sum(max(map(len, column)) for column in zip(*table, strict=True))
+    drawn.set_fontsize(9 * min(1.0, 115 / letters))  # so that a row of many losses fits
+    drawn.auto_set_column_width(range(len(table[0])))
+    drawn.scale(1.1, 1.25)
+    _save(path, figure)
+
+
+def scatter(path: Path, points: NDArray[Any], labels: NDArray[Any], classes: Sequence[str]) -> None:
+    """Draw points (N×z, z at least 1) in the plane of their first two numbers, a colour a class."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 6.4), layout="constrained")
+    axis = figure.subplots()
+    x, y = points[:, 0], points[:, min(1, points.shape[1] - 1)]
+    for number, name in enumerate(classes or ("all",)):
+        mine = labels == number if classes else slice(None)
+        axis.scatter(x[mine], y[mine], s=9, alpha=0.6, linewidths=0, color=f"C{number}", label=name)
+    axis.set_aspect("equal", adjustable="datalim")
+    axis.set_xlabel("first number of μ")
+    axis.set_ylabel("second number of μ")
+    axis.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", markerscale=2.5, frameon=False)
+    _save(path, figure)
+
+
+def _losses(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
+    return list(dict.fromkeys(n for columns in curves.values() for n in columns if n != "step"))
+
+
+def _arranged(count: int) -> tuple[int, int]:
+    """How many rows of axes, and how many axes in each: at most four, and rows alike."""
+    down = -(-count // 4)
+    return down, -(-count // down)
+
+
+def _figure(names: Sequence[str], height: float) -> tuple[Any, Any]:
+    # Figure, not pyplot: nothing global, no window, and safe from any thread.
+    from matplotlib.figure import Figure
+
+    down, across = _arranged(len(names))
+    figure = Figure(figsize=(5.5 * across, height * down), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(down, across)).ravel()
+    for unused in axes[len(names) :]:
+        unused.remove()
+    return figure, axes[: len(names)]
+
+
+def _draw_curves(axes: Any, curves: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
+    """Lines over each other: the first the widest, so that equal curves all stay visible."""
+    widths = np.linspace(1 + 0.8 * (len(curves) - 1), 0.8, len(curves))
+    for axis, name in zip(axes, _losses(curves), strict=True):
+        for (label, columns), width in zip(curves.items(), widths, strict=True):
+            axis.plot(columns["step"], columns[name], label=label, linewidth=width)
+        axis.set_xlabel("step")
+        axis.set_title(name, fontsize=10)
+        lowest = min(min(columns[name]) for columns in curves.values())
+        highest = max(max(columns[name]) for columns in curves.values())
+        if lowest > 0 and highest > _DECADE * lowest:
+            axis.set_yscale("log")
+        axis.grid(alpha=0.3)
+    if len(curves) > 1:
+        axes[0].legend(fontsize=9)
+
+
+def _save(path: Path, figure: Any) -> None:
+    import io
+
+    buffer = io.BytesIO()
+    # Without the software's name in the file, the same run writes the same bytes.
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    write_atomically(path, buffer.getvalue())

@@ -1,0 +1,49 @@
+"""The folders of runs: which there are, which is the newest, and which may be written into."""
+
+from pathlib import Path
+
+from knock.errors import UserError
+from knock.paths import RUNS
+from knock.questions import Question
+from knock.training import checkpoint as checkpoints
+from knock.training import record
+
+
+def refuse_another_run(folder: Path) -> None:
+    """Raise UserError where a folder holds a run, which a new one would overwrite."""
+    if (folder / checkpoints.FILE_NAME).exists() or (folder / record.FILE_NAME).exists():
+        raise UserError(f"{folder} holds a run already; add --resume, or choose another --out")
+
+
+def _runs(question: Question, framework: str) -> list[Path]:
+    base = f"{question.name}_{framework}"
+    found = []
+    for path in RUNS.glob(f"{base}*"):
+        tail = path.name.removeprefix(base)
+        if path.is_dir() and (not tail or (tail[0] == "-" and tail[1:].isdigit())):
+            found.append((int(tail[1:] or 1), path))
+    return [path for _, path in sorted(found)]
+
+
+def newest(question: Question, framework: str) -> Path | None:
+    """The run of an answer with the highest number; None when there is none."""
+    runs = _runs(question, framework)
+    return runs[-1] if runs else None
+
+
+def newest_of(name: str) -> Path:
+    """The run of a question, in whatever framework, whose checkpoint was written last.
+
+    Raises UserError when there is none.
+    """
+    found = [path for path in RUNS.rglob(checkpoints.FILE_NAME) if _is_of(path.parent, name)]
+    if not found:
+        raise UserError(f"no run of {name} in {RUNS}/: train one first, with knock run {name}")
+    return max(found, key=lambda path: (path.stat().st_mtime_ns, path)).parent
+
+
+def _is_of(folder: Path, name: str) -> bool:
+    try:
+        return record.read_run(folder).get("question") == name
+    except UserError:  # another run's damaged record is no reason to stop here
+        return False

@@ -1,0 +1,205 @@
+"""The options of a training run, the same for every answer and for `knock run`."""
+
+import argparse
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from knock import recipe as recipes
+from knock.arguments import OneLineParser, folder, word
+from knock.questions import Question
+
+_MOST_THREADS = 1024
+
+LAST = "last"
+"""What `--resume` and `--test` stand for without a value: the newest run of this answer."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line of a run, checked word by word; None where nothing was said.
+
+    `changes` is the tree that overrides the recipe, with the keys of the recipe file.
+    """
+
+    dataset: str | None
+    data: Path | None
+    preset: str | None
+    seed: int | None
+    dtype: str | None
+    changes: dict[str, Any]
+    size: tuple[int, int] | None
+    device: str
+    threads: int | None
+    out: Path | None
+    resume: str | None
+    test: str | None
+    quiet: bool
+
+
+def parser(question: Question, program: str) -> OneLineParser:
+    """The parser for one question: the common options, and one for each of its constants."""
+    tree = recipes.read(question.recipe_file)
+    sets = list(tree.get("data", {}))
+    presets = list(tree.get("presets", {}))
+    made = OneLineParser(
+        prog=program,
+        allow_abbrev=False,
+        description=f"Question {question.label}: {question.title}. Without options: "
+        f"data set {sets[0]}, preset {recipes.DEFAULT_PRESET}.",
+    )
+    what = made.add_argument_group("what is trained")
+    what.add_argument("--dataset", type=word, metavar="NAME", help=f"one of: {', '.join(sets)}")
+    what.add_argument("--data", type=folder, metavar="FOLDER", help="where the pictures are")
+    what.add_argument("--size", type=_size, metavar="N|HxW", help="side of the pictures, pixels")
+    what.add_argument("--preset", type=word, metavar="NAME", help=f"one of: {', '.join(presets)}")
+    what.add_argument("--steps", type=_positive, metavar="N", help="training steps")
+    what.add_argument(
+        "--batch-size", type=_up_to(recipes.LARGEST_BATCH), metavar="N", help="pictures a step"
+    )
+    what.add_argument("--lr", type=_rate, metavar="X", help="learning rate")
+    what.add_argument("--seed", type=_seed, metavar="N", help="another seed, another run (0)")
+    for name, value in tree.get("constants", {}).items():
+        what.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=f"constant_{name}",
+            type=type(value),
+            metavar="N",
+            help=f"the recipe's constant {name!r} ({value})",
+        )
+    if "pairs" in tree:
+        what.add_argument(
+            "--direction",
+            choices=("AtoB", "BtoA"),
+            help=f"which picture of a pair is the input ({tree['pairs']})",
+        )
+    how = made.add_argument_group("how and where")
+    add_how(how)
+    how.add_argument("--dtype", choices=("float32", "float64"), help="float type (float32)")
+    how.add_argument("--sample-every", type=_positive, metavar="N", help="steps between pictures")
+    how.add_argument("--save-every", type=_positive, metavar="N", help="steps between checkpoints")
+    how.add_argument("--out", type=folder, metavar="FOLDER", help="the run's folder (runs/…)")
+    how.add_argument("--quiet", action="store_true", help="no progress bar")
+    go_on = made.add_mutually_exclusive_group()
+    go_on.add_argument(
+        "--resume",
+        type=word,
+        nargs="?",
+        const=LAST,
+        metavar="RUN",
+        help="go on with a run of any framework",
+    )
+    go_on.add_argument(
+        "--test",
+        type=word,
+        nargs="?",
+        const=LAST,
+        metavar="RUN",
+        help="no training: show what a run learnt",
+    )
+    return made
+
+
+def parse(question: Question, program: str, words: Sequence[str]) -> Options:
+    """Read a command line. Raises UserError for what cannot be meant; exits after `--help`."""
+    found = parser(question, program).parse_args(words)
+    train = {
+        "steps": found.steps,
+        "batch_size": found.batch_size,
+        "sample_every": found.sample_every,
+        "save_every": found.save_every,
+    }
+    prefix = "constant_"
+    constants = {k.removeprefix(prefix): v for k, v in vars(found).items() if k.startswith(prefix)}
+    changes: dict[str, Any] = {"train": _said(train), "constants": _said(constants)}
+    if getattr(found, "direction", None):
+        changes["pairs"] = found.direction
+    if found.lr is not None:
+        changes["lr"] = found.lr
+    return Options(
+        dataset=found.dataset,
+        data=found.data,
+        preset=found.preset,
+        seed=found.seed,
+        dtype=found.dtype,
+        changes=changes,
+        size=found.size,
+        device=found.device,
+        threads=found.threads,
+        out=found.out,
+        resume=found.resume,
+        test=found.test,
+        quiet=found.quiet,
+    )
+
+
+def _said(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _positive(word: str) -> int:
+    value = int(word) if re.fullmatch("[+-]?[0-9]{1,18}", word) else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {word!r}")
+    return value
+
+
+def _up_to(most: int) -> Callable[[str], int]:
+    def count(word: str) -> int:
+        value = _positive(word)
+        if value > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most}, not {word!r}")
+        return value
+
+    return count
+
+
+def _seed(word: str) -> int:
+    if not re.fullmatch("[0-9]{1,18}", word):
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {word!r}")
+    return int(word)
+
+
+def _rate(word: str) -> float:
+    try:
+        value = float(word)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value <= 1.0:
+        raise argparse.ArgumentTypeError(f"must lie above 0 and at most at 1, not {word!r}")
+    return value
+
+
+def _size(word: str) -> tuple[int, int]:
+    sides = [_positive(side) for side in re.split("[x×]", word)]
+    most = recipes.LARGEST_SIDE
+    if len(sides) > 2 or max(sides) > most:
+        raise argparse.ArgumentTypeError(
+            f"must be a side or height x width of at most {most} pixels, not {word!r}"
+        )
+    return sides[0], sides[-1]
+
+
+def add_how(group: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """Add the options that say on what to compute."""
+    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    threads = _up_to(_MOST_THREADS)
+    group.add_argument(
+        "--threads", type=threads, metavar="N", help="CPU threads (all cores but one)"
+    )
+
+
+def spare_cores() -> int:
+    """All cores but the one that draws batches and writes checkpoints.
+
+    A framework whose threads have to wait for a core loses more than that core is worth: PyTorch
+    was measured ten times slower with two threads on two cores, one of them busy.
+    """
+    if hasattr(os, "sched_getaffinity"):  # Linux: the cores that this process may use
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, cores - 1)

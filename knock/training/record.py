@@ -1,0 +1,116 @@
+"""What a run leaves beside its checkpoint: `run.json`, its last pictures as numbers, its scores."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import knock
+from knock.errors import UserError
+from knock.files import write_atomically
+from knock.training.checkpoint import Checkpoint
+
+import msgspec
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+FILE_NAME = "run.json"
+
+
+def of_run(
+    made: Checkpoint,
+    *,
+    device: str,
+    history: tuple[dict[str, Any], ...],
+    first_step: int,
+    seconds: float,
+    losses: Mapping[str, float],
+    data_folder: Path | None,
+    threads: int | None,
+) -> dict[str, Any]:
+    """Everything needed to take the run again, and how it went.
+
+    `history` has an entry for each stretch that one framework took without a stop.
+    """
+    stretch = {
+        "framework": made.framework,
+        "from_step": first_step,
+        "to_step": made.step,
+        "seconds": round(seconds, 3),
+        "device": device,
+        "threads": threads,
+        "versions": {"knock": knock.__version__, "numpy": np.__version__, **made.versions},
+    }
+    return of_checkpoint(made, history=[*history, stretch], losses=losses, data_folder=data_folder)
+
+
+def of_checkpoint(
+    made: Checkpoint,
+    *,
+    history: Sequence[dict[str, Any]],
+    losses: Mapping[str, float],
+    data_folder: Path | None,
+) -> dict[str, Any]:
+    """What `run.json` says of a checkpoint: what was trained, on what, by whom, how far."""
+    return {
+        "question": made.recipe.question,
+        "framework": made.framework,
+        "step": made.step,
+        "losses": dict(losses),
+        "data": str(data_folder.resolve()) if data_folder else None,
+        "recipe": msgspec.to_builtins(made.recipe),
+        "history": list(history),
+    }
+
+
+def write_scores(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write `test.json`: what a test of the run said, whole or not at all."""
+    write_atomically(folder / "test.json", json.dumps(content, indent=2) + "\n")
+
+
+def write_run(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write `run.json`, whole or not at all."""
+    write_atomically(folder / FILE_NAME, json.dumps(content, indent=2) + "\n")
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """A run's `run.json`; empty where there is none. Raises UserError when it is damaged."""
+    path = folder / FILE_NAME
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not (
+            isinstance(found["history"], list)
+            and all(isinstance(stretch, dict) for stretch in found["history"])
+            and isinstance(found["losses"], dict)
+            and isinstance(found["data"], str | None)
+        ):
+            raise ValueError("not a run's")
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        raise UserError(f"{path} cannot be read: it is damaged, or not a run's") from None
+    return dict(found)
+
+
+def data_folder(run: Mapping[str, Any]) -> Path | None:
+    """Where a run's data were, if that was said; `run` is what `read_run` gave."""
+    return Path(run["data"]) if run.get("data") else None
+
+
+def write_pictures(path: Path, rows: Mapping[str, NDArray[np.uint8]]) -> None:
+    """Keep rows of pictures (each N×H×W×C) as numbers, for sheets that compare runs."""
+    rows = {name: np.ascontiguousarray(row) for name, row in rows.items()}
+    order = {"order": json.dumps(list(rows))}  # safetensors sorts by name
+    write_atomically(path, safetensors.numpy.save(rows, order))
+
+
+def read_pictures(path: Path) -> dict[str, NDArray[np.uint8]]:
+    """What `write_pictures` wrote. Raises UserError when it is missing or damaged."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            order = json.loads((file.metadata() or {})["order"])
+            return {name: file.get_tensor(name) for name in order}
+    except (OSError, KeyError, ValueError, safetensors.SafetensorError):
+        raise UserError(f"{path} is missing or damaged; train the run anew") from None

@@ -1,0 +1,152 @@
+"""The plain NumPy answers, held against finite differences: they judge all the others."""
+
+from knock import noise, questions, recipe
+from knock.check.trace import batch
+from knock.frameworks import numpy as plain
+from knock.recipe import Layer, Network
+from knock.recipe.layers import place
+from knock.recipe.weights import initial_weights
+from knock.scripts import load as answers
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+CHAINS = {
+    "linear": ([6], [Layer("linear", name="a", out=4)]),
+    "linear without bias": ([6], [Layer("linear", name="a", out=4, bias=False)]),
+    "conv 3 1": ([2, 5, 6], [Layer("conv", name="a", kernel=3, pad=1, out=3)]),
+    "conv 5 2": ([2, 6, 8], [Layer("conv", name="a", kernel=5, stride=2, pad=2, out=3)]),
+    "tconv 2 2": ([3, 3, 4], [Layer("tconv", name="a", kernel=2, stride=2, out=2)]),
+    "tconv 5 2": (
+        [3, 3, 4],
+        [Layer("tconv", name="a", kernel=5, stride=2, pad=2, out_pad=1, out=2)],
+    ),
+    "maxpool": ([2, 4, 6], [Layer("maxpool", kernel=2)]),
+    "relu": ([2, 4, 6], [Layer("relu")]),
+    "leaky_relu": ([2, 4, 6], [Layer("leaky_relu", slope=0.2)]),
+    "tanh": ([2, 4, 6], [Layer("tanh")]),
+    "sigmoid": ([2, 4, 6], [Layer("sigmoid")]),
+    "batch_norm of a map": ([2, 4, 6], [Layer("batch_norm", name="a")]),
+    "batch_norm of a row": ([5], [Layer("batch_norm", name="a")]),
+    "batch_norm of the batch alone": ([2, 4, 6], [Layer("batch_norm", name="a", running=False)]),
+    "a skip": (
+        [2, 4, 6],
+        [
+            Layer("conv", name="a", kernel=3, pad=1, out=3),
+            Layer("keep", of="early"),
+            Layer("tanh"),
+            Layer("concat", of="early"),
+            Layer("conv", name="b", kernel=3, pad=1, out=2),
+        ],
+    ),
+    "reshape": ([2, 4, 6], [Layer("flatten"), Layer("reshape", shape=[4, 2, 6])]),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_gradients_are_the_slopes(name):
+    plain.setup("cpu", "float64")
+    given, chain = CHAINS[name]
+    network = plain.Network(place("net", Network(given, chain), {}))
+    x = noise.normal(0, 0, "x", (3, *given))
+    for i, (key, value) in enumerate(
+        (k, v) for module in network.modules for k, v in module.values.items()
+    ):
+        value[...] = noise.normal(0, i, key, value.shape)
+    weight = noise.normal(0, 0, "weight", network(x).shape)
+    dx = network.backward(weight)
+    learned = [
+        (value, module.gradients[key])
+        for module in network.modules
+        for key, value in module.values.items()
+        if not key.startswith("running_")
+    ]
+    arrays, gradients = [x, *(value for value, _ in learned)], [g for _, g in learned]
+    for array, gradient in zip(arrays, [dx, *gradients], strict=True):
+        direction = noise.normal(0, 1, f"d{array.shape}", array.shape)
+        kept, step, ends = array.copy(), 1e-6, []
+        for sign in (1, -1):
+            array[...] = kept + sign * step * direction
+            ends.append((network(x) * weight).sum())
+        array[...] = kept
+        assert (ends[0] - ends[1]) / (2 * step) == pytest.approx((gradient * direction).sum())
+
+
+# A distance summed over a picture is so large that its last digit hides a small slope.
+WITHOUT = {"wgan": {"clip": 1e9}, "alpha_gan": {"l1_weight": 0.01}}
+WHOLE = {
+    ("pix2pix", "generator"): lambda told, c: told["generator"] + c["l1_weight"] * told["l1"],
+    ("alpha_gan", "encoder"): lambda told, c: told["encoder"] + c["l1_weight"] * told["l1"],
+    ("alpha_gan", "generator"): lambda told, c: told["generator"] + c["l1_weight"] * told["l1"],
+    ("wgan", "critic"): lambda told, c: -told["wasserstein"],
+    ("wgan_gp", "critic"): lambda told, c: (
+        c["penalty_weight"] * told["penalty"] - told["wasserstein"]
+    ),
+}
+"""What a network's gradients are the slopes of, where the step tells it in parts."""
+
+
+@pytest.mark.parametrize(
+    "question",
+    [q for q in questions.all_questions() if q.reference_file.is_file() and not q.opens],
+    ids=str,
+)
+def test_a_reference_steps_downhill_along_its_slopes(question, monkeypatch):
+    """One step's first moment is (1 − β₁) times the slope of the loss that the step returns.
+
+    With nothing updated in it: a generator's loss is taken with the discriminator's new weights.
+    """
+    plain.setup("cpu", "float64")
+    # RMSprop keeps no first moment, and a slope ends where weights are clipped.
+    monkeypatch.setattr(plain, "RMSprop", plain.Adam)
+    monkeypatch.setattr(plain, "SGD", plain.Adam)
+    resolved = recipe.load_check(question.recipe_file)
+    resolved = replace(resolved, constants=resolved.constants | WITHOUT.get(question.name, {}))
+    made = answers.model_class(
+        answers.load(question.reference_file), resolved.class_name, question.reference_file
+    )
+    first = dict(initial_weights(resolved))
+    still = {
+        n: replace(o, lr=0.0, algorithm="adam", betas=(0.0, 0.9))
+        for n, o in resolved.optimizers.items()
+    }
+    resolved = replace(resolved, optimizers=still)
+
+    def loss_and_state(weights):
+        model = made(resolved)
+        plain.write(model, resolved, weights)
+        return model.train_step(batch(resolved, 1)), plain.read(model, resolved)
+
+    _, state = loss_and_state(first)
+    for key, weight in first.items():
+        if ".running_" in key:
+            continue
+        ((name, settings),) = ((n, o) for n, o in still.items() if key.split(".")[0] in o.networks)
+        loss = settings.networks[0] if len(still) > 1 else "loss"
+        direction = noise.normal(0, 1, key, weight.shape)
+        ends = []
+        for sign in (1, -1):
+            losses, _ = loss_and_state({**first, key: weight + sign * 1e-7 * direction})
+            whole = WHOLE.get((question.name, loss), lambda told, constants: told[loss])  # noqa: B023
+            ends.append(whole(losses, resolved.constants))
+        slope = (ends[0] - ends[1]) / 2e-7
+        gradient = state[f"{name}.{key}.m"] / (1 - settings.betas[0])
+        assert slope == pytest.approx((gradient * direction).sum(), rel=1e-5, abs=1e-7), key
+
+
+def test_adam_takes_the_papers_steps():
+    """By hand for one weight with gradients 2 and −1, learning rate 0.1, betas (0.5, 0.75)."""
+    plain.setup("cpu", "float64")
+    settings = recipe.Optimizer("adam", ["net"], 0.1, (0.5, 0.75))
+    network = plain.Network(
+        place("net", Network([1], [Layer("linear", name="a", out=1, bias=False)]), {})
+    )
+    module, adam = network.modules[0], plain.Adam(settings, network)
+    module.gradients["weight"] += 2.0
+    adam.update()
+    assert module.values["weight"][0, 0] == pytest.approx(-0.1, abs=1e-9)  # m̂ = 2, v̂ = 4
+    module.gradients["weight"] += -1.0
+    adam.update()
+    m, v = 0.0 / 0.75, (0.75 * 1.0 + 0.25 * 1.0) / 0.4375  # (0.5·1 − 0.5·1); v₁ = 1
+    assert module.values["weight"][0, 0] == pytest.approx(-0.1 - 0.1 * m / np.sqrt(v), abs=1e-9)
