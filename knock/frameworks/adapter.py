@@ -1,7 +1,8 @@
 """What every framework's adapter offers to the rest of the package.
 
 An adapter is a module with these functions. It alone imports its framework; everybody else speaks
-NumPy, in PyTorch's layout (images N×C×H×W, weights as `knock.recipe.layers.Parameter` describes them).
+NumPy, in PyTorch's layout (images N×C×H×W, weights as described by
+`knock.recipe.layers.Parameter`).
 """
 
 from collections.abc import Mapping
