@@ -11,7 +11,6 @@ from knock import cli, frameworks, recipe
 from knock.check import check, explain_mistakes, explain_numbers, trace
 from knock.check import judge as parts
 from knock.check.trace import Trace
-from knock.commands import check as command
 from knock.errors import UserError
 from knock.frameworks import numpy as plain
 from knock.questions import Question, all_questions, find
@@ -632,6 +631,8 @@ def test_a_command_for_all_frameworks_fails_with_any(monkeypatch):
         return SimpleNamespace(returncode=int("keras" in words))
 
     monkeypatch.setattr(subprocess, "run", answered)
-    assert command.run("ae", None, None, 5) == 1
+    with pytest.raises(SystemExit) as left:
+        cli.main(["check", "ae", "--ours", "--seed", "5"])
+    assert left.value.code == 1
     names = ("pytorch", "keras", "chainer")
     assert asked == [["check", "ae", "--ours", "--framework", n, "--seed", "5"] for n in names]

@@ -2,9 +2,11 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import signal
 
+from knock import __version__ as knock_version
 from knock import cli, frameworks, paths
 from tests.helpers import TINY, answer, knock, one_line, run
 
@@ -13,10 +15,16 @@ import pytest
 needs_torch = pytest.mark.skipif("pytorch" not in frameworks.installed(), reason="needs PyTorch")
 
 
+LIGHT = ("--help", "--version", "list", "hint", "chekc")
+"""What needs no NumPy either."""
+
+
 @pytest.mark.parametrize(
     "words",
     [
         ["--help"],
+        ["--version"],
+        ["chekc"],
         ["list"],
         ["doctor"],
         ["run", "ae", "--help"],
@@ -36,6 +44,7 @@ def test_no_framework_is_imported_for(words):
         f"try: main({words})\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'tensorflow', 'keras', 'chainer', 'matplotlib', 'sklearn'}\n"
+        f"heavy |= {set() if words[0] not in LIGHT else {'numpy', 'asyncio'}}\n"
         "print('IMPORTED', sorted(heavy & set(sys.modules)))\n"
     )
     done = run("-c", program, cwd=paths.ROOT)
@@ -258,3 +267,46 @@ def test_what_runs_write_is_not_for_git():
     ignored = (paths.ROOT / ".gitignore").read_text().split()
     assert "/runs/" in ignored
     assert "/.venv/" in ignored
+
+
+# The words themselves
+
+
+def test_help_shows_every_command_once_in_its_group(knock):
+    code, out, _ = knock("--help")
+    assert code == 0
+    shown = re.findall(r"^  (\w+) ", out, re.MULTILINE)
+    assert shown == cli.names()
+    modules = {one.stem for one in (paths.PACKAGE / "commands").glob("[a-z]*.py")}
+    assert set(shown) == modules, "a command without a group, or a group without its command"
+    heads = [line.split(":")[0] for line in out.splitlines() if re.match(r"[A-Z]\w+: ", line)]
+    assert heads == ["Learn", "Train", "Teach", "Author"]
+
+
+@pytest.mark.parametrize("name", cli.names())
+def test_each_command_explains_itself(name, knock):
+    code, out, err = knock(name, "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"usage: knock {name}")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("chekc", "no command 'chekc'; did you mean 'check'? (see knock --help)"),
+        ("strat", "no command 'strat'; did you mean 'start'? (see knock --help)"),
+        ("fly", f"no command 'fly'; choose from: {', '.join(cli.names())} (see knock --help)"),
+        ("--verison", "unknown option '--verison' (see knock --help)"),
+        ("", f"no command ''; choose from: {', '.join(cli.names())} (see knock --help)"),
+    ],
+)
+def test_a_mistyped_command_is_guessed(typed, said, knock):
+    assert knock(typed) == (2, "", f"knock: {said}\n")
+
+
+def test_without_a_command_the_help_is_named(knock):
+    assert knock() == (2, "", "knock: which command? knock --help shows them\n")
+
+
+def test_the_version_is_shown(knock):
+    assert knock("--version") == (0, f"knock {knock_version}\n", "")

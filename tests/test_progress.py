@@ -150,7 +150,7 @@ def test_it_is_the_last_one_or_the_one_in_that_framework_or_where_it_would_be(
 
 
 def test_our_own_answers_are_checked_as_ever(knock, tmp_path, monkeypatch):
-    monkeypatch.setattr("knock.commands.check.check", lambda *_: [])
+    monkeypatch.setattr("knock.check.check", lambda *_: [])
     code, out, _ = knock("check", "gan", str(paths.ANSWERS / "gan_keras.py"))
     assert (code, out.splitlines()[1:]) == (0, ["  0 passed, 0 failed"])
     assert not (tmp_path / "my").exists()

@@ -4,10 +4,10 @@ import os
 import shutil
 
 from knock import frameworks, paths
-from knock.commands import verify as command
 from knock.frameworks import numpy as plain
 from knock.questions import Question, all_questions, find, mistakes
 from knock.verify import folder
+from knock.verify.report import report
 from knock.verify.trial import Trial
 
 import pytest
@@ -199,7 +199,7 @@ def numpy_only(copied, monkeypatch):
 
 
 def test_the_command_says_what_is_there(numpy_only, capsys):
-    assert command.run(["ae"], None, False) == 0
+    assert report(["ae"], None, False) == 0
     head, *lines = capsys.readouterr().out.splitlines()
     assert head == "01 ae: Autoencoder"
     tried = ["PyTorch: answer", "PyTorch: starter", "PyTorch: 1 mistakes named"]
@@ -208,7 +208,7 @@ def test_the_command_says_what_is_there(numpy_only, capsys):
 
 def wrong(numpy_only, capsys) -> list[str]:
     """What the command finds fault with."""
-    assert command.run(["ae"], "pytorch", False) == 1
+    assert report(["ae"], "pytorch", False) == 1
     lines = capsys.readouterr().out.splitlines()
     place = next(k for k, line in enumerate(lines) if line.startswith("  ✗"))
     return lines[place : place + 2]
@@ -247,7 +247,7 @@ def test_a_mistake_that_is_not_as_told_is_found(old, new, said, numpy_only, caps
 
 def test_the_table_says_what_came_back_and_why_nothing_did(numpy_only, monkeypatch, capsys):
     monkeypatch.setattr(frameworks, "installed", lambda: ["pytorch", "keras"])
-    assert command.run(["ae"], None, True) == 0
+    assert report(["ae"], None, True) == 0
     told = capsys.readouterr().out.splitlines()
     assert told[1:5] == ["## 01 ae", "", "| mistake | PyTorch | Keras |", "| --- | --- | --- |"]
     assert told[5].startswith("| summed | ✓ loss: loss is summed over everything instead of ")

@@ -1,6 +1,23 @@
-"""The commands of `knock`, a module for each word of the command line.
+"""The commands of `knock`: a module for each, which is named like its word on the command line.
 
-Each has `HELP`, its line in `knock --help`; `add_arguments`, which adds its words to a parser; and
-`run`, which does it and returns an exit code. A module imports what its command needs within `run`,
-so that `knock --help` reads all of them and still answers at once.
+A module has `HELP`, its line in `knock --help`; `add_arguments`, which adds its words to a parser;
+and `run`, which does the work and returns an exit code. It imports within `run` what its command
+needs, so that `knock --help`, which reads all of these modules, answers at once. Two more names are
+needed by a few: `TAKES_MORE`, where words that the parser does not know are passed on to `run`, and
+`OWN_HELP`, where `--help` is among them.
 """
+
+from argparse import ArgumentParser, Namespace
+from typing import Protocol
+
+
+class Command(Protocol):
+    """What a module of this package offers."""
+
+    HELP: str
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the words that the command takes."""
+
+    def run(self, found: Namespace, rest: list[str]) -> int:
+        """Do it; 0 when done, 1 when a check or test failed. Raises UserError for bad input."""

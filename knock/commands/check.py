@@ -1,51 +1,67 @@
-"""`knock check`: a learner's parts, and the results of the whole as a table."""
+"""`knock check`: is an answer right, part by part?"""
 
 import os
 import subprocess
 import sys
-from pathlib import Path
-from typing import NoReturn
-from unittest import mock
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, NoReturn
 
-from knock import frameworks, paths
-from knock.check import parts as learner
-from knock.check.judge import Result, check
+from knock import paths
+from knock.arguments import file
 from knock.errors import UserError
-from knock.learner import answers, progress
-from knock.questions import Question, find
 
-_MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
+if TYPE_CHECKING:
+    from knock.questions import Question
+
+HELP = "check an answer part by part, on small sizes"
 
 
-def run(word: str, framework: str | None, file: Path | None, seed: int, ours: bool = False) -> int:
+def add_arguments(parser: ArgumentParser) -> None:
+    """Which answer, whose, with which numbers."""
+    parser.add_argument("question", help="number or name")
+    parser.add_argument("file", nargs="?", type=file, help="else what you began or checked last")
+    parser.add_argument("--framework", "-f", help="in this one; else read off the file's name")
+    parser.add_argument("--ours", action="store_true", help="our answer, in one framework or all")
+    parser.add_argument("--seed", type=int, default=0, help="other weights and batches")
+
+
+def run(found: Namespace, rest: list[str]) -> int:
     """Check one answer; 0 when all of it passed, 1 otherwise.
 
     Without a file it is the learner's own, which `knock start` or an earlier check knows; where
-    there is none, or with `ours`, it is ours in every installed framework.
+    there is none, or with `--ours`, it is ours in every installed framework.
     """
-    question = find(word)
-    if ours and file is not None:
+    from unittest import mock
+
+    from knock import check, frameworks
+    from knock.check import parts, report
+    from knock.learner import answers, progress
+    from knock.questions import find
+
+    question, framework, file, seed = find(found.question), found.framework, found.file, found.seed
+    if found.ours and file is not None:
         raise UserError(f"either --ours or {file}, not both")
-    if not ours and file is None:
+    if not found.ours and file is None:
         framework, file = answers.known(question, framework) or (framework, None)
     if framework is None and file is not None:
         framework = frameworks.of_file(file)
     if framework is None:
         return _all(question, seed)
-    title = f"{question.label} in {frameworks.FRAMEWORKS[framework].title}: "
+    title = f"{question.label} in {frameworks.find(framework).title}: "
     if file is None or file.resolve().parent == paths.ANSWERS:
-        results = check(question, framework, file, seed)
-        print(title + str(file or question.answer(framework).name), table(results), sep="\n")
-        return 0 if all(r.status != "failed" for r in results) else 1
+        results = check.check(question, framework, file, seed)
+        shown = file or question.answer(framework).name
+        print(f"{title}{shown}", report.table(results), sep="\n")
+        return 0 if all(one.status != "failed" for one in results) else 1
     before = progress.digest(file)  # it may be saved again while it is being checked
     with mock.patch.object(os, "_exit", _leave):
-        report = learner.look(question, framework, file, seed)
-    print(f"{title}{file}", lines(report), sep="\n")
-    if report.results is not None:
-        print("", table(report.results), sep="\n")
-    passed = before if report.passed else ""
-    progress.checked(question, framework, file, report.done, passed, *report.at)
-    return 0 if report.passed else 1
+        seen = parts.look(question, framework, file, seed)
+    print(f"{title}{file}", report.lines(seen), sep="\n")
+    if seen.results is not None:
+        print("", report.table(seen.results), sep="\n")
+    passed = before if seen.passed else ""
+    progress.checked(question, framework, file, seen.done, passed, *seen.at)
+    return 0 if seen.passed else 1
 
 
 def _leave(code: int) -> NoReturn:
@@ -53,8 +69,10 @@ def _leave(code: int) -> NoReturn:
     raise SystemExit(code)
 
 
-def _all(question: Question, seed: int) -> int:
+def _all(question: "Question", seed: int) -> int:
     """Every installed framework, each in a process of its own, as a user would run it."""
+    from knock import frameworks
+
     names = [name for name in frameworks.installed() if name in question.answered_in]
     if not names:
         raise UserError("no framework is installed; knock doctor says how to get one")
@@ -63,26 +81,3 @@ def _all(question: Question, seed: int) -> int:
         words = ["check", question.name, "--ours", "--framework", name, "--seed", str(seed)]
         codes.append(subprocess.run([sys.executable, "-P", "-m", "knock", *words]).returncode)
     return max(codes)
-
-
-def lines(report: learner.Report) -> str:
-    """A learner's parts as lines for a terminal."""
-    told = []
-    for part in report.parts:
-        to_do = "to do: " if part.status == "to do" else ""
-        line = f"  {learner.MARKS[part.status]} {part.name:<12} {to_do}{part.message}"
-        told.append(line.rstrip())
-    return "\n".join([*told, *([f"  ✗ {'the rest':<12} {report.rest}"] if report.rest else [])])
-
-
-def table(results: list[Result]) -> str:
-    """The results as lines for a terminal."""
-    found = []
-    for r in results:
-        value = "" if r.value is None else f"{r.value:.1e}"
-        allowed = f"≤ {r.tolerance:.0e}" if r.tolerance else "exact"
-        line = f"  {_MARKS[r.status]} {r.name:<12} {value:>8}  {allowed:<7}  {r.message}"
-        found.append(line.rstrip())
-    failed = sum(r.status == "failed" for r in results)
-    passed = sum(r.status == "passed" for r in results)
-    return "\n".join([*found, f"  {passed} passed, {failed} failed"])

@@ -1,31 +1,54 @@
-"""`knock data`: which sets are here, and a sheet of one set's pictures."""
+"""`knock data`: which data sets are here, and a sheet of one set's pictures."""
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from knock import data
-from knock.files import free
-from knock.training import pictures
+HELP = "where the data sets are; with a name, get that one and show some"
 
-import numpy as np
-
-_SHAPES = {"digits": (1, 32, 32), "mnist": (1, 28, 28), "fashion_mnist": (1, 28, 28)}
-_COLOUR = {"cifar10": (3, 32, 32)}
+_SHAPES = {
+    "digits": (1, 32, 32),
+    "mnist": (1, 28, 28),
+    "fashion_mnist": (1, 28, 28),
+    "cifar10": (3, 32, 32),
+}
 _PHOTOGRAPHS = (3, 64, 64)
 _COLUMNS = 8
 
 
-def run(name: str | None, folder: Path | None, out: Path | None) -> int:
-    """Without a name, list the sets; with one, get it and draw a sheet with a row a class.
+def add_arguments(parser: ArgumentParser) -> None:
+    """Which set, where it is, and where the sheet goes."""
+    parser.add_argument("dataset", nargs="?", help="the set's name")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="where its files are")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the sheet (PNG)")
 
-    Raises UserError for an unknown set, and one that cannot be had or read.
+
+def run(found: Namespace, rest: list[str]) -> int:
+    """List the sets, or get one and draw a sheet with a row for each class.
+
+    Raises UserError for an unknown set, and for one that cannot be had or read.
     """
-    if name is None and folder is None:
-        for one in data.status():
-            state = str(one.where or "built in") if one.present else f"not here: {one.how_to_get}"
-            print(f"{one.name:<14} {state}")
-        return 0
-    name = name or "folder"
-    shape = {**_SHAPES, **_COLOUR}.get(name, _PHOTOGRAPHS)
+    if found.dataset is None and found.data is None:
+        return _list()
+    return _show(found.dataset or "folder", found.data, found.out)
+
+
+def _list() -> int:
+    from knock import data
+
+    for one in data.status():
+        state = str(one.where or "built in") if one.present else f"not here: {one.how_to_get}"
+        print(f"{one.name:<14} {state}")
+    return 0
+
+
+def _show(name: str, folder: Path | None, out: Path | None) -> int:
+    from knock import data
+    from knock.files import free
+    from knock.training import pictures
+
+    import numpy as np
+
+    shape = _SHAPES.get(name, _PHOTOGRAPHS)
     found = data.load(name, shape, "train", folder)
     count = len(data.load(name, shape, "test", folder).images)
     print(f"{name}: {len(found.images)} train and {count} test pictures, {shape}")
@@ -35,9 +58,7 @@ def run(name: str | None, folder: Path | None, out: Path | None) -> int:
         print(f"  {class_name or 'all'}: {len(places)}")
         rows.append(found.images[places[:_COLUMNS]])
     path = out or free(Path(f"{name}.png"))
-    enlarge = pictures.enlargement(shape[1])
-    pictures.write_png(
-        path, pictures.grid([row for row in rows if len(row)], pictures.ACROSS), enlarge
-    )
+    sheet = pictures.grid([row for row in rows if len(row)], pictures.ACROSS)
+    pictures.write_png(path, sheet, pictures.enlargement(shape[1]))
     print(path)
     return 0

@@ -6,17 +6,34 @@ import platform
 import shutil
 import subprocess
 import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 
 import knock
-from knock import data, paths
+from knock import paths
 from knock.frameworks import FRAMEWORKS, Framework
+
+HELP = "versions, devices, what is missing and how to get it"
 
 _TOOLS = ("numpy", "opencv-python-headless", "matplotlib", "safetensors", "scikit-learn", "pytest")
 
 
+def add_arguments(parser: ArgumentParser) -> None:
+    """How much is asked."""
+    parser.add_argument("--devices", action="store_true", help="ask each framework for its devices")
+
+
+def run(found: Namespace, rest: list[str]) -> int:
+    """Print it line by line: a framework takes seconds to answer."""
+    for line in devices() if found.devices else overview():
+        print(line, flush=True)
+    return 0
+
+
 def overview() -> Iterator[str]:
     """The first screen, line by line. Imports no framework: versions are read off the disk."""
+    from knock import data
+
     yield f"knock {knock.__version__}, Python {platform.python_version()}, {platform.platform()}"
     free = shutil.disk_usage(".").free // 2**30
     yield f"{os.cpu_count()} CPU cores, {free} GiB of disk free here"

@@ -1,41 +1,25 @@
-"""From the words of `knock explore` to a file: which checkpoint, which data, where to."""
+"""`knock explore`: a trained latent space as a page for a browser."""
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from knock import data
-from knock.errors import UserError
-from knock.explore import page
-from knock.files import write_atomically
-from knock.questions import find
-from knock.training import checkpoint as checkpoints
-from knock.training import record
-from knock.training.folders import newest_of
-
-QUESTION = "vae"
-FILE_NAME = "explore.html"
+HELP = "a trained latent space as an HTML page: knock explore vae"
 
 
-def run(
-    word: str, source: Path | None = None, out: Path | None = None, folder: Path | None = None
-) -> Path:
-    """Write the page of the checkpoint `source` (a run's folder, or a file), and return its path.
+def add_arguments(parser: ArgumentParser) -> None:
+    """Which run, with which pictures, and where the page goes."""
+    parser.add_argument("question", help="vae, or its number")
+    parser.add_argument(
+        "run", nargs="?", type=Path, help="a run's folder or a checkpoint; without it, the newest"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the page (RUN/explore.html)")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="where the set's files are")
 
-    Without `source` the newest run of the question under runs/ is taken; without `out` the page
-    goes beside the checkpoint; `folder` is where the data set's files are, if the run's own record
-    does not say so. Raises UserError where any of them cannot be used.
-    """
-    question = find(word)
-    if question.name != QUESTION:
-        raise UserError(
-            f"question {question.label} has no latent space to walk through: knock explore "
-            f"{QUESTION}"
-        )
-    if out is not None and out.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"--out must name an HTML file, as in page.html, not {out}")
-    source = source or newest_of(question.name)
-    found, home = checkpoints.load_of(question.name, source)
-    folder = folder or record.data_folder(record.read_run(home))
-    pictures = data.load(found.recipe.dataset, found.recipe.image_shape, "test", folder)
-    path = out or home / FILE_NAME
-    write_atomically(path, page.make(found, pictures))
-    return path
+
+def run(found: Namespace, rest: list[str]) -> int:
+    """Write the page."""
+    from knock.explore.write import write
+
+    path = write(found.question, found.run, found.out, found.data)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; open it in a browser")
+    return 0

@@ -1,69 +1,79 @@
 """`knock notebook`: an answer, a starter, or a learner's own file as a notebook."""
 
 import os
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from knock import frameworks, paths, recipe
+from knock import paths
+from knock.arguments import file
 from knock.errors import UserError
-from knock.learner import answers, progress
-from knock.notebook.make import make
-from knock.questions import Question, find
-from knock.scripts import starter
-from knock.scripts.notebook import SUFFIX, is_notebook, require
-from knock.scripts.source import Source
+
+if TYPE_CHECKING:
+    from knock.questions import Question
+
+HELP = "an answer as a notebook, for Jupyter and Colab"
 
 
-def write(
-    word: str,
-    framework: str | None,
-    file: Path | None,
-    begin: bool,
-    out: Path | None,
-    force: bool,
-) -> str:
-    """Write a notebook; what there is to say about it.
+def add_arguments(parser: ArgumentParser) -> None:
+    """Which answer, whose, and where the notebook goes."""
+    parser.add_argument("question", help="number or name")
+    parser.add_argument("file", nargs="?", type=file, help="your answer; without it, ours")
+    parser.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
+    parser.add_argument("--starter", action="store_true", help="with its parts left to you")
+    parser.add_argument("--out", type=file, metavar="FILE", help="(my/NAME_FRAMEWORK.ipynb)")
+    parser.add_argument("--force", action="store_true", help="keep the old file under a new name")
 
-    Of `file`, of a starter with `begin`, or else of our answer. Without `framework` it is the one
-    in a file's name, or the first that is installed. A file that is there already is kept beside
-    the new one with `force`, and refused without. Raises UserError, with everything as it was.
+
+def run(found: Namespace, rest: list[str]) -> int:
+    """Write a notebook of a file, of a starter with `--starter`, or else of our answer.
+
+    Without `--framework` it is the one in a file's name, or the first that is installed. A file
+    that exists already is kept beside the new one with `--force`, and refused without. Raises
+    UserError, with everything as it was.
     """
+    from knock import frameworks, recipe
+    from knock.learner import answers, progress
+    from knock.notebook.make import make
+    from knock.questions import find
+    from knock.scripts import starter
+    from knock.scripts.notebook import SUFFIX, is_notebook, require
+    from knock.scripts.source import Source
+
     require("jupytext")
-    question = find(word)
+    question, framework, file = find(found.question), found.framework, found.file
     if file is not None:
-        if begin:
+        if found.starter:
             raise UserError(f"either --starter or {file}, not both")
         if is_notebook(file):
             raise UserError(f"{file} is a notebook already")
         framework = framework or frameworks.of_file(file)
-    elif framework is None and out is not None:
-        framework = frameworks.in_name(out)
+    elif framework is None and found.out is not None:
+        framework = frameworks.in_name(found.out)
     framework = question.framework(framework)
-    theirs = begin or file is not None
-    path = out or _usual(question, framework, theirs)
+    usual = answers.file_of(question, framework).with_suffix(SUFFIX)
+    theirs = found.starter or file is not None
+    # Ours and the learner's do not get in each other's way.
+    path = found.out or (usual if theirs else usual.with_stem(f"{usual.stem}_answer"))
     if not is_notebook(path):
         raise UserError(f"--out must name a notebook, as in {path.stem or 'mine'}{SUFFIX}")
-    answers.refuse(path, force)
-    written = f"{progress.FOLDER}/{question.name}_{framework}_notebook.py" if theirs else None
+    answers.refuse(path, found.force)
+    written = f"{paths.MY}/{question.name}_{framework}_notebook.py" if theirs else None
     source = Source.read(file or question.answer(framework)).text
-    if begin:
+    if found.starter:
         command = f'check("{question.name}", "{framework}", "{written}")'
         source = starter.make(source, recipe.parts(question.recipe_file), command)
     kept = answers.put(path, make(question, framework, source, written, _page(question, path)))
-    if begin:
+    if found.starter:
         progress.begun(question, framework, path)
-    told = [f"{path}: {question.label} in {frameworks.FRAMEWORKS[framework].title}"]
+    print(f"{path}: {question.label} in {frameworks.FRAMEWORKS[framework].title}")
     if kept is not None:
-        told.append(f"What you had there is now {kept}")
-    return "\n".join([*told, "Open it in Jupyter, or upload it to Colab, and run all cells"])
+        print(f"What you had there is now {kept}")
+    print("Open it in Jupyter, or upload it to Colab, and run all cells")
+    return 0
 
 
-def _usual(question: Question, framework: str, theirs: bool) -> Path:
-    """Ours and the learner's are not in each other's way."""
-    path = answers.file_of(question, framework).with_suffix(SUFFIX)
-    return path if theirs else path.with_stem(f"{path.stem}_answer")
-
-
-def _page(question: Question, path: Path) -> str:
+def _page(question: "Question", path: Path) -> str:
     """The question's page; a link to it from a notebook that lies in the repository, too."""
     page, folder = question.folder / "README.md", path.resolve().parent
     shown = page.relative_to(paths.ROOT).as_posix()

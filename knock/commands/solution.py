@@ -1,34 +1,53 @@
-"""Our answer, for those who have found their own, or who would rather read on."""
+"""`knock solution`: our answer, for those who have found their own, or would rather read on."""
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from knock import frameworks
+from knock.arguments import file
 from knock.errors import UserError, tell
-from knock.learner import answers, progress
-from knock.questions import Question, find
+
+if TYPE_CHECKING:
+    from knock.questions import Question
+
+HELP = "our answer, once yours passes its check"
 
 
-def show(word: str, framework: str | None, file: Path | None, give_up: bool) -> int:
-    """Print our answer once every part of the learner's passes, or at once with `give_up`.
+def add_arguments(parser: ArgumentParser) -> None:
+    """The answer to what, and the learner's own."""
+    parser.add_argument("question", help="number or name")
+    parser.add_argument("file", nargs="?", type=file, help="yours (my/NAME_FRAMEWORK.py)")
+    parser.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
+    parser.add_argument("--give-up", action="store_true", help="show it without a check")
 
-    A file that is as it was when it passed is not checked again. Without `framework` it is the one
-    in the file's name; without a file, it is the learner's last. Returns 0, or 1 where something
-    has not passed. Raises UserError where there is nothing to check.
+
+def run(found: Namespace, rest: list[str]) -> int:
+    """Print our answer once every part of the learner's passes, or at once with `--give-up`.
+
+    A file that is as it was when it passed is not checked again. Without `--framework` it is the
+    one in the file's name; without a file, it is the learner's last. Returns 1 where something has
+    not passed. Raises UserError where there is nothing to check.
     """
-    question = find(word)
-    if file is not None:
-        framework = question.framework(framework or frameworks.of_file(file))
-        path = file
+    from knock import frameworks
+    from knock.learner import answers
+    from knock.questions import find
+
+    question = find(found.question)
+    if found.file is not None:
+        framework = question.framework(found.framework or frameworks.of_file(found.file))
+        path: Path = found.file
+    elif (known := answers.known(question, found.framework)) is not None:
+        framework, path = known
     else:
-        framework, path = _last(question, framework)
-    if not give_up:
+        framework = question.framework(found.framework)
+        path = answers.file_of(question, framework)
+    if not found.give_up:
         if not path.is_file():
             raise UserError(
                 f"no file {path} to check; knock start {question.name} begins one, and --give-up "
                 "shows our answer all the same"
             )
-        failed = _failed(question, framework, path)
-        if failed:
+        if failed := _failed(question, framework, path):
             tell(
                 f"{path} has not passed yet ({', '.join(failed)}); "
                 f"{answers.check_command(question, framework, path)} says why, and --give-up shows "
@@ -39,19 +58,13 @@ def show(word: str, framework: str | None, file: Path | None, give_up: bool) -> 
     return 0
 
 
-def _last(question: Question, framework: str | None) -> tuple[str, Path]:
-    """The framework and the file that were last worked on, or where one would be begun."""
-    if (found := answers.known(question, framework)) is not None:
-        return found
-    framework = question.framework(framework)
-    return framework, answers.file_of(question, framework)
-
-
-def _failed(question: Question, framework: str, path: Path) -> list[str]:
+def _failed(question: "Question", framework: str, path: Path) -> list[str]:
     """What of a check fails."""
+    from knock.learner import progress
+
     known = progress.of(question, framework)
     if known is not None and known.path.resolve() == path.resolve() and known.passes:
         return []
     from knock.check.judge import check  # brings in much, for a command that may not need it
 
-    return [r.name for r in check(question, framework, path) if r.status == "failed"]
+    return [one.name for one in check(question, framework, path) if one.status == "failed"]

@@ -1,51 +1,22 @@
-"""`knock watch`: what is watched, and how it begins and ends."""
+"""`knock watch`: a learner's answer is checked again at every save."""
 
-import contextlib
-import queue
-import signal
-from collections.abc import Iterator
-from pathlib import Path
+from argparse import ArgumentParser, Namespace
 
-from knock import frameworks
-from knock.errors import UserError
-from knock.learner import answers
-from knock.learner.watch import keys
-from knock.learner.watch.session import KEYS, Event, Session
-from knock.questions import find
+from knock.arguments import file
+
+HELP = "check your answer again at every save; keys for a hint and for more"
 
 
-def run(word: str, framework: str | None, file: Path | None, poll: bool) -> int:
-    """Watch a learner's answer until `q` is pressed; 0.
-
-    It is `file`, or the one that is remembered. Raises UserError where there is none.
-    """
-    question = find(word)
-    if file is None:
-        framework, file = answers.remembered(question, framework)
-    framework = question.framework(framework or frameworks.of_file(file))
-    if not file.is_file():
-        raise UserError(f"no file {file}")
-    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-    with _ended_in_order(), keys.listening(events.put) as pressed:
-        print(KEYS if pressed else "No keys, for lack of a terminal to press them on: Ctrl-C ends.")
-        session: Session | None = Session(events, question, framework, file, poll, pressed)
-        while session is not None:
-            with session:
-                session = session.follow()
-    return 0
+def add_arguments(parser: ArgumentParser) -> None:
+    """What is watched, and how."""
+    parser.add_argument("question", help="number or name")
+    parser.add_argument("file", nargs="?", type=file, help="else what you began or checked last")
+    parser.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
+    parser.add_argument("--poll", action="store_true", help="look often: no file events come here")
 
 
-@contextlib.contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Let what ends a program at once unwind it, so that no check is left running behind it."""
+def run(found: Namespace, rest: list[str]) -> int:
+    """Watch until `q` is pressed."""
+    from knock.learner.watch.loop import watch
 
-    def leave(number: int, _: object) -> None:
-        raise SystemExit(128 + number)
-
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    old = {getattr(signal, name): signal.signal(getattr(signal, name), leave) for name in names}
-    try:
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
+    return watch(found.question, found.framework, found.file, found.poll)

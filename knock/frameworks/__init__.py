@@ -8,10 +8,12 @@ import importlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from knock.errors import UserError, tell
-from knock.frameworks.adapter import Adapter
+
+if TYPE_CHECKING:  # it needs NumPy, which takes longer to import than `knock list` takes in all
+    from knock.frameworks.adapter import Adapter
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,12 @@ def of_file(file: Path) -> str:
     return found
 
 
-def load(name: str) -> Adapter:
+def load(name: str) -> "Adapter":
     """Import a framework's adapter. Raises UserError when unknown or not installed."""
     framework = find(name)
     if framework.missing:
         raise UserError(missing_line(framework))
-    return cast(Adapter, importlib.import_module(f"knock.frameworks.{name}"))
+    return cast("Adapter", importlib.import_module(f"knock.frameworks.{name}"))
 
 
 def require(name: str) -> None:

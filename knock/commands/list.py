@@ -1,0 +1,20 @@
+"""`knock list`: the questions, and the frameworks that each is answered in."""
+
+from argparse import ArgumentParser, Namespace
+
+HELP = "the questions, and the frameworks that each is answered in"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """None."""
+
+
+def run(found: Namespace, rest: list[str]) -> int:
+    """Print a line for each question."""
+    from knock.questions import all_questions
+
+    known = all_questions()
+    label, title = max(len(q.label) for q in known), max(len(q.title) for q in known)
+    for one in known:
+        print(f"{one.label:<{label}}  {one.title:<{title}}  {', '.join(one.answered_in)}")
+    return 0

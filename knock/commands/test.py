@@ -1,0 +1,26 @@
+"""`knock test`: the test suite."""
+
+import importlib.util
+import subprocess
+import sys
+from argparse import ArgumentParser, Namespace
+
+from knock import paths
+from knock.errors import UserError
+
+HELP = "run the test suite (further words go to pytest)"
+TAKES_MORE = True
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """None of its own."""
+
+
+def run(found: Namespace, rest: list[str]) -> int:
+    """Run pytest on all cores; its exit code."""
+    paths.require_repository()
+    if not (importlib.util.find_spec("pytest") and importlib.util.find_spec("xdist")):
+        raise UserError('the tests need pytest and pytest-xdist: pip install -e ".[test]"')
+    # A file to a worker: what a file's tests share is made once.
+    command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "loadfile", *rest]
+    return subprocess.run(command, cwd=paths.ROOT).returncode

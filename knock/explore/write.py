@@ -1,0 +1,41 @@
+"""From a run to a file: which checkpoint is shown, with which data, and where the page goes."""
+
+from pathlib import Path
+
+from knock import data
+from knock.errors import UserError
+from knock.explore import page
+from knock.files import write_atomically
+from knock.questions import find
+from knock.training import checkpoint as checkpoints
+from knock.training import record
+from knock.training.folders import newest_of
+
+QUESTION = "vae"
+FILE_NAME = "explore.html"
+
+
+def write(
+    word: str, source: Path | None = None, out: Path | None = None, folder: Path | None = None
+) -> Path:
+    """Write the page of the checkpoint `source` (a run's folder, or a file), and return its path.
+
+    Without `source` the newest run of the question under runs/ is taken; without `out` the page
+    goes beside the checkpoint; `folder` is where the data set's files are, if the run's own record
+    does not say so. Raises UserError where any of them cannot be used.
+    """
+    question = find(word)
+    if question.name != QUESTION:
+        raise UserError(
+            f"question {question.label} has no latent space to walk through: knock explore "
+            f"{QUESTION}"
+        )
+    if out is not None and out.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"--out must name an HTML file, as in page.html, not {out}")
+    source = source or newest_of(question.name)
+    found, home = checkpoints.load_of(question.name, source)
+    folder = folder or record.data_folder(record.read_run(home))
+    pictures = data.load(found.recipe.dataset, found.recipe.image_shape, "test", folder)
+    path = out or home / FILE_NAME
+    write_atomically(path, page.make(found, pictures))
+    return path
