@@ -190,10 +190,9 @@ def numpy_only(copied, monkeypatch):
     monkeypatch.setattr(frameworks, "installed", lambda: ["pytorch"])
     (copied.folder / "mistakes.toml").write_text(
         '[[mistakes]]\nname = "summed"\npart = "loss"\nsaid = "summed over everything"\n'
-        'pytorch = [["(difference**2).mean()", "(difference**2).sum()"]]\n'
+        'pytorch = [["np.square(difference).mean()", "np.square(difference).sum()"]]\n'
         'tensorflow = "why"\nkeras = "not"\nchainer = "now"\n'
     )
-    rewrite('step = ["', 'step = ["far", "')(copied.recipe_file)
     return copied, answer
 
 
@@ -214,23 +213,22 @@ def wrong(numpy_only, capsys) -> list[str]:
 
 
 def test_an_answer_that_does_not_pass_is_found(numpy_only, capsys):
-    rewrite("(difference**2).mean()", "2 * (difference**2).mean()")(numpy_only[1])
+    rewrite("np.square(difference).mean()", "2 * np.square(difference).mean()")(numpy_only[1])
     said = wrong(numpy_only, capsys)
     assert said[0] == "  ✗ PyTorch: answer"
     assert said[1].startswith("      loss: loss is doubled")
 
 
 def test_parts_that_name_nothing_of_the_answer_are_found(numpy_only, capsys):
-    rewrite('"far", "', '"')(numpy_only[0].recipe_file)
-    text = numpy_only[0].recipe_file.read_text(encoding="utf-8")
-    numpy_only[0].recipe_file.write_text(text.replace("Autoencoder.", "Other."), encoding="utf-8")
+    for name in ("reconstruction_loss", "Autoencoder."):
+        rewrite(name, "Other.")(numpy_only[0].recipe_file)
     assert wrong(numpy_only, capsys)[0] == "  ✗ PyTorch: starter"
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('mean()"', 'mean(0)"', "no longer fits the answer: '(difference**2).mean(0)'"),
+        ('mean()"', 'mean(0)"', "no longer fits the answer: 'np.square(difference).mean(0)'"),
         ('.sum()"', '.mean()"', "nothing is red; loss should be"),
         ('"loss"', '"gradients"', "loss is red (loss is summed over everything"),
         ('"loss"', '"forward"', "only loss is red (loss is summed over everything"),
