@@ -116,6 +116,26 @@ def test_what_the_judge_can_plant_a_check_names(question, tmp_path):
             assert named["forward"] == f"{', '.join(wrong)}: {one.said}"
 
 
+def test_suspects_are_kept_until_a_file_of_the_question_changes(tmp_path):
+    small, judge = recipe.load_check(find("ae").recipe_file), tmp_path / "reference.py"
+    shutil.copy(REFERENCE, judge)
+    assert suspects.of(judge, plain, small).own == ()
+    table = tmp_path / mistakes.FILE_NAME
+    shutil.copy(mistakes.file_of(find("ae")), table)
+    known = suspects.of(judge, plain, small)
+    assert known.planted and suspects.of(judge, plain, small) is known
+    text = table.read_text(encoding="utf-8")
+    table.write_text(text.replace("the root is taken", "a root is taken"), encoding="utf-8")
+    other = suspects.of(judge, plain, small)
+    assert "a root is taken of the mean squared difference" in set(other.planted) - set(
+        known.planted
+    )
+    judge.write_text("changed = True\n", encoding="utf-8")
+    with pytest.raises(UserError, match="the mistake no longer fits the answer"):
+        _ = suspects.of(judge, plain, small).planted
+    assert suspects.of(judge, object(), small).own == ()
+
+
 def test_a_mistake_that_gives_all_losses_is_told_before_one_that_gives_a_single_one():
     right = {"a": 1.0, "b": 1.0, "c": 1.0}
     mistaken = {

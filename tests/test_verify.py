@@ -97,6 +97,12 @@ def rewrite(old: str, new: str):
 
 
 HERE = "questions/01_ae"
+RIGHT = "np.square(difference).mean(), 2 * difference / difference.size"
+WRONG = "np.abs(difference).mean(), np.sign(difference) / difference.size"
+ABSOLUTE = "the differences are taken absolute instead of squared"
+ROOT = """'''
+root = np.sqrt(np.square(difference).mean())
+    return root, difference / difference.size / root'''"""
 DAMAGE = {
     "recipe": (f"{HERE}/recipe.toml", rewrite("lr =", "rate ="), "recipe.toml: "),
     "recipe of a preset": (
@@ -165,10 +171,54 @@ DAMAGE = {
         rewrite("summed over everything instead of averaged", "times as large"),
         "the loss is summed: 'times as large' does not say what was done",
     ),
+    "mistakes that only the judge knows, without a name": (
+        f"{HERE}/mistakes.toml",
+        rewrite("the root is taken of the mean squared difference", "the numbers differ"),
+        "a mistake with a row `numpy`: 'the numbers differ' does not say what was done",
+    ),
     "mistakes in three frameworks": (
         f"{HERE}/mistakes.toml",
         rewrite('keras = [["ops.mean(", "ops.sum("]]\n', ""),
         "the loss is summed: plant it in keras, or say why it is not",
+    ),
+    "reference that a mistake no longer fits": (
+        f"{HERE}/reference.py",
+        rewrite("np.square(difference)", "(difference**2)"),
+        "reference.py, when the root is taken of the mean squared difference: the mistake no "
+        "longer fits the answer: 'return np.square(",
+    ),
+    "reference with two places for a mistake": (
+        f"{HERE}/mistakes.toml",
+        rewrite(f'"{RIGHT}"', '"images"'),
+        f"{ABSOLUTE}: the mistake has 8 places, and must have one: 'images'",
+    ),
+    "reference that a mistake breaks": (
+        f"{HERE}/mistakes.toml",
+        rewrite("root = np.sqrt", "roots = np.sqrt"),
+        "the root is taken of the mean squared difference: NameError: name 'root' is not defined",
+    ),
+    "reference that a mistake does not change": (
+        f"{HERE}/mistakes.toml",
+        rewrite(WRONG, RIGHT),
+        f"the same numbers come out when nothing is wrong, and when {ABSOLUTE}",
+    ),
+    "reference with two names for one mistake": (
+        f"{HERE}/mistakes.toml",
+        rewrite(ROOT, f'"return {WRONG}"'),
+        f"the same numbers come out when {ABSOLUTE}, and when the root is taken",
+    ),
+    "reference with one name for two mistakes": (
+        f"{HERE}/mistakes.toml",
+        rewrite('"the root is taken of the mean squared difference"', f'"{ABSOLUTE}"'),
+        f"two mistakes with the same words: {ABSOLUTE}",
+    ),
+    "reference that evaluates in other words": (
+        f"{HERE}/reference.py",
+        rewrite(
+            "return self.decoder(self.encoder(images))",
+            "return framework.evaluate((self.decoder), framework.evaluate(self.encoder, images))",
+        ),
+        "reference.py: write framework.evaluate(self.NETWORK, …)",
     ),
 }
 

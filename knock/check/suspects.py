@@ -142,5 +142,5 @@ def of(path: Path, judge: Adapter, recipe: Recipe) -> Suspects:
 def _kept(
     path: Path, table: Path | None, texts: tuple[bytes, ...], judge: Any, recipe: str
 ) -> Suspects:
-    own = mistakes.suspects(table) if table else []
+    own = mistakes.suspects(table) if table else ()
     return Suspects(path, judge, recipes.from_json(recipe), own)
