@@ -44,7 +44,7 @@ def draw():
     for k, picture in enumerate(_pyramid(recipe, reference), 1):
         low = None
         if k > 1:
-            low = reference.along_sides(reference.enlarging, coarser, recipe.levels[k - 1])
+            low = reference.enlarge(coarser, recipe.levels[k - 1])
             start, x = x, x + WAY
             _part(axis, x, BACK, low, f"low  l{_below(k)} = u(I{_below(k - 1)})", CODE)
             _operator(axis, start, x, BACK, "u")
@@ -70,7 +70,7 @@ def _pyramid(recipe, reference):
     index = np.flatnonzero(found.labels == label)[place]
     pictures = [to_unit(found.images[index : index + 1], "float64")]
     for sides in recipe.levels[-2::-1]:
-        pictures.insert(0, reference.along_sides(reference.shrinking, pictures[0], sides))
+        pictures.insert(0, reference.shrink(pictures[0], sides))
     return pictures
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -456,6 +457,21 @@ def test_where_there_is_no_fork_each_job_has_a_process_of_its_own(monkeypatch, t
             found = graded(planted(code), grading.Settings(2, 1 << 28, [Variant()]))
             assert found.parts[LOST].message.startswith(said)
             assert found.parts["codes"].status == "done"
+
+
+@pytest.mark.parametrize("name", ["recipe.toml", "reference.py", "mistakes.toml"])
+def test_a_version_is_another_when_a_file_that_a_grade_needs_is(name, monkeypatch, tmp_path):
+    shutil.copytree(paths.QUESTIONS, tmp_path / "questions")
+    monkeypatch.setattr(paths, "QUESTIONS", tmp_path / "questions")
+    before = schedule.version()
+    with (paths.QUESTIONS / QUESTION.folder.name / name).open("a", encoding="utf-8") as file:
+        file.write("# more\n")
+    assert schedule.version() != before
+
+
+def test_a_submission_sees_of_a_question_only_its_recipe(tmp_path):
+    built = stripped_copy.build(tmp_path)
+    assert {path.name for path in (built / "questions").rglob("*.*")} == {"recipe.toml"}
 
 
 # What comes out of a submission's process is not trusted

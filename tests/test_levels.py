@@ -113,17 +113,14 @@ def asked(adapter):
     """A framework's adapter, its answer's module, and how to ask d or u of NumPy pictures."""
     if adapter == "numpy":
         module, at = answers.load(LAPGAN.reference_file), plain
-        d = lambda images, sides: module.along_sides(module.shrinking, images, sides)  # noqa: E731
-        u = lambda images, sides: module.along_sides(module.enlarging, images, sides)  # noqa: E731
     else:
         module, at = answers.load(answer("lapgan", adapter)), frameworks.load(adapter)
-        d, u = module.shrink, module.enlarge
     at.setup("cpu", "float64", 1)
 
     def call(operator):
         return lambda images, sides: at.to_numpy(operator(at.to_device({"x": images})["x"], sides))
 
-    return call(d), call(u)
+    return call(module.shrink), call(module.enlarge)
 
 
 STEPS = [((28, 28), (14, 14)), ((14, 14), (8, 8)), ((96, 96), (64, 64)), ((21, 40), (9, 33))]

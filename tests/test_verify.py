@@ -98,6 +98,12 @@ def rewrite(old: str, new: str):
 
 
 HERE = "questions/01_ae"
+RIGHT = "np.square(difference).mean(), 2 * difference / difference.size"
+WRONG = "np.abs(difference).mean(), np.sign(difference) / difference.size"
+ABSOLUTE = "the differences are taken absolute instead of squared"
+ROOT = """'''
+root = np.sqrt(np.square(difference).mean())
+    return root, difference / difference.size / root'''"""
 DAMAGE = {
     "recipe": (f"{HERE}/recipe.toml", rewrite("lr =", "rate ="), "recipe.toml: "),
     "recipe of a preset": (
@@ -166,10 +172,54 @@ DAMAGE = {
         rewrite("summed over everything instead of averaged", "times as large"),
         "the loss is summed: 'times as large' does not say what was done",
     ),
+    "mistakes that only the judge knows, without a name": (
+        f"{HERE}/mistakes.toml",
+        rewrite("the root is taken of the mean squared difference", "the numbers differ"),
+        "a mistake with a row `numpy`: 'the numbers differ' does not say what was done",
+    ),
     "mistakes in three frameworks": (
         f"{HERE}/mistakes.toml",
         rewrite('keras = [["ops.mean(", "ops.sum("]]\n', ""),
         "the loss is summed: plant it in keras, or say why it is not",
+    ),
+    "reference that a mistake no longer fits": (
+        f"{HERE}/reference.py",
+        rewrite("np.square(difference)", "(difference**2)"),
+        "reference.py, when the root is taken of the mean squared difference: the mistake no "
+        "longer fits the answer: 'return np.square(",
+    ),
+    "reference with two places for a mistake": (
+        f"{HERE}/mistakes.toml",
+        rewrite(f'"{RIGHT}"', '"images"'),
+        f"{ABSOLUTE}: the mistake has 8 places, and must have one: 'images'",
+    ),
+    "reference that a mistake breaks": (
+        f"{HERE}/mistakes.toml",
+        rewrite("root = np.sqrt", "roots = np.sqrt"),
+        "the root is taken of the mean squared difference: NameError: name 'root' is not defined",
+    ),
+    "reference that a mistake does not change": (
+        f"{HERE}/mistakes.toml",
+        rewrite(WRONG, RIGHT),
+        f"the same numbers come out when nothing is wrong, and when {ABSOLUTE}",
+    ),
+    "reference with two names for one mistake": (
+        f"{HERE}/mistakes.toml",
+        rewrite(ROOT, f'"return {WRONG}"'),
+        f"the same numbers come out when {ABSOLUTE}, and when the root is taken",
+    ),
+    "reference with one name for two mistakes": (
+        f"{HERE}/mistakes.toml",
+        rewrite('"the root is taken of the mean squared difference"', f'"{ABSOLUTE}"'),
+        f"two mistakes with the same words: {ABSOLUTE}",
+    ),
+    "reference that evaluates in other words": (
+        f"{HERE}/reference.py",
+        rewrite(
+            "return self.decoder(self.encoder(images))",
+            "return framework.evaluate((self.decoder), framework.evaluate(self.encoder, images))",
+        ),
+        "reference.py: write framework.evaluate(self.NETWORK, …)",
     ),
 }
 
@@ -191,10 +241,9 @@ def numpy_only(copied, monkeypatch):
     monkeypatch.setattr(frameworks, "installed", lambda: ["pytorch"])
     (copied.folder / "mistakes.toml").write_text(
         '[[mistakes]]\nname = "summed"\npart = "loss"\nsaid = "summed over everything"\n'
-        'pytorch = [["(difference**2).mean()", "(difference**2).sum()"]]\n'
+        'pytorch = [["np.square(difference).mean()", "np.square(difference).sum()"]]\n'
         'tensorflow = "why"\nkeras = "not"\nchainer = "now"\n'
     )
-    rewrite('step = ["', 'step = ["far", "')(copied.recipe_file)
     return copied, answer
 
 
@@ -215,23 +264,22 @@ def wrong(numpy_only, capsys) -> list[str]:
 
 
 def test_an_answer_that_does_not_pass_is_found(numpy_only, capsys):
-    rewrite("(difference**2).mean()", "2 * (difference**2).mean()")(numpy_only[1])
+    rewrite("np.square(difference).mean()", "2 * np.square(difference).mean()")(numpy_only[1])
     said = wrong(numpy_only, capsys)
     assert said[0] == "  ✗ PyTorch: answer"
     assert said[1].startswith("      loss: loss is doubled")
 
 
 def test_parts_that_name_nothing_of_the_answer_are_found(numpy_only, capsys):
-    rewrite('"far", "', '"')(numpy_only[0].recipe_file)
-    text = numpy_only[0].recipe_file.read_text(encoding="utf-8")
-    numpy_only[0].recipe_file.write_text(text.replace("Autoencoder.", "Other."), encoding="utf-8")
+    for name in ("reconstruction_loss", "Autoencoder."):
+        rewrite(name, "Other.")(numpy_only[0].recipe_file)
     assert wrong(numpy_only, capsys)[0] == "  ✗ PyTorch: starter"
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('mean()"', 'mean(0)"', "no longer fits the answer: '(difference**2).mean(0)'"),
+        ('mean()"', 'mean(0)"', "no longer fits the answer: 'np.square(difference).mean(0)'"),
         ('.sum()"', '.mean()"', "nothing is red; loss should be"),
         ('"loss"', '"gradients"', "loss is red (loss is summed over everything"),
         ('"loss"', '"forward"', "only loss is red (loss is summed over everything"),

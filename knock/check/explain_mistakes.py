@@ -1,14 +1,15 @@
 """Which known mistake, made by the judge, gives the numbers that a learner got?
 
-Those with the batch are every question's; a judge names more of its own in `MISTAKES`, with what
-then stands in the place of which of its functions.
+Mistakes with the batch, and networks in training mode, are possible in every question. Each has
+more of its own, as changes to the text of its NumPy answer: see `knock.questions.mistakes`.
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+import importlib.util
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from types import CodeType
 from typing import Any
 
 from knock import recipe as recipes
@@ -16,40 +17,75 @@ from knock.check import explain_numbers, trace
 from knock.check.trace import Array, Trace
 from knock.frameworks import numpy as plain
 from knock.frameworks.adapter import Adapter, State
+from knock.questions import mistakes
+from knock.questions.mistakes import Suspect
 from knock.recipe import Recipe
-from knock.scripts import load as answers
 
 
 @dataclass(frozen=True)
 class Suspects:
-    """The numbers of every known mistake, each worked out when it is first asked for."""
+    """The numbers of every known mistake, each worked out when it is first asked for.
+
+    `own` are the question's.
+    """
 
     path: Path
     judge: Adapter
     recipe: Recipe
+    own: Sequence[Suspect] = ()
 
     @functools.cached_property
-    def own(self) -> dict[str, Mapping[str, Any]]:
-        """The mistakes that the judge names."""
-        return getattr(answers.load(self.path), "MISTAKES", {})
+    def planted(self) -> dict[str, CodeType]:
+        """The judge's code with each of the question's mistakes in it, by what is said of it.
+
+        Raises UserError where one no longer fits the judge.
+        """
+        return {
+            one.said: self._code(mistakes.plant_once(self._source, one.numpy)) for one in self.own
+        }
 
     @functools.cached_property
     def steps(self) -> dict[str, tuple[explain_numbers.Losses, State]]:
         """Each mistake's losses in the first step, and the state after it; empty if it fails."""
+        if not self.recipe.optimizers:
+            return {}
         step = functools.partial(trace.first_step, self.path, self.judge, self.recipe)
         return {
             what: step(changed={name: change})
             for what, name, change in explain_numbers.batch_mistakes(self.recipe)
-        } | {what: step(replaced=replaced) for what, replaced in self.own.items()}
+        } | {what: step(code) for what, code in self.planted.items()}
 
     @functools.cached_property
     def outputs(self) -> dict[str, dict[str, Array]]:
         """What each mistake makes of the networks' and the methods' outputs."""
-        made = self.own | (_in_training_mode(self.recipe) if self.judge is plain else {})
-        return {
-            what: trace.other_outputs(self.path, self.judge, self.recipe, replaced)
-            for what, replaced in made.items()
+        outputs = functools.partial(trace.first_outputs, self.path, self.judge, self.recipe)
+        made = self.planted | self._in_training_mode()
+        return {what: outputs(code) for what, code in made.items()}
+
+    @functools.cached_property
+    def _source(self) -> str:
+        return importlib.util.decode_source(self.path.read_bytes())
+
+    def _code(self, text: str) -> CodeType:
+        return compile(text, str(self.path), "exec", dont_inherit=True)
+
+    def _in_training_mode(self) -> dict[str, CodeType]:
+        """The judge with networks that are not in evaluation mode where they should be."""
+        if self.judge is not plain:
+            return {}
+        changes = {
+            name: (f"framework.evaluate(self.{name}, ", f"self.{name}(")
+            for name, network in self.recipe.networks.items()
+            if any(one.layer == "batch_norm" and one.running for one in network.layers)
         }
+        found = [name for name, (old, _) in changes.items() if old in self._source]
+        taken = "batch normalisation takes the batch's statistics instead of the running ones"
+        made = {}
+        for names in [[name] for name in found] + [found][: len(found) > 1]:
+            who = f"the {' and the '.join(names)} {'is' if len(names) == 1 else 'are'}"
+            text = mistakes.plant(self._source, [changes[name] for name in names])
+            made[f"{who} in training mode: {taken}"] = self._code(text)
+        return made
 
     def of_outputs(self, got: Trace, expected: Trace) -> str | None:
         """Which mistake gives the wrong outputs of methods that were got, if any does."""
@@ -98,39 +134,21 @@ class Suspects:
         return None
 
 
-def _in_training_mode(recipe: Recipe) -> dict[str, dict[str, Any]]:
-    """What it looks like when networks are not in evaluation mode where they should be."""
-    normalised = [
-        name
-        for name, network in recipe.networks.items()
-        if any(one.layer == "batch_norm" and one.running for one in network.layers)
-    ]
-
-    def instead(names: Sequence[str]) -> dict[str, Any]:
-        def evaluate(network: plain.Network, *given: Array) -> Array:
-            chosen = (
-                network if network.name in names else functools.partial(plain.evaluate, network)
-            )
-            output: Array = chosen(*given)
-            return output
-
-        return {"framework": SimpleNamespace(**{**vars(plain), "evaluate": evaluate})}
-
-    each = [[name] for name in normalised] + [normalised][: len(normalised) > 1]
-    taken = "batch normalisation takes the batch's statistics instead of the running ones"
-    return {
-        f"the {' and the '.join(names)} {'is' if len(names) == 1 else 'are'} in training mode: "
-        f"{taken}": instead(names)
-        for names in each
-    }
-
-
 def of(path: Path, judge: Adapter, recipe: Recipe) -> Suspects:
-    """The suspects of a judge; the same ones as long as its file is the same."""
+    """The suspects of a judge; the same ones as long as its file and its question's are the same.
+
+    Raises UserError where the question's mistakes cannot be read.
+    """
     hashable: Any = judge  # a module is
-    return _kept(path, path.read_bytes(), hashable, recipes.to_json(recipe))
+    table = path.with_name(mistakes.FILE_NAME)
+    known = table if judge is plain and table.is_file() else None
+    texts = tuple(one.read_bytes() for one in (path, known) if one)
+    return _kept(path, known, texts, hashable, recipes.to_json(recipe))
 
 
 @functools.lru_cache(maxsize=16)
-def _kept(path: Path, text: bytes, judge: Any, recipe: str) -> Suspects:
-    return Suspects(path, judge, recipes.from_json(recipe))
+def _kept(
+    path: Path, table: Path | None, texts: tuple[bytes, ...], judge: Any, recipe: str
+) -> Suspects:
+    own = mistakes.suspects(table) if table else ()
+    return Suspects(path, judge, recipes.from_json(recipe), own)

@@ -158,23 +158,25 @@ def first_step(
     path: Path,
     adapter: Adapter,
     recipe: Recipe,
+    code: CodeType | None = None,
     changed: Mapping[str, Callable[[Array], Array]] = MappingProxyType({}),
-    replaced: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[dict[str, float], State]:
-    """The first step's losses of an answer on a changed batch, or otherwise made; the state then.
+    """The losses of an answer's first step, and the state after it.
 
-    `changed` has a change for some of the batch's entries, `replaced` what is put in the place of
-    some of the file's functions. Both are empty if the answer then fails.
+    With `code`, that is run instead of the file's text. `changed` has a change for some of the
+    batch's entries; both results are empty where the networks cannot take what it makes of them.
     """
-    model = _model(path, adapter, recipe, replaced)
+    model = _model(path, adapter, recipe, code)
     given = batch(recipe, 1)
     for name, change in changed.items():
         given[name] = np.ascontiguousarray(change(given[name]))
     try:
         with np.errstate(all="ignore"):  # a mistake may well take the root of a negative number
             told = losses(model, adapter, given)
-    except Exception:  # pictures of another shape need not fit the networks
-        return {}, {}
+    except Exception:
+        if not changed:
+            raise
+        return {}, {}  # pictures of another shape need not fit the networks
     return told, adapter.read(model, recipe)
 
 
@@ -186,18 +188,18 @@ def losses(model: Any, adapter: Adapter, given: dict[str, Array]) -> dict[str, f
     return {name: float(adapter.to_numpy(value)) for name, value in told.items()}
 
 
-def other_outputs(
-    path: Path, adapter: Adapter, recipe: Recipe, replaced: Mapping[str, Any]
+def first_outputs(
+    path: Path, adapter: Adapter, recipe: Recipe, code: CodeType | None = None
 ) -> dict[str, Array]:
-    """What `outputs` gives for an answer with `replaced` in the place of some of its functions."""
-    return outputs(_model(path, adapter, recipe, replaced), adapter, recipe)
+    """What `outputs` gives for an answer with the first weights; `code` as in `first_step`."""
+    return outputs(_model(path, adapter, recipe, code), adapter, recipe)
 
 
 def opened(
     path: Path, adapter: Adapter, recipe: Recipe, state: State
 ) -> tuple[dict[str, Array], State]:
     """What `outputs` gives for an answer that a state is written into, and the state read back."""
-    model = _model(path, adapter, recipe, {}, state)
+    model = _model(path, adapter, recipe, state=state)
     return outputs(model, adapter, recipe), adapter.read(model, recipe)
 
 
@@ -205,14 +207,11 @@ def _model(
     path: Path,
     adapter: Adapter,
     recipe: Recipe,
-    replaced: Mapping[str, Any],
+    code: CodeType | None = None,
     state: State | None = None,
 ) -> Any:
-    """The answer's model with some functions replaced, and the first weights or `state`."""
-    adapter.setup("cpu", recipe.dtype, 1)
-    module = answers.load(path)
-    vars(module).update(replaced)
-    model = answers.model_class(module, recipe.class_name, path)(recipe)
+    """The answer's model with the first weights, or with `state`."""
+    model = load(path, adapter, recipe, code)(recipe)
     adapter.build(model, recipe)
     adapter.write(model, recipe, state or dict(initial_weights(recipe)))
     return model

@@ -61,6 +61,7 @@ def version() -> str:
         (paths.PACKAGE, "*.py"),
         (paths.QUESTIONS, "*/recipe.toml"),
         (paths.QUESTIONS, "*/reference.py"),
+        (paths.QUESTIONS, "*/mistakes.toml"),
         (paths.ANSWERS, "*.py"),
     ):
         for path in sorted(folder.rglob(pattern)):

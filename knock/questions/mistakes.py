@@ -1,17 +1,25 @@
-"""What people get wrong in a question: its `mistakes.toml`, which `knock verify` plants.
+"""What people get wrong in a question: its `mistakes.toml`, planted in our answers as changed text.
 
 [[mistakes]]
 name = "what was done"
 part = "loss"                                 # the first line of a check that it turns red
-said = "words that must stand in that line"   # they are to name the mistake
-pytorch = [["old text", "new text"]]          # made by these changes to our answer in PyTorch
+said = "words that this line must contain"    # they name the mistake
+numpy = [["old text", "new text"]]            # made by these changes to reference.py
+pytorch = [["old", "new"]]                    # and by these to our answer in PyTorch
 keras = "why it cannot be made in Keras, or would be another mistake there"
 every = [["old", "new"]]                      # in each framework that is not named itself
 
-Where what is said cannot name it, `unnamed` says why.
+`knock verify` plants it in the frameworks and reads what a check says. A check plants it in
+reference.py and compares numbers: where a learner's are the same, it says `said`, word for word.
 
-Where a mistake turns red in another line or with other words in some of the frameworks, it has a
-second table of the same name. One that no answer of the question can make has reasons alone.
+Where `said` cannot name the mistake, `unnamed` says why.
+
+A mistake that turns another line red in some of the frameworks, or is named in other words there,
+has a second table of the same name. One that no answer of the question can make has only reasons.
+
+[[suspects]]
+said = "what the check says"                  # a mistake that no answer of ours is tried with
+numpy = [["old text", "new text"]]
 """
 
 import tomllib
@@ -25,6 +33,8 @@ from knock.questions import Question
 
 import msgspec
 
+FILE_NAME = "mistakes.toml"
+
 Changes = list[tuple[str, str]]
 """Texts of an answer's source and what takes their place."""
 
@@ -36,6 +46,7 @@ class Mistake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     part: str = ""
     said: str = ""
     unnamed: str = ""
+    numpy: Changes | None = None
     every: Changes | str | None = None
     pytorch: Changes | str | None = None
     tensorflow: Changes | str | None = None
@@ -53,8 +64,16 @@ class Mistake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return [f for f in frameworks.FRAMEWORKS if isinstance(self.told(f), list)]
 
 
+class Suspect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A mistake that the NumPy answer can make: what a check then says, and the changes."""
+
+    said: str
+    numpy: Changes
+
+
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     mistakes: list[Mistake]
+    suspects: list[Suspect] = []
 
 
 @dataclass(frozen=True)
@@ -74,19 +93,28 @@ class Row:
 
 def file_of(question: Question) -> Path:
     """Where a question's mistakes are."""
-    return question.folder / "mistakes.toml"
+    return question.folder / FILE_NAME
 
 
 def of(question: Question) -> list[Mistake]:
     """A question's mistakes, in the order of its file. Raises UserError where it is none."""
-    path = file_of(question)
+    return _read(file_of(question)).mistakes
+
+
+def suspects(path: Path) -> list[Suspect]:
+    """Those of a file's mistakes that the NumPy answer can make. Raises UserError as `of` does."""
+    file = _read(path)
+    own = [Suspect(one.said, one.numpy) for one in file.mistakes if one.numpy is not None]
+    return own + file.suspects
+
+
+def _read(path: Path) -> _File:
     try:
-        file = msgspec.toml.decode(path.read_bytes(), type=_File)
+        return msgspec.toml.decode(path.read_bytes(), type=_File)
     except FileNotFoundError:
         raise UserError(f"no file {path}: write down what people get wrong here") from None
     except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: {error}") from None
-    return file.mistakes
 
 
 def rows(mistakes: Iterable[Mistake]) -> list[Row]:
@@ -109,4 +137,13 @@ def plant(source: str, changes: Changes) -> str:
         if old not in source:
             raise UserError(f"the mistake no longer fits the answer: {old!r} is not in it")
         source = source.replace(old, new)
+    return source
+
+
+def plant_once(source: str, changes: Changes) -> str:
+    """The same where each change must have one place. Raises UserError where one has several."""
+    for old, new in changes:
+        if (count := source.count(old)) > 1:
+            raise UserError(f"the mistake has {count} places, and must have one: {old!r}")
+        source = plant(source, [(old, new)])
     return source

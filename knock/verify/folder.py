@@ -13,7 +13,7 @@ from knock.check.judge import TOLERANCE
 from knock.errors import UserError
 from knock.questions import Question, hint_page, mistakes
 from knock.recipe import layers
-from knock.verify import markdown
+from knock.verify import markdown, reference
 
 import msgspec
 
@@ -159,10 +159,14 @@ def known_mistakes(question: Question) -> list[str]:
     """Each is planted or explained in every framework, and what is said of it names it."""
     path = mistakes.file_of(question)
     try:
-        found = mistakes.of(question)
+        found, judged = mistakes.of(question), mistakes.suspects(path)
     except UserError as error:
         return [str(error)]
-    wrong = []
+    wrong = [
+        f"{path}: a mistake with a row `numpy`: {one.said!r} does not say what was done"
+        for one in judged
+        if _NUMBERS_ONLY.search(one.said)
+    ]
     for one in found:
         if one.made_in and one.part not in TOLERANCE:
             wrong.append(f"{path}: {one.name}: no part {one.part!r}; {', '.join(TOLERANCE)}")
@@ -183,5 +187,6 @@ LOOKS: dict[str, Callable[[Question], list[str]]] = {
     "pictures": pictures,
     "answers": answers,
     "mistakes": known_mistakes,
+    "reference": reference.known_mistakes,
 }
 """What is looked at, by what it is called."""

@@ -5,20 +5,10 @@ from knock.frameworks import numpy as framework
 import numpy as np
 
 
-def far(difference):
-    """The mean squared difference, and its gradient."""
-    return (difference**2).mean(), 2 * difference / difference.size
-
-
-# What `knock check` knows by the first step, and what then stands in the place of a name above.
-MISTAKES = {
-    "the differences are taken absolute instead of squared": {
-        "far": lambda d: (np.abs(d).mean(), np.sign(d) / d.size)
-    },
-    "the root is taken of the mean squared difference": {
-        "far": lambda d: (root := np.sqrt((d**2).mean()), d / d.size / root)
-    },
-}
+def reconstruction_loss(reconstruction, images):
+    """Mean squared error, and its gradient."""
+    difference = reconstruction - images
+    return np.square(difference).mean(), 2 * difference / difference.size
 
 
 class Autoencoder:
@@ -31,8 +21,8 @@ class Autoencoder:
 
     def train_step(self, batch):
         images = batch["images"]
-        loss, slope = far(self.reconstruct(images) - images)
-        self.encoder.backward(self.decoder.backward(slope))
+        loss, d = reconstruction_loss(self.reconstruct(images), images)
+        self.encoder.backward(self.decoder.backward(d))
         self.optimizer.update()
         return {"loss": loss}
 

@@ -4,95 +4,30 @@ from knock.frameworks import numpy as framework
 
 import numpy as np
 
-REAL, FAKE = 1.0, 0.0
-
-
-def aim():
-    """What the generator wants its pictures to be called."""
-    return REAL
-
-
-def make(generator, asked):
-    return generator(asked)
-
-
-def one_hot(labels, classes):
-    return np.eye(classes)[labels]
-
-
-def planes(classes, height, width):
-    """N×classes as N×classes×H×W."""
-    return np.broadcast_to(classes[:, :, None, None], (*classes.shape, height, width))
-
-
-def planes_of_fakes(classes, height, width):
-    return planes(classes, height, width)
-
-
-def leak(generator, slope):
-    """What the discriminator's step teaches the generator: nothing."""
-
-
-def hear(discriminator, fake):
-    """What the discriminator says of the made pictures when the generator learns."""
-    return discriminator(fake)
-
 
 def ask(noise, classes):
-    """What the generator is given."""
+    """The generator's input: z, then the one-hot class, N×(z + classes)."""
     return np.concatenate([noise, classes], axis=1)
 
 
-def learn(optimizer):
-    """The discriminator's update, before the generator's loss is taken."""
-    optimizer.update()
+def tell(images, classes):
+    """The discriminator's: the picture, then a plane of ones or zeros for each class."""
+    planes = np.broadcast_to(classes[:, :, None, None], (*classes.shape, *images.shape[2:]))
+    return np.concatenate([images, planes], axis=1)
 
 
-def entropy(logits, label):
-    """Mean of −label · log σ(logit) − (1 − label) · log(1 − σ(logit)), and its gradient."""
-    loss = (np.logaddexp(0, logits) - label * logits).mean()
-    return loss, (1 / (1 + np.exp(-logits)) - label) / logits.size
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
 
 
-def flat_wrongly(classes, height, width):
-    """One-hots repeated and then cut up as if the pixels came first."""
-    flat = np.repeat(classes[:, None], height * width, axis=1)
-    return flat.reshape(*classes.shape, height, width)
+def called_real(logits):
+    """Cross-entropy against label 1: the mean of −log σ(logit), and its gradient."""
+    return (np.logaddexp(0, logits) - logits).mean(), (sigmoid(logits) - 1) / logits.size
 
 
-def flat_wrongly_last(classes, height, width):
-    """The same where channels come last: every class repeated, and cut up as if it came last."""
-    flat = np.repeat(classes, height * width, axis=1)
-    return flat.reshape(len(classes), height, width, -1).transpose(0, 3, 1, 2)
-
-
-# What `knock check` knows by the first step, and what then stands in the place of a name above.
-MISTAKES = {
-    "real and fake are swapped": {"REAL": 0.0, "FAKE": 1.0, "aim": lambda: 1.0},
-    "all labels are 0": {"REAL": 0.0},
-    "all labels are 1": {"FAKE": 1.0},
-    "the generator is trained to be called fake": {"aim": lambda: FAKE},
-    "the fake batch is made in evaluation mode": {"make": framework.evaluate},
-    "every class is taken for class 0": {"one_hot": lambda y, k: np.eye(k)[0 * y]},
-    "the classes are counted from 1": {"one_hot": lambda y, k: np.eye(k)[(y + 1) % k]},
-    "the one-hot classes are left out": {"one_hot": lambda y, k: np.zeros((len(y), k))},
-    "the one-hot planes are flattened wrongly: pixels before classes": {"planes": flat_wrongly},
-    "the one-hot planes are flattened wrongly: classes before pixels": {
-        "planes": flat_wrongly_last
-    },
-    "the discriminator is not told the made pictures' classes": {
-        "planes_of_fakes": lambda y, h, w: np.zeros((*y.shape, h, w))
-    },
-    "the classes come before the noise": {"ask": lambda z, y: np.concatenate([y, z], axis=1)},
-    "the discriminator is not updated before the generator's loss is taken": {
-        "learn": lambda optimizer: None
-    },
-    "the generator receives gradients from the discriminator's step: the fake batch is not "
-    "detached": {"leak": lambda generator, slope: generator.backward(slope)},
-    "the discriminator is in evaluation mode during the generator's step": {
-        "hear": framework.evaluate
-    },
-}
+def called_fake(logits):
+    """Cross-entropy against label 0: the mean of −log(1 − σ(logit)), and its gradient."""
+    return np.logaddexp(0, logits).mean(), sigmoid(logits) / logits.size
 
 
 class ConditionalGAN:
@@ -105,24 +40,28 @@ class ConditionalGAN:
         self.d_optimizer = framework.Adam(settings["d_optimizer"], self.discriminator)
         self.g_optimizer = framework.Adam(settings["g_optimizer"], self.generator)
 
-    def train_step(self, batch):
-        images, noise = batch["images"], batch["noise"]
-        (channels, *sides), classes = images.shape[1:], one_hot(batch["labels"], self.classes)
-        made = make(self.generator, ask(noise, classes))
-        fake = np.concatenate([made, planes_of_fakes(classes, *sides)], axis=1)
-        real = np.concatenate([images, planes(classes, *sides)], axis=1)
-        real_loss, d = entropy(self.discriminator(real), REAL)
-        self.discriminator.backward(d)
-        fake_loss, d = entropy(self.discriminator(fake), FAKE)
-        leak(self.generator, self.discriminator.backward(d)[:, :channels])
-        learn(self.d_optimizer)
+    def one_hot(self, labels):
+        """N class numbers as N×classes zeros with a one at the class."""
+        return np.eye(self.classes)[labels]
 
-        generator_loss, d = entropy(hear(self.discriminator, fake), aim())
+    def train_step(self, batch):
+        channels, classes = batch["images"].shape[1], self.one_hot(batch["labels"])
+        real = tell(batch["images"], classes)
+        fake = tell(self.generator(ask(batch["noise"], classes)), classes)
+
+        # The discriminator's step: real is real, fake is fake. The generator learns nothing here.
+        real_loss, d = called_real(self.discriminator(real))
+        self.discriminator.backward(d)
+        fake_loss, d = called_fake(self.discriminator(fake))
+        self.discriminator.backward(d)
+        self.d_optimizer.update()
+
+        # The generator's: the same pictures, to be called real by the discriminator's new weights.
+        generator_loss, d = called_real(self.discriminator(fake))
         self.generator.backward(self.discriminator.backward(d)[:, :channels])
         self.discriminator.clear()
         self.g_optimizer.update()
         return {"discriminator": real_loss + fake_loss, "generator": generator_loss}
 
     def generate(self, noise, labels):
-        asked = ask(noise, one_hot(labels, self.classes))
-        return framework.evaluate(self.generator, asked)
+        return framework.evaluate(self.generator, ask(noise, self.one_hot(labels)))

@@ -5,120 +5,80 @@ from knock.frameworks import numpy as framework
 import numpy as np
 from msgspec.structs import replace
 
-REAL, FAKE = 1.0, 0.0
-
-
-def aim():
-    """What the generators want their pictures to be called."""
-    return REAL
-
 
 def blur(n):
-    """(1, 2, 1)/4 of each pixel's neighbours and itself; beyond the edge the last one again."""
+    """An n×n matrix: each of n pixels becomes (1, 2, 1)/4 of its neighbours and itself."""
     rows = np.pad(np.eye(n), ((1, 1), (0, 0)), "edge")
     return (rows[:-2] + 2 * rows[1:-1] + rows[2:]) / 4
 
 
 def stretch(n, m):
-    """n pixels as m, linearly between their middles."""
+    """An m×n matrix: n pixels become m, linearly between their middles."""
     places = np.clip((np.arange(m) + 0.5) * n / m - 0.5, 0, n - 1)
     return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(n)))
 
 
-def shrinking(n, m):
-    return stretch(n, m) @ blur(n)
-
-
-def enlarging(n, m):
-    return blur(m) @ stretch(n, m)
-
-
 def along_sides(matrix, images, sides):
+    """R·I·Cᵀ: a matrix for the rows of every channel, and one for its columns."""
     rows, columns = (matrix(n, m) for n, m in zip(images.shape[2:], sides, strict=True))
     return rows @ images @ columns.T
 
 
-def added(low, residual):
-    """A level's picture."""
-    return low + residual
+def shrink(images, sides):
+    """d(I): smoothed, then fewer pixels."""
+    return along_sides(lambda n, m: stretch(n, m) @ blur(n), images, sides)
 
 
-def seen(picture, low):
-    """What a discriminator sees of it: the residual with the low picture added again."""
-    return picture
+def enlarge(images, sides):
+    """u(I): more pixels, then smoothed."""
+    return along_sides(lambda n, m: blur(m) @ stretch(n, m), images, sides)
 
 
-def learn(optimizer):
-    """A discriminator's update, before its generator's loss is taken."""
-    optimizer.update()
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
 
 
-def leak(generator, slope):
-    """What the discriminator's step teaches the generator: nothing."""
+def called_real(logits):
+    """Cross-entropy against label 1: the mean of −log σ(logit), and its gradient."""
+    return (np.logaddexp(0, logits) - logits).mean(), (sigmoid(logits) - 1) / logits.size
 
 
-def entropy(logits, label):
-    """Mean of −label · log σ(logit) − (1 − label) · log(1 − σ(logit)), and its gradient."""
-    loss = (np.logaddexp(0, logits) - label * logits).mean()
-    return loss, (1 / (1 + np.exp(-logits)) - label) / logits.size
-
-
-def dropped(mask):
-    """A dropout's mask as the discriminator gets it."""
-    return mask
-
-
-# What `knock check` knows by an output or the first loss, and what then stands for a name above.
-MISTAKES = {
-    "real and fake are swapped": {"REAL": 0.0, "FAKE": 1.0, "aim": lambda: 1.0},
-    "all labels are 0": {"REAL": 0.0},
-    "all labels are 1": {"FAKE": 1.0},
-    "the generators are trained to be called fake": {"aim": lambda: FAKE},
-    "the discriminators are not updated before the generators' losses are taken": {
-        "learn": lambda optimizer: None
-    },
-    "nothing is smoothed before pictures get smaller, or after they got larger": {"blur": np.eye},
-    "pictures are not smoothed before they get smaller": {"shrinking": stretch},
-    "pictures are not smoothed after they got larger": {"enlarging": stretch},
-    "the residual is not added to the enlarged picture": {"added": lambda low, residual: residual},
-    "the enlarged picture is not added to the residual before the discriminator looks": {
-        "seen": lambda picture, low: picture if low is None else picture - low
-    },
-    "the generators receive gradients from the discriminators' steps: the fake batch is not "
-    "detached": {"leak": lambda generator, slope: generator.backward(slope)},
-    "dropout is switched off": {"dropped": np.ones_like},
-    "dropout keeps its numbers as they are instead of twice as large": {"dropped": lambda m: m / 2},
-}
+def called_fake(logits):
+    """Cross-entropy against label 0: the mean of −log(1 − σ(logit)), and its gradient."""
+    return np.logaddexp(0, logits).mean(), sigmoid(logits) / logits.size
 
 
 class LAPGAN:
     def __init__(self, recipe):
         self.sides, self.constants = recipe.levels, recipe.constants
-        self.settings = recipe.optimizers
+        self.first = recipe.optimizers
         for name, network in framework.networks(recipe).items():
             setattr(self, name, network)
-        for name, first in self.settings.items():
+        for name, first in self.first.items():
             (network,) = first.networks
             setattr(self, name, framework.SGD(first, getattr(self, network)))
 
     def pyramid(self, images):
+        """Of each level its picture, shrunk from the next one's; the coarsest first."""
         pictures = [images]
         for sides in self.sides[-2::-1]:
-            pictures.insert(0, along_sides(shrinking, pictures[0], sides))
+            pictures.insert(0, shrink(pictures[0], sides))
         return pictures
 
     def low(self, k, coarser):
-        """What level k starts from; nothing for the coarsest, 1."""
-        return None if k == 1 else along_sides(enlarging, coarser, self.sides[k - 1])
+        """What level k starts from: the coarser picture, enlarged; nothing for the coarsest, 1."""
+        return None if k == 1 else enlarge(coarser, self.sides[k - 1])
 
     def draw(self, k, low, noise):
+        """A picture from noise; above the coarsest level, low + G(low, noise)."""
         generator = getattr(self, f"generator{k}")
         if k == 1:
             return generator(noise)
-        return added(low, generator(np.concatenate([low, noise], axis=1)))
+        return low + generator(np.concatenate([low, noise], axis=1))
 
     def set_rates(self, epoch):
-        for name, first in self.settings.items():
+        """A learning rate that falls, and a momentum that rises, with every epoch."""
+        for name, first in self.first.items():
             grown = first.momentum + self.constants["momentum_step"] * epoch
             getattr(self, name).settings = replace(
                 first,
@@ -130,21 +90,27 @@ class LAPGAN:
         self.set_rates(int(batch["epoch"]))
         pyramid, losses = self.pyramid(batch["images"]), {}
         for k in range(1, len(self.sides) + 1):
-            masks = [dropped(batch["mask1"]), dropped(batch["mask2"])] if k == 1 else []
+            generator, g_optimizer, discriminator, d_optimizer = (
+                getattr(self, f"{name}{k}")
+                for name in ("generator", "g_optimizer", "discriminator", "d_optimizer")
+            )
+            masks = (batch["mask1"], batch["mask2"]) if k == 1 else ()
             low = self.low(k, pyramid[k - 2])
-            made = self.draw(k, low, batch[f"noise{k}"])
-            real, fake = seen(pyramid[k - 1], low), seen(made, low)
-            discriminator = getattr(self, f"discriminator{k}")
-            real_loss, d = entropy(discriminator(real, *masks), REAL)
-            discriminator.backward(d)
-            fake_loss, d = entropy(discriminator(fake, *masks), FAKE)
-            leak(getattr(self, f"generator{k}"), discriminator.backward(d))
-            learn(getattr(self, f"d_optimizer{k}"))
+            # A real residual is I − low, and low is added to it before anybody looks: that is I.
+            real, fake = pyramid[k - 1], self.draw(k, low, batch[f"noise{k}"])
 
-            generator_loss, d = entropy(discriminator(fake, *masks), aim())
-            getattr(self, f"generator{k}").backward(discriminator.backward(d))
+            # The discriminator's step. The generator learns nothing here.
+            real_loss, d = called_real(discriminator(real, *masks))
+            discriminator.backward(d)
+            fake_loss, d = called_fake(discriminator(fake, *masks))
+            discriminator.backward(d)
+            d_optimizer.update()
+
+            # The generator's: to be called real by the discriminator's new weights.
+            generator_loss, d = called_real(discriminator(fake, *masks))
+            generator.backward(discriminator.backward(d))
             discriminator.clear()
-            getattr(self, f"g_optimizer{k}").update()
+            g_optimizer.update()
             losses |= {f"discriminator{k}": real_loss + fake_loss, f"generator{k}": generator_loss}
         return losses
 
@@ -152,6 +118,7 @@ class LAPGAN:
         return self.pyramid(images)[0]
 
     def rebuild(self, images):
+        """The images again: the coarsest picture, enlarged and corrected by every residual."""
         picture, *finer = self.pyramid(images)
         coarser = picture
         for k, images in enumerate(finer, 2):

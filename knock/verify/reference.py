@@ -1,0 +1,63 @@
+"""A question's NumPy answer, tried with every mistake that it is said to make."""
+
+import importlib.util
+import itertools
+import re
+
+from knock import recipe as recipes
+from knock.check import trace
+from knock.check.trace import Array
+from knock.errors import UserError
+from knock.frameworks import numpy as plain
+from knock.questions import Question, mistakes
+from knock.recipe import Recipe
+from knock.scripts import load as answers
+
+import numpy as np
+
+_EVALUATED = re.compile(r"framework\.evaluate\((?!self\.\w+, )")
+"""A network in evaluation mode, in words that a check does not look for."""
+
+
+def known_mistakes(question: Question) -> list[str]:
+    """Each fits the NumPy answer and changes its numbers, as no other mistake does."""
+    path, table = question.reference_file, mistakes.file_of(question)
+    if not path.is_file():
+        return []
+    try:
+        known = mistakes.suspects(table)
+        small = recipes.load_check(question.recipe_file)
+    except UserError as error:
+        return [str(error)]
+    source = importlib.util.decode_source(path.read_bytes())
+    wrong = [
+        f"{path}: write framework.evaluate(self.NETWORK, …): a check looks for these words"
+        for _ in _EVALUATED.finditer(source)
+    ]
+    found = []
+    for said, changes in [("nothing is wrong", []), *((one.said, one.numpy) for one in known)]:
+        try:
+            numbers = _numbers(question, small, mistakes.plant_once(source, changes))
+        except UserError as error:
+            wrong.append(f"{path}, when {said}: {error}")
+        except Exception as error:  # the code's own
+            wrong.append(f"{path}, when {said}: {answers.describe(error, path)}")
+        else:
+            found.append((said, numbers))
+    for (said, numbers), (other, others) in itertools.combinations(found, 2):
+        if said == other:
+            wrong.append(f"{table}: two mistakes with the same words: {said}")
+        elif all(np.array_equal(a, others[name], equal_nan=True) for name, a in numbers.items()):
+            wrong.append(f"{table}: the same numbers come out when {said}, and when {other}")
+    return wrong
+
+
+def _numbers(question: Question, small: Recipe, text: str) -> dict[str, Array]:
+    """All that comes out of the first step, and of networks and methods with the first weights."""
+    path = question.reference_file
+    code = compile(text, str(path), "exec", dont_inherit=True)
+    found = trace.first_outputs(path, plain, small, code)
+    if small.optimizers:
+        losses, state = trace.first_step(path, plain, small, code)
+        found |= state | {f"loss {name}": np.array(loss) for name, loss in losses.items()}
+    return found
