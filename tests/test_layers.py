@@ -4,10 +4,10 @@ import math
 
 from knock import questions, recipe
 from knock.errors import UserError
-from knock.recipe import Layer, Network, layers
+from knock.recipe import Layer, Network
 from knock.recipe.layers import place
 from knock.recipe.sizes import evaluate
-from knock.recipe.weights import initial_weights
+from knock.recipe.weights import _first_value, initial_weights
 
 import msgspec
 import numpy as np
@@ -178,7 +178,7 @@ def test_a_field_that_a_kind_does_not_take_is_refused(layer, field):
 )
 def test_first_weights_have_the_papers_variance(init, variance):
     one = place("net", Network([200], [Layer("linear", name="a", out=300)], init), {}).parameters
-    weight, bias = (layers._first_value(p, 0, p.name) for p in one)
+    weight, bias = (_first_value(p, 0, p.name) for p in one)
     assert abs(weight.var() / variance - 1) < 0.02
     assert abs(weight.mean()) < 0.01 * math.sqrt(variance) + 1e-3
     assert not bias.any()
@@ -193,13 +193,13 @@ def test_a_kernel_s_places_count_as_inputs_and_outputs(kind, init, variance):
     """For tconv too: 24 channels come in, 40 go out, whatever the axes' order."""
     layer = Layer(kind, name="a", kernel=3, out=40)
     weight = place("net", Network([24, 8, 8], [layer], init), {}).parameters[0]
-    assert abs(layers._first_value(weight, 0, "a").var() / variance - 1) < 0.04
+    assert abs(_first_value(weight, 0, "a").var() / variance - 1) < 0.04
 
 
 def test_the_recipe_s_own_deviation_is_used():
     network = Network([200], [Layer("linear", name="a", out=300)], "normal", 0.3)
     weight = place("net", network, {}).parameters[0]
-    assert abs(layers._first_value(weight, 0, "a").std() / 0.3 - 1) < 0.01
+    assert abs(_first_value(weight, 0, "a").std() / 0.3 - 1) < 0.01
 
 
 def test_networks_with_equal_layers_begin_differently():
