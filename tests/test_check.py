@@ -15,7 +15,7 @@ from knock.commands import check as command
 from knock.errors import UserError
 from knock.frameworks import numpy as plain
 from knock.questions import Question, all_questions, find
-from knock.recipe import Layer, Network
+from knock.recipe import Network, kinds
 from knock.scripts import load as answers
 from tests.helpers import REFERENCE, answer
 
@@ -81,7 +81,7 @@ def test_the_mistakes_that_are_told_by_their_loss_can_be_told_apart(question):
         assert not all(np.array_equal(numbers[key], others[key]) for key in others), (one, other)
     subject = {what: what.partition(" is ")[0] for what in possible}
     normalised = any(
-        [one.layer for one in network.layers[:2]] == ["linear", "batch_norm"]
+        [one.kind for one in network.layers[:2]] == ["linear", "batch_norm"]
         for network in small.networks.values()
     )
     for what, terms in possible.items():
@@ -125,7 +125,7 @@ def test_a_mistake_that_is_not_known_is_given_no_known_ones_name(tmp_path):
 def batch_norm_recipe() -> recipe.Recipe:
     """01's check recipe with a batch normalisation, which 01 and 02 do not have."""
     small = recipe.load_check(find("ae").recipe_file)
-    layers = [Layer("conv", name="c", kernel=1, out=2, bias=False), Layer("batch_norm", name="b")]
+    layers = [kinds.Conv(name="c", kernel=1, out=2, bias=False), kinds.BatchNorm(name="b")]
     return replace_networks(small, {"encoder": Network(["channels", "height", "width"], layers)})
 
 

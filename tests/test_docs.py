@@ -364,10 +364,11 @@ def expected_layers(question: Question) -> list[list[str]]:
     for placed in layers.networks(recipe.load(question.recipe_file)).values():
         found.append([f"*{placed.name}*", sides(placed.input), ""])
         for one in placed.layers:
-            kernel = f" {one.layer.kernel}×{one.layer.kernel}" if one.layer.kernel else ""
-            called = f" `{one.layer.name}`" if one.layer.name else ""
+            size = getattr(one.layer, "kernel", None)
+            kernel = f" {size}×{size}" if size else ""
+            called = f" `{one.name}`" if one.name else ""
             count = sum(p.size for p in one.parameters)
-            found.append([f"{one.layer.layer}{kernel}{called}", sides(one.output), f"{count:,}"])
+            found.append([f"{one.layer.kind}{kernel}{called}", sides(one.output), f"{count:,}"])
             total += count
     return [*found, ["**together**", "", f"**{total:,}**"]]
 

@@ -17,6 +17,7 @@ from knock.check.trace import Array, Trace
 from knock.frameworks import numpy as plain
 from knock.frameworks.adapter import Adapter, State
 from knock.recipe import Recipe
+from knock.recipe.kinds import BatchNorm
 from knock.scripts import load as answers
 
 
@@ -103,7 +104,7 @@ def _in_training_mode(recipe: Recipe) -> dict[str, dict[str, Any]]:
     normalised = [
         name
         for name, network in recipe.networks.items()
-        if any(one.layer == "batch_norm" and one.running for one in network.layers)
+        if any(isinstance(one, BatchNorm) and one.running for one in network.layers)
     ]
 
     def instead(names: Sequence[str]) -> dict[str, Any]:
