@@ -42,7 +42,7 @@ PAGES += sorted(page for folder in OURS for page in (ROOT / folder).rglob("*.md"
 QUESTIONS = all_questions()
 README = ROOT / "README.md"
 TEACHING = ROOT / "TEACHING.md"
-RUNNABLE = [README, TEACHING, *(question.folder / "README.md" for question in QUESTIONS)]
+RUNNABLE = [README, TEACHING, *(question.page for question in QUESTIONS)]
 
 
 def name(page) -> str:
@@ -379,7 +379,7 @@ def sides(shape: tuple[int, ...]) -> str:
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=name)
 def test_the_table_of_layers_is_the_recipes(question):
-    found = table(section(question.folder / "README.md", "The layers"))
+    found = table(section(question.page, "The layers"))
     assert found == expected_layers(question)
 
 
@@ -394,7 +394,7 @@ def values(tree: object) -> list[object]:
 
 @pytest.mark.parametrize("question", [q for q in QUESTIONS if not q.opens], ids=name)
 def test_the_table_of_the_recipe_is_the_recipes(question):
-    rows = table(section(question.folder / "README.md", "The recipe"))
+    rows = table(section(question.page, "The recipe"))
     assert len(rows) >= 5
     train = recipe.load(question.recipe_file).train  # what a run without options takes
     first = {row[0]: row[1].split()[0] for row in rows}

@@ -17,7 +17,6 @@ second table of the same name. One that no answer of the question can make has r
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from knock import frameworks
 from knock.errors import UserError
@@ -72,14 +71,9 @@ class Row:
         return [f for f in frameworks.FRAMEWORKS if f not in known]
 
 
-def file_of(question: Question) -> Path:
-    """Where a question's mistakes are."""
-    return question.folder / "mistakes.toml"
-
-
 def of(question: Question) -> list[Mistake]:
     """A question's mistakes, in the order of its file. Raises UserError where it is none."""
-    path = file_of(question)
+    path = question.mistakes_file
     try:
         file = msgspec.toml.decode(path.read_bytes(), type=_File)
     except FileNotFoundError:
