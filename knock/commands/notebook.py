@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from knock import frameworks, paths, recipe
+from knock import frameworks, paths
 from knock.errors import UserError
 from knock.learner import answers, progress
 from knock.notebook.make import make
@@ -47,7 +47,7 @@ def write(
     source = Source.read(file or question.answer(framework)).text
     if begin:
         command = f'check("{question.name}", "{framework}", "{written}")'
-        source = starter.make(source, recipe.parts(question.recipe_file), command)
+        source = starter.make(source, question.parts, command)
     kept = answers.put(path, make(question, framework, source, written, _page(question, path)))
     if begin:
         progress.begun(question, framework, path)
@@ -65,7 +65,7 @@ def _usual(question: Question, framework: str, theirs: bool) -> Path:
 
 def _page(question: Question, path: Path) -> str:
     """The question's page; a link to it from a notebook that lies in the repository, too."""
-    page, folder = question.folder / "README.md", path.resolve().parent
+    page, folder = question.page, path.resolve().parent
     shown = page.relative_to(paths.ROOT).as_posix()
     if not folder.is_relative_to(paths.ROOT):
         return f"`{shown}`"
