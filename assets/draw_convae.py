@@ -92,7 +92,7 @@ def _stages(recipe, batch):
         stages = []
         for module, one in zip(networks[name].modules, placed.layers, strict=True):
             batch = module(batch)
-            kind = one.layer.layer
+            kind = one.layer.kind
             if kind == "relu":
                 stages[-1].maps = batch[0]
                 stages[-1].words = stages[-1].words.replace("\n", "\nReLU\n", 1)

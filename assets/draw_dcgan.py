@@ -24,14 +24,14 @@ def draw():
     recipe = recipes.load(questions.find("dcgan").recipe_file, preset="full")
     generator, discriminator = layers.networks(recipe).values()
     figure, axis = figures.card(WIDTH, HEIGHT)
-    maps = [one.output for one in generator.layers if one.layer.layer in ("reshape", "tconv")]
+    maps = [one.output for one in generator.layers if one.layer.kind in ("reshape", "tconv")]
     picture = figures.pixels(figures.newt(recipe, 0))
     text(axis, 0.85, UPPER, f"noise  z\n{generator.input[0]}")
     _row(axis, maps, UPPER, DECODE)
     words = "generator: doubles the sides"
     text(axis, 0.3, HEIGHT - 0.4, words, 11, DECODE, ha="left", weight="bold")
     text(axis, WIDTH - 0.3, HEIGHT - 0.4, "widths of the preset full", 9, SOFT, ha="right")
-    halved = [one.output for one in discriminator.layers if one.layer.layer == "conv"]
+    halved = [one.output for one in discriminator.layers if one.layer.kind == "conv"]
     text(axis, 0.85, LOWER, "logit:\nis it real?")
     _row(axis, halved[::-1], LOWER, ENCODE)
     image(axis, picture, LEFT + 4 * STEP + 0.25, LOWER - 0.6, 1.2)
@@ -39,8 +39,8 @@ def draw():
     words = "discriminator: halves them"
     text(axis, 0.3, HEIGHT - 2.75, words, 11, ENCODE, ha="left", weight="bold")
     kinds = ("linear", "conv", "tconv")
-    steps = [one for one in generator.layers if one.layer.layer in kinds]
-    backs = [one for one in discriminator.layers if one.layer.layer in kinds][::-1]
+    steps = [one for one in generator.layers if one.layer.kind in kinds]
+    backs = [one for one in discriminator.layers if one.layer.kind in kinds][::-1]
     for i in range(5):
         x = LEFT + i * STEP - 0.35
         arrow(axis, (x - 0.16, UPPER), (x + 0.16, UPPER), DECODE)
@@ -52,8 +52,8 @@ def draw():
 
 def _words(placed):
     """A layer over its arrow: linear, or its kernel."""
-    kernel = placed.layer.kernel
-    return f"{kernel}×{kernel}" if kernel else placed.layer.layer
+    kernel = getattr(placed.layer, "kernel", None)
+    return f"{kernel}×{kernel}" if kernel else placed.layer.kind
 
 
 def _row(axis, maps, y, colour):

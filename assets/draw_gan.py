@@ -93,7 +93,7 @@ def _network(axis, network, colour, ends, y, halves):
     corners = [(left, y + first), (right, y + last), (right, y - last), (left, y - first)]
     axis.add_patch(Polygon(corners, facecolor=colour, alpha=0.13, linewidth=0, zorder=1))
     widths = [math.prod(network.input)]
-    widths += [one.output[0] for one in network.layers if one.layer.layer == "linear"]
+    widths += [one.output[0] for one in network.layers if one.layer.kind == "linear"]
     middle = (left + right) / 2
     text(axis, middle, y + 0.21, network.name, 11, colour, weight="bold")
     text(axis, middle, y - 0.02, " → ".join(map(str, widths)), 7.6, colour)

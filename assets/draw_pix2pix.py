@@ -43,9 +43,9 @@ def draw():
 
 def _unet(axis, generator, photo, mask):
     """Pictures at the upper ends, a level for each halving, skips across."""
-    downs = [one.output for one in generator.layers if one.layer.layer == "conv"]
-    ups = [one.output for one in generator.layers if one.layer.layer == "tconv"]
-    dropouts = [one.layer.layer for one in generator.layers].count("dropout")
+    downs = [one.output for one in generator.layers if one.layer.kind == "conv"]
+    ups = [one.output for one in generator.layers if one.layer.kind == "tconv"]
+    dropouts = [one.layer.kind for one in generator.layers].count("dropout")
     depth = len(downs)
     ends = 0.3 + SIDE / 2, WIDTH - 0.3 - SIDE / 2
     for x, pixels, words in zip(ends, (photo, mask), ("photo", "mask"), strict=True):
@@ -83,7 +83,7 @@ def _unet(axis, generator, photo, mask):
 
 def _patchgan(axis, discriminator, photo, mask):
     """The pair with two patches, the maps, and the grid of logits with the two that saw them."""
-    convs = [one for one in discriminator.layers if one.layer.layer == "conv"]
+    convs = [one for one in discriminator.layers if one.layer.kind == "conv"]
     first, step, size = _patch(convs)
     side = discriminator.input[1]
     bottom = LOW - SIDE / 2

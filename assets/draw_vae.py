@@ -90,7 +90,7 @@ def _network(axis, network, colour, x, side):
     middle = (x + end) / 2
     text(axis, middle, CENTRE + 0.28, network.name, 12, colour, weight="bold")
     widths = [math.prod(network.input)]
-    widths += [one.output[0] for one in network.layers if one.layer.layer == "linear"]
+    widths += [one.output[0] for one in network.layers if one.layer.kind == "linear"]
     text(axis, middle, CENTRE, " → ".join(number(width) for width in widths), 8.5, colour)
     parameters = number(sum(p.size for p in network.parameters))
     text(axis, middle, CENTRE - 0.28, f"{parameters}\nparameters", 8, colour)

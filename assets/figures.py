@@ -114,10 +114,9 @@ def trained(recipe, state):
     plain.setup("cpu", "float64")
     networks = plain.networks(recipe)
     for name, placed in layers.networks(recipe).items():
-        named = [module for module in networks[name].modules if module.layer.name]
-        for module in named:
+        for module in networks[name].modules:
             for key, value in module.values.items():
-                value[...] = state[f"{placed.name}.{module.layer.name}.{key}"]
+                value[...] = state[f"{placed.name}.{module.name}.{key}"]
     return networks
 
 

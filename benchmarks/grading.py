@@ -14,7 +14,7 @@ import os
 import threading
 import time
 
-from knock import frameworks, recipe
+from knock import frameworks
 from knock.grade import grading, points, report, schedule
 from knock.grade.conditions import Variant
 from knock.grade.submissions import Submission
@@ -34,8 +34,7 @@ def text(question: Question, framework: str, kind: str, number: int) -> str:
         planted = [changes for changes in known if isinstance(changes, list)]
         return mistakes.plant(ours, planted[number % len(planted)])
     if kind == "begun":
-        parts = recipe.parts(question.recipe_file)
-        left = dict(list(parts.items())[1:])
+        left = dict(list(question.parts.items())[1:])
         return starter.make(ours, left, "knock check")
     if kind == "ending":
         head = "    def train_step(self, batch):\n"

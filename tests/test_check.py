@@ -14,7 +14,7 @@ from knock.check.trace import Trace
 from knock.errors import UserError
 from knock.frameworks import numpy as plain
 from knock.questions import Question, all_questions, find, mistakes
-from knock.recipe import Layer, Network
+from knock.recipe import Network, kinds
 from tests.helpers import REFERENCE, answer
 
 import msgspec
@@ -83,7 +83,7 @@ def test_the_mistakes_that_are_told_by_their_loss_can_be_told_apart(question):
         assert not all(np.array_equal(numbers[key], others[key]) for key in others), (one, other)
     subject = {what: what.partition(" is ")[0] for what in possible}
     normalised = any(
-        [one.layer for one in network.layers[:2]] == ["linear", "batch_norm"]
+        [one.kind for one in network.layers[:2]] == ["linear", "batch_norm"]
         for network in small.networks.values()
     )
     for what, terms in possible.items():
@@ -104,7 +104,7 @@ def test_what_the_judge_can_plant_a_check_names(question, tmp_path):
     expected = trace.take(judge, plain, small, looked_at=(1,))
     standard = parts.Standard(small, judge, plain, expected)
     source = judge.read_text(encoding="utf-8")
-    for one in mistakes.suspects(mistakes.file_of(question)):
+    for one in mistakes.suspects(question).mistakes_file:
         path = tmp_path / "mine.py"
         path.write_text(mistakes.plant_once(source, one.numpy), encoding="utf-8")
         with np.errstate(invalid="ignore"):  # some take the root of a negative number
@@ -125,7 +125,7 @@ def test_suspects_are_kept_until_a_file_of_the_question_changes(tmp_path):
     shutil.copy(REFERENCE, judge)
     assert explain_mistakes.of(judge, plain, small).own == ()
     table = tmp_path / mistakes.FILE_NAME
-    shutil.copy(mistakes.file_of(find("ae")), table)
+    shutil.copy(find("ae").mistakes_file, table)
     known = explain_mistakes.of(judge, plain, small)
     assert known.planted and explain_mistakes.of(judge, plain, small) is known
     text = table.read_text(encoding="utf-8")
@@ -170,7 +170,7 @@ def test_a_mistake_that_is_not_known_is_given_no_known_ones_name(tmp_path):
 def batch_norm_recipe() -> recipe.Recipe:
     """01's check recipe with a batch normalisation, which 01 and 02 do not have."""
     small = recipe.load_check(find("ae").recipe_file)
-    layers = [Layer("conv", name="c", kernel=1, out=2, bias=False), Layer("batch_norm", name="b")]
+    layers = [kinds.Conv(name="c", kernel=1, out=2, bias=False), kinds.BatchNorm(name="b")]
     return replace_networks(small, {"encoder": Network(["channels", "height", "width"], layers)})
 
 

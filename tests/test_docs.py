@@ -42,7 +42,7 @@ PAGES += sorted(page for folder in OURS for page in (ROOT / folder).rglob("*.md"
 QUESTIONS = all_questions()
 README = ROOT / "README.md"
 TEACHING = ROOT / "TEACHING.md"
-RUNNABLE = [README, TEACHING, *(question.folder / "README.md" for question in QUESTIONS)]
+RUNNABLE = [README, TEACHING, *(question.page for question in QUESTIONS)]
 
 
 def name(page) -> str:
@@ -360,10 +360,11 @@ def expected_layers(question: Question) -> list[list[str]]:
     for placed in layers.networks(recipe.load(question.recipe_file)).values():
         found.append([f"*{placed.name}*", sides(placed.input), ""])
         for one in placed.layers:
-            kernel = f" {one.layer.kernel}×{one.layer.kernel}" if one.layer.kernel else ""
-            called = f" `{one.layer.name}`" if one.layer.name else ""
+            size = getattr(one.layer, "kernel", None)
+            kernel = f" {size}×{size}" if size else ""
+            called = f" `{one.name}`" if one.name else ""
             count = sum(p.size for p in one.parameters)
-            found.append([f"{one.layer.layer}{kernel}{called}", sides(one.output), f"{count:,}"])
+            found.append([f"{one.layer.kind}{kernel}{called}", sides(one.output), f"{count:,}"])
             total += count
     return [*found, ["**together**", "", f"**{total:,}**"]]
 
@@ -374,7 +375,7 @@ def sides(shape: tuple[int, ...]) -> str:
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=name)
 def test_the_table_of_layers_is_the_recipes(question):
-    found = table(section(question.folder / "README.md", "The layers"))
+    found = table(section(question.page, "The layers"))
     assert found == expected_layers(question)
 
 
@@ -389,7 +390,7 @@ def values(tree: object) -> list[object]:
 
 @pytest.mark.parametrize("question", [q for q in QUESTIONS if not q.opens], ids=name)
 def test_the_table_of_the_recipe_is_the_recipes(question):
-    rows = table(section(question.folder / "README.md", "The recipe"))
+    rows = table(section(question.page, "The recipe"))
     assert len(rows) >= 5
     train = recipe.load(question.recipe_file).train  # what a run without options takes
     first = {row[0]: row[1].split()[0] for row in rows}

@@ -22,7 +22,7 @@ from knock import cli, data, questions, recipe
 from knock.data import to_pixels
 from knock.explore import page
 from knock.frameworks import numpy as plain
-from knock.recipe import Layer
+from knock.recipe import kinds
 from knock.recipe.weights import initial_weights
 from knock.training import checkpoint
 from knock.training.checkpoint import Checkpoint
@@ -54,7 +54,7 @@ def network(found, name):
     built = plain.networks(found.recipe)[name]
     for module in built.modules:
         for kind in module.values:
-            weight = found.state[f"{name}.{module.layer.name}.{kind}"]
+            weight = found.state[f"{name}.{module.name}.{kind}"]
             module.values[kind] = weight.astype("f8")
     return built
 
@@ -280,7 +280,7 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys)
     whole = (tmp_path / "vae" / checkpoint.FILE_NAME).read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(whole[:-9])
     (tmp_path / "folder.html").mkdir()
-    checkpoint.save(tmp_path / "tanh.safetensors", with_layer(2, Layer("tanh")))
+    checkpoint.save(tmp_path / "tanh.safetensors", with_layer(2, kinds.Tanh()))
     less = made(2)
     del less.state["encoder.fc.weight"]
     checkpoint.save(tmp_path / "less.safetensors", less)

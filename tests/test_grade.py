@@ -48,7 +48,7 @@ needs_walls = pytest.mark.skipif(not sandbox.LINUX, reason="only Linux has these
 posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 
 QUESTION = find("vae_latent")  # nothing is trained: the fastest to be checked
-PARTS = list(recipe.parts(QUESTION.recipe_file))
+PARTS = list(QUESTION.parts)
 LOST = "walk"
 """The part into which mistakes and attacks are planted."""
 RIGHT = answer("vae_latent", FRAMEWORK or "chainer").read_text(encoding="utf-8")
@@ -110,7 +110,7 @@ def grade(knock, tmp_path):
 
 @needs_one
 def test_each_part_has_its_points_and_the_table_says_why_one_has_none(grade, tmp_path):
-    left = {p: n for p, n in recipe.parts(QUESTION.recipe_file).items() if p != "networks"}
+    left = {p: n for p, n in QUESTION.parts.items() if p != "networks"}
     code, out, _, found = grade(
         right=RIGHT,
         wrong=WRONG,
@@ -157,7 +157,7 @@ def test_what_a_submission_prints_and_warns_costs_nothing(grade):
 def test_one_table_has_the_points_of_every_part_of_every_question(tmp_path):
     worth = points.load()
     for question in all_questions():
-        assert set(recipe.parts(question.recipe_file)) <= set(worth)
+        assert set(question.parts) <= set(worth)
     own = tmp_path / "points.toml"
     text = points.TABLE.read_text(encoding="utf-8")
     own.write_text(text.replace("step = 4", "step = 0.5"), encoding="utf-8")

@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from knock import frameworks, recipe
+from knock import frameworks
 from knock.check import parts as learner
 from knock.learner import progress
 from knock.questions import all_questions, find, hint_page
@@ -141,7 +141,7 @@ DONE, WRONG, OPEN, UNKNOWN = "done", "failed", "to do", "unknown"
     ],
 )
 def test_the_part_is_a_wrong_one_before_an_open_one(knock, checked, found, rest, part, said):
-    names = recipe.parts(find("gan").recipe_file)
+    names = find("gan").parts
     messages = ["" if status == DONE else "it is\n  wrong" for status in found]
     checked(*map(learner.Part, names, found, messages), rest=rest)
     code, out, err = knock("hint", "gan")
@@ -186,7 +186,7 @@ def test_nothing_known_nothing_left_or_no_file_is_the_whole_level(knock, tmp_pat
     knock("start", "gan", "-f", "keras")
     assert knock("hint", "gan")[1].startswith("05 gan · A nudge: networks in Keras\n")
     file = tmp_path / "my" / "gan_keras.py"
-    done = list(recipe.parts(find("gan").recipe_file))
+    done = list(find("gan").parts)
     progress.checked(find("gan"), "keras", file, done, progress.digest(file))
     assert knock("hint", "gan")[1] == whole
     progress.checked(find("gan"), "keras", file, [], "")

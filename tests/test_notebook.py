@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from knock import frameworks, paths, recipe
+from knock import frameworks, paths
 from knock.check.judge import check
 from knock.errors import UserError
 from knock.learner import progress
@@ -45,9 +45,7 @@ def text_of(question: Question, framework: str) -> str:
 
 
 def begun(question: Question, framework: str) -> str:
-    return starter.make(
-        text_of(question, framework), recipe.parts(question.recipe_file), "knock check"
-    )
+    return starter.make(text_of(question, framework), question.parts, "knock check")
 
 
 def notebook(question: Question, framework: str, text: str | None = None, file: str | None = None):

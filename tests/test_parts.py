@@ -5,7 +5,7 @@ import inspect
 import linecache
 from pathlib import Path
 
-from knock import frameworks, recipe
+from knock import frameworks
 from knock.check import parts as learner
 from knock.check import trace
 from knock.errors import UserError
@@ -28,7 +28,7 @@ def ours(framework: str = "pytorch") -> str:
 
 def begun(*written: str) -> str:
     """A starter with our bodies in some of its parts."""
-    left = {p: names for p, names in recipe.parts(GAN.recipe_file).items() if p not in written}
+    left = {p: names for p, names in GAN.parts.items() if p not in written}
     return starter.make(ours(), left, "knock check")
 
 
@@ -209,7 +209,7 @@ def test_each_function_keeps_the_lines_of_the_file_that_it_is_from(framework, tm
     """No framework is needed: nothing of it runs."""
     source = ours(framework)
     file = tmp_path / "mine.py"
-    left = {p: n for p, n in recipe.parts(GAN.recipe_file).items() if p != "step"}
+    left = {p: n for p, n in GAN.parts.items() if p != "step"}
     file.write_text(starter.make(source, left, "knock check"), encoding="utf-8")
     mine, other = Source.read(file), Source.read(GAN.answer(framework))
     taken = {place.name for place in starter.places(source, left)}

@@ -26,7 +26,7 @@ def source(question: Question, framework: str) -> str:
 
 
 def made(question: Question, framework: str) -> str:
-    return starter.make(source(question, framework), recipe.parts(question.recipe_file), COMMAND)
+    return starter.make(source(question, framework), question.parts, COMMAND)
 
 
 def functions(text: str) -> dict[str, ast.FunctionDef]:
@@ -43,7 +43,7 @@ def functions(text: str) -> dict[str, ast.FunctionDef]:
 def owners(question: Question, text: str) -> dict[str, str]:
     """Each function of a source that belongs to a part, with the part."""
     found = {}
-    for part, names in recipe.parts(question.recipe_file).items():
+    for part, names in question.parts.items():
         for function in functions(text):
             if function in names or function.split(".")[0] in names:
                 found[function] = part
@@ -58,7 +58,7 @@ def head(node: ast.FunctionDef) -> str:
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=name)
 def test_every_name_of_a_part_is_in_some_answer_and_every_part_in_each(question):
-    parts = recipe.parts(question.recipe_file)
+    parts = question.parts
     seen = set()
     for framework in question.answered_in:
         there = starter.names(source(question, framework), parts)

@@ -239,7 +239,7 @@ def numpy_only(copied, monkeypatch):
     shutil.copy(copied.reference_file, answer)
     monkeypatch.setattr(frameworks, "load", lambda name: plain)
     monkeypatch.setattr(frameworks, "installed", lambda: ["pytorch"])
-    (copied.folder / "mistakes.toml").write_text(
+    copied.mistakes_file.write_text(
         '[[mistakes]]\nname = "summed"\npart = "loss"\nsaid = "summed over everything"\n'
         'pytorch = [["np.square(difference).mean()", "np.square(difference).sum()"]]\n'
         'tensorflow = "why"\nkeras = "not"\nchainer = "now"\n'
@@ -287,7 +287,7 @@ def test_parts_that_name_nothing_of_the_answer_are_found(numpy_only, capsys):
     ],
 )
 def test_a_mistake_that_is_not_as_told_is_found(old, new, said, numpy_only, capsys):
-    rewrite(old, new)(numpy_only[0].folder / "mistakes.toml")
+    rewrite(old, new)(numpy_only[0].mistakes_file)
     found = wrong(numpy_only, capsys)
     assert found[0] == "  ✗ PyTorch: 1 mistakes named"
     assert found[1].startswith("      summed: ") and said in found[1]

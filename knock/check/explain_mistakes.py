@@ -20,6 +20,7 @@ from knock.frameworks.adapter import Adapter, State
 from knock.questions import mistakes
 from knock.questions.mistakes import Suspect
 from knock.recipe import Recipe
+from knock.recipe.kinds import BatchNorm
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Suspects:
         changes = {
             name: (f"framework.evaluate(self.{name}, ", f"self.{name}(")
             for name, network in self.recipe.networks.items()
-            if any(one.layer == "batch_norm" and one.running for one in network.layers)
+            if any(isinstance(one, BatchNorm) and one.running for one in network.layers)
         }
         found = [name for name, (old, _) in changes.items() if old in self._source]
         taken = "batch normalisation takes the batch's statistics instead of the running ones"

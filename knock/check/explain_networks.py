@@ -7,16 +7,14 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from knock.check import explain_numbers, trace
-from knock.errors import UserError
 from knock.frameworks import numpy as plain
 from knock.frameworks.adapter import State
 from knock.frameworks.numpy.layers import Array
-from knock.recipe import Layer, Recipe, layers
+from knock.recipe import Layer, Recipe, kinds, layers
 from knock.recipe.layers import Placed, PlacedLayer
 from knock.recipe.weights import initial_weights
 
 import numpy as np
-from msgspec.structs import replace
 
 _TITLES = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "tanh": "tanh", "sigmoid": "sigmoid"}
 _SLOPES = (0.01, 0.02, 0.1, 0.2, 0.25, 0.3)
@@ -44,10 +42,7 @@ def explain(name: str, got: Array, recipe: Recipe) -> str | None:
     x, given = trace.shown(recipe, placed), trace.asked(recipe)
     masks = [given[mask] for mask in trace.masks(placed)]
     first = dict(initial_weights(recipe))
-    try:
-        expected = _output(placed, {}, first, x, masks)
-    except UserError:  # a layer that there is no NumPy one for
-        return None
+    expected = _output(placed, {}, first, x, masks)
     for what, change, places in _tries(placed.layers):
         told = []
         for chosen in [[place] for place in places] + [places][: len(places) > 1]:
@@ -73,71 +68,76 @@ def _output(
         made = change(placed.layers[place])
         network.layers[place : place + 1] = [made] if made else []
     network.modules = [module for _, module in network.layers]
-    for layer, module in network.layers:
+    for module in network.modules:
         for key, value in module.values.items():
-            value[...] = first[f"{placed.name}.{layer.name}.{key}"]
+            value[...] = first[f"{placed.name}.{module.name}.{key}"]
     output: Array = plain.evaluate(network, x, *masks)
     return output
 
 
 def _tries(placed: Sequence[PlacedLayer]) -> Iterator[tuple[str, Change, list[int]]]:
     """Every change, in words, with the places where it can be made."""
-    kinds: dict[str, list[int]] = {}
+    alike: dict[str, list[int]] = {}
     for place, one in enumerate(placed):
-        kinds.setdefault(one.layer.layer, []).append(place)
-    for places in kinds.values():
+        alike.setdefault(one.layer.kind, []).append(place)
+    for places in alike.values():
         for what, change in _changes(placed[places[0]].layer):
             yield what, change, places
 
 
 def _where(placed: Sequence[PlacedLayer], places: Sequence[int]) -> str:
     """Some layers as a learner would call them: one by its name, or by that of the one before."""
-    layer = placed[places[0]].layer
-    called = _TITLES.get(layer.layer, layer.layer.replace("_norm", " normalisation"))
+    one = placed[places[0]]
+    called = _TITLES.get(one.layer.kind, one.layer.kind.replace("_norm", " normalisation"))
     called = called.replace("concat", "skip")
     if len(places) > 1:
         return f"each {called}"
-    if layer.name:
-        return f"the {called} {layer.name}"
-    before = [one.layer.name for one in placed[: places[0]] if one.layer.name]
+    if one.name:
+        return f"the {called} {one.name}"
+    before = [other.name for other in placed[: places[0]] if other.name]
     return f"the {called}" + (f" behind {before[-1]}" if before else "")
 
 
 def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
     """What may have been done to a layer of this kind."""
-    kind = layer.layer
-    if kind in (*_TITLES, "dropout"):
+    if layer.kind in (*_TITLES, "dropout"):
         yield "is missing", lambda one: None
-    if kind == "leaky_relu":
-        yield "is a ReLU", _other(layer="relu")
-        for slope in _SLOPES:
-            yield f"has a slope of {slope:g}, the recipe's is {layer.slope:g}", _other(slope=slope)
-    if kind == "relu":
-        for slope in _SLOPES:
-            what = f"is a leaky one with a slope of {slope:g}"
-            yield what, _other(layer="leaky_relu", slope=slope)
-    if kind in ("batch_norm", "layer_norm"):
-        for epsilon in _EPSILONS:
-            given = ": is it the momentum, given in ε's place?" if epsilon >= 0.1 else ""
-            yield f"has ε = {epsilon:g}, the recipe's is 1e-05{given}", _with("eps", epsilon)
-    if kind == "batch_norm" and layer.running:
-        what = "takes the batch's statistics where the running ones are asked for"
-        yield what, _with("always", True)
-    if kind == "layer_norm":
-        what = "goes over the batch, as batch normalisation does: no score may depend on others"
-        yield what, _with("axes", (0, 2, 3))
-    if kind == "concat":
-        yield "carries nothing", _without_skip
+    match layer:
+        case kinds.LeakyReLU(slope=given):
+            yield "is a ReLU", _other(kinds.ReLU())
+            for slope in _SLOPES:
+                what = f"has a slope of {slope:g}, the recipe's is {given:g}"
+                yield what, _other(kinds.LeakyReLU(slope))
+        case kinds.ReLU():
+            for slope in _SLOPES:
+                what = f"is a leaky one with a slope of {slope:g}"
+                yield what, _other(kinds.LeakyReLU(slope))
+        case kinds.BatchNorm(running=running):
+            yield from _epsilons()
+            if running:
+                what = "takes the batch's statistics where the running ones are asked for"
+                yield what, _with("always", True)
+        case kinds.LayerNorm():
+            yield from _epsilons()
+            what = "goes over the batch, as batch normalisation does: no score may depend on others"
+            yield what, _with("axes", (0, 2, 3))
+        case kinds.Concat():
+            yield "carries nothing", _without_skip
+
+
+def _epsilons() -> Iterator[tuple[str, Change]]:
+    for epsilon in _EPSILONS:
+        given = ": is it the momentum, given in ε's place?" if epsilon >= 0.1 else ""
+        yield f"has ε = {epsilon:g}, the recipe's is 1e-05{given}", _with("eps", epsilon)
 
 
 def _without_skip(one: PlacedLayer) -> Made:
-    return replace(one.layer, layer="reshape"), _NothingKept(one)
+    return kinds.Flatten(), _NothingKept(one)  # of any kind whose module the network calls
 
 
-def _other(**settings: object) -> Change:
+def _other(layer: Layer) -> Change:
     def change(one: PlacedLayer) -> Made:
-        made = dataclasses.replace(one, layer=replace(one.layer, **settings))
-        return made.layer, plain.make_module(made)
+        return layer, plain.make_module(dataclasses.replace(one, layer=layer))
 
     return change
 

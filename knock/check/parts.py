@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 from knock import frameworks
-from knock import recipe as recipes
 from knock.check import trace
 from knock.check.judge import Result, Standard, compared
 from knock.check.trace import Trace
@@ -103,8 +102,7 @@ def look(
         code = None if names is None else splice(mine, ours, names)
         return trace.take(mine.path, adapter, standard.recipe, code)
 
-    parts = recipes.parts(question.recipe_file)
-    return examine(standard, mine, ours, parts, take, travel)
+    return examine(standard, mine, ours, question.parts, take, travel)
 
 
 def examine(

@@ -10,7 +10,7 @@ from knock import noise
 from knock.data.batches import random_draws
 from knock.frameworks.adapter import Adapter, State
 from knock.frameworks.binding import WrongNetwork
-from knock.recipe import Recipe, layers
+from knock.recipe import Recipe, kinds, layers
 from knock.recipe.layers import Placed
 from knock.recipe.weights import initial_weights
 from knock.scripts import load as answers
@@ -230,7 +230,7 @@ def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
     return found
 
 
-_CARRY = ("linear", "conv", "tconv")
+_CARRY = (kinds.Linear, kinds.Conv, kinds.TransposedConv)
 """The layers whose weights all that a network is given must pass, but for a skip."""
 
 
@@ -249,11 +249,11 @@ def behind(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
             )
     found = {}
     for name, placed in layers.networks(recipe).items():
-        if any(one.layer.layer in ("concat", "dropout") for one in placed.layers):
+        if any(isinstance(one.layer, kinds.Concat | kinds.Dropout) for one in placed.layers):
             continue
         tensor = adapter.to_device({"x": shown(recipe, placed)})["x"]
         for one in placed.layers:
-            if one.layer.layer in _CARRY:
+            if isinstance(one.layer, _CARRY):
                 key = f"{name}.{one.layer.name}"
                 weight = {f"{key}.weight": np.zeros_like(first[f"{key}.weight"])}
                 adapter.write(model, recipe, {**first, **weight})
@@ -270,7 +270,7 @@ def shown(recipe: Recipe, placed: Placed) -> Array:
 
 def masks(placed: Placed) -> list[str]:
     """The batch's entries that a network's dropouts take."""
-    return [str(one.layer.of) for one in placed.layers if one.layer.layer == "dropout"]
+    return [one.layer.of for one in placed.layers if isinstance(one.layer, kinds.Dropout)]
 
 
 def asked(recipe: Recipe) -> dict[str, Array]:

@@ -32,7 +32,7 @@ def run(found: Namespace, rest: list[str]) -> int:
     that exists already is kept beside the new one with `--force`, and refused without. Raises
     UserError, with everything as it was.
     """
-    from knock import frameworks, recipe
+    from knock import frameworks
     from knock.learner import answers, progress
     from knock.notebook.make import make
     from knock.questions import find
@@ -62,7 +62,7 @@ def run(found: Namespace, rest: list[str]) -> int:
     source = Source.read(file or question.answer(framework)).text
     if found.starter:
         command = f'check("{question.name}", "{framework}", "{written}")'
-        source = starter.make(source, recipe.parts(question.recipe_file), command)
+        source = starter.make(source, question.parts, command)
     kept = answers.put(path, make(question, framework, source, written, _page(question, path)))
     if found.starter:
         progress.begun(question, framework, path)
@@ -75,7 +75,7 @@ def run(found: Namespace, rest: list[str]) -> int:
 
 def _page(question: "Question", path: Path) -> str:
     """The question's page; a link to it from a notebook that lies in the repository, too."""
-    page, folder = question.folder / "README.md", path.resolve().parent
+    page, folder = question.page, path.resolve().parent
     shown = page.relative_to(paths.ROOT).as_posix()
     if not folder.is_relative_to(paths.ROOT):
         return f"`{shown}`"

@@ -11,7 +11,7 @@ from knock.data import ImageSet, to_unit
 from knock.errors import UserError
 from knock.frameworks import FRAMEWORKS
 from knock.frameworks import numpy as plain
-from knock.recipe import layers
+from knock.recipe import kinds, layers
 from knock.training.checkpoint import Checkpoint
 
 import numpy as np
@@ -102,7 +102,7 @@ def encode(found: Checkpoint, pictures: ImageSet) -> Array:
     network = plain.networks(found.recipe)["encoder"]
     for module in network.modules:
         module.values = {
-            name: _weight(found, f"encoder.{module.layer.name}.{name}", value.shape)
+            name: _weight(found, f"encoder.{module.name}.{name}", value.shape)
             for name, value in module.values.items()
         }
     parts = [
@@ -125,8 +125,8 @@ def _decoder(found: Checkpoint) -> list[dict[str, Any]]:
         raise UserError(f"the decoder makes {placed.output}, not {found.recipe.image_shape}")
     described: list[dict[str, Any]] = []
     for index, one in enumerate(placed.layers):
-        match one.layer.layer:
-            case "linear":
+        match one.layer:
+            case kinds.Linear():
                 values = {
                     kind: _base64(_weight(found, f"decoder.{p.name}", p.shape), "<f4")
                     for p in one.parameters
@@ -134,13 +134,13 @@ def _decoder(found: Checkpoint) -> list[dict[str, Any]]:
                 }
                 shape = {"in": one.input[0], "out": one.output[0]}
                 described.append({"layer": "linear", **shape, **values})
-            case "relu":
+            case kinds.ReLU():
                 described.append({"layer": "relu"})
-            case "reshape":
+            case kinds.Reshape():
                 pass
             case other:
                 raise UserError(
-                    f"networks.decoder.layers[{index}] is {other!r}; the page can evaluate: "
+                    f"networks.decoder.layers[{index}] is {other.kind!r}; the page can evaluate: "
                     "linear, relu, reshape"
                 )
     return described

@@ -82,8 +82,7 @@ def _grade(submission: Submission, settings: Settings) -> Grade:
     question = find_question(submission.question)
     framework = submission.framework
     ours = Source.read(question.answer(question.framework(framework)))
-    parts = recipes.parts(question.recipe_file)
-    named = [part for part, names in starter.names(ours.text, parts).items() if names]
+    named = [part for part, names in starter.names(ours.text, question.parts).items() if names]
     found = {part: Part("done") for part in named}
     whole, remark, used = True, "", _Used()
     try:
@@ -95,8 +94,8 @@ def _grade(submission: Submission, settings: Settings) -> Grade:
             if not variant.fits(question):
                 continue
             standard = conditions.standard(question, variant)
-            take = _Take(framework, standard, mine, ours, parts, settings, used)
-            report = learner.examine(standard, mine, ours, parts, take)
+            take = _Take(framework, standard, mine, ours, question.parts, settings, used)
+            report = learner.examine(standard, mine, ours, question.parts, take)
             for part in report.parts:
                 if found[part.name].status == "done" and part.status != "done":
                     found[part.name] = Part(part.status, _told(part.message, variant))

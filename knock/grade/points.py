@@ -3,7 +3,6 @@
 import tomllib
 from pathlib import Path
 
-from knock import recipe
 from knock.errors import UserError
 from knock.questions import all_questions
 
@@ -30,7 +29,7 @@ def load(path: Path = TABLE) -> Points:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:  # no text, no TOML, or other tables than this one
         raise UserError(f"{path} is no table of points: {error}") from None
-    parts = [part for question in all_questions() for part in recipe.parts(question.recipe_file)]
+    parts = [part for question in all_questions() for part in question.parts]
     wanted = dict.fromkeys([WHOLE, *parts])
     for part in wanted:
         if part not in found:

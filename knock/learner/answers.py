@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from knock import frameworks, paths, recipe
+from knock import frameworks, paths
 from knock.errors import UserError
 from knock.files import keep, make_folder, write_atomically
 from knock.learner import progress
@@ -89,16 +89,14 @@ def begin(word: str, framework: str | None, out: Path | None, force: bool) -> st
     path = out or file_of(question, framework)
     refuse(path, force)
     source = question.answer(framework).read_text(encoding="utf-8")
-    parts = recipe.parts(question.recipe_file)
     command = check_command(question, framework, path)
-    text = starter.make(source, parts, command)
+    text = starter.make(source, question.parts, command)
     kept = put(path, text)
     progress.begun(question, framework, path)
     title = frameworks.FRAMEWORKS[framework].title
     told = [f"{path}: {question.label} in {title} for you to write, part by part:"]
-    told += [
-        f"  {part:<10} {', '.join(names)}" for part, names in starter.names(source, parts).items()
-    ]
+    names = starter.names(source, question.parts)
+    told += [f"  {part:<10} {', '.join(ours)}" for part, ours in names.items()]
     if kept is not None:
         told.append(f"What you had there is now {kept}")
     return "\n".join([*told, f"Then: {command}", f"Stuck? knock hint {question.name}"])

@@ -1,6 +1,6 @@
 """Help with a question, level by level, for the part that a learner is at."""
 
-from knock import frameworks, recipe
+from knock import frameworks
 from knock.errors import UserError
 from knock.learner import progress
 from knock.learner.progress import Answer
@@ -45,10 +45,9 @@ def at(question: Question, answer: Answer | None) -> str | None:
     """
     if answer is None or not answer.path.is_file():
         return None
-    parts = recipe.parts(question.recipe_file)
-    if answer.at in parts:
+    if answer.at in question.parts:
         return answer.at
-    return next((part for part in parts if part not in answer.done), None)
+    return next((part for part in question.parts if part not in answer.done), None)
 
 
 def text(question: Question, level: int, part: str, framework: str | None) -> str:
@@ -81,7 +80,6 @@ def further(question: Question, level: int, how: str) -> str:
 
 
 def _require(question: Question, part: str) -> None:
-    parts = recipe.parts(question.recipe_file)
-    if part not in parts:
-        known = ", ".join([*parts, ALL])
+    if part not in question.parts:
+        known = ", ".join([*question.parts, ALL])
         raise UserError(f"no part {part!r} in {question.label}; choose from: {known}")

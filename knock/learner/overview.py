@@ -1,6 +1,6 @@
 """A learner's way through the questions: what is done, and what comes next."""
 
-from knock import frameworks, recipe
+from knock import frameworks, paths
 from knock.learner import answers, progress
 from knock.learner.progress import Answer
 from knock.questions import Question, all_questions
@@ -30,8 +30,7 @@ def _cell(question: Question, answer: Answer | None) -> str:
         return "✓"
     if answer.passed:
         return "◐ changed"
-    parts = recipe.parts(question.recipe_file)
-    return f"◐ {len(set(parts) & set(answer.done))} of {len(parts)}"
+    return f"◐ {len(set(question.parts) & set(answer.done))} of {len(question.parts)}"
 
 
 def following(framework: str | None) -> str:
@@ -84,8 +83,7 @@ def _known(framework: str | None) -> list[Answer]:
 
 def _go_on(question: Question, answer: Answer) -> str:
     title = frameworks.FRAMEWORKS[answer.framework].title
-    parts = recipe.parts(question.recipe_file)
-    left = [part for part in parts if part not in answer.done]
+    left = [part for part in question.parts if part not in answer.done]
     if answer.passed:
         told = "it has changed since it passed"
     else:
@@ -103,5 +101,5 @@ def _begin(question: Question, framework: str | None) -> str:
     command = f"knock start {question.name}"
     if framework in question.answered_in:
         command += f" --framework {framework}"
-    page = question.folder.parent.name + "/" + question.folder.name + "/README.md"
+    page = question.page.relative_to(paths.ROOT).as_posix()
     return f"{question.label}: {question.title}; its page is {page}\nBegin: {command}"

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from knock import recipe
 from knock.errors import UserError
 from knock.files import make_folder, write_atomically
 from knock.frameworks.adapter import Adapter
@@ -41,7 +40,7 @@ def launch(
     None, and a line that says why, where nothing was to be made. Raises UserError.
     """
     question = find(name)
-    left = starter.left(_typed(), recipe.parts(question.recipe_file))
+    left = starter.left(_typed(), question.parts)
     if left:
         told = "; ".join(f"{part} ({', '.join(names)})" for part, names in left.items())
         print(f"Nothing is trained yet. Still to do: {told}")

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from knock import frameworks, recipe
+from knock import frameworks
 from knock.frameworks import Framework
 from knock.questions import Question
 from knock.scripts import starter
@@ -80,9 +80,8 @@ def _cells(
     yield True, _head(question, framework, ast.get_docstring(tree), page)
     yield True, _how_to_set_up(framework)
     yield False, _SET_UP
-    parts = recipe.parts(question.recipe_file)
     owners: dict[str, list[str]] = {}
-    for place in starter.places(source, parts):
+    for place in starter.places(source, question.parts):
         owner = owners.setdefault(place.name.split(".")[0], [])
         owner += [place.part] if place.part not in owner else []
     above = ""

@@ -91,14 +91,9 @@ class Row:
         return [f for f in frameworks.FRAMEWORKS if f not in known]
 
 
-def file_of(question: Question) -> Path:
-    """Where a question's mistakes are."""
-    return question.folder / FILE_NAME
-
-
 def of(question: Question) -> list[Mistake]:
     """A question's mistakes, in the order of its file. Raises UserError where it is none."""
-    return _read(file_of(question)).mistakes
+    return _read(question.mistakes_file).mistakes
 
 
 def suspects(path: Path) -> list[Suspect]:

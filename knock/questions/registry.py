@@ -1,6 +1,7 @@
 """The registry: which questions there are, and their files. Imports no answer."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from knock import frameworks, paths, recipe
@@ -29,6 +30,11 @@ class Question:
         return self.folder / "recipe.toml"
 
     @property
+    def page(self) -> Path:
+        """What a learner reads first: the idea, the layers, the formulas."""
+        return self.folder / "README.md"
+
+    @property
     def hints_file(self) -> Path:
         """Three levels of help, from a nudge to nearly the code."""
         return self.folder / "hints.md"
@@ -37,6 +43,19 @@ class Question:
     def reference_file(self) -> Path:
         """The plain NumPy answer, which not every question has."""
         return self.folder / "reference.py"
+
+    @property
+    def mistakes_file(self) -> Path:
+        """What people get wrong in it, and how a check names that."""
+        return self.folder / "mistakes.toml"
+
+    @cached_property
+    def parts(self) -> dict[str, list[str]]:
+        """What a learner writes, in order: each part with its functions, classes and methods.
+
+        Read once, from the recipe. Raises UserError where that is broken.
+        """
+        return recipe.parts(self.recipe_file)
 
     def answer(self, framework: str) -> Path:
         """The script that answers it in `framework`."""

@@ -4,24 +4,23 @@
     recipe.load(path)           # resolved for a training run
     recipe.load_check(path)     # at the small sizes of a check
 
-`schema` has the types, `resolve` reads and merges; `levels`, `layers`, `sizes` and `weights` work
-out what a recipe means in numbers. Only the latter two need NumPy.
+`schema` and `kinds` have the types, `resolve` reads and merges, `faults` has the words for what is
+wrong; `levels`, `layers`, `sizes` and `weights` work out what a recipe means in numbers. `weights`
+alone needs NumPy.
 """
 
+from knock.recipe.kinds import LARGEST_SIDE, Layer, Size
 from knock.recipe.resolve import DEFAULT_PRESET, load, load_check, parts, read
 from knock.recipe.schema import (
     LARGEST_BATCH,
-    LARGEST_SIDE,
     Augment,
     Check,
     Constant,
     DataSet,
     Draw,
-    Layer,
     Network,
     Optimizer,
     Recipe,
-    Size,
     Train,
     difference,
     from_json,

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from knock.errors import UserError
-from knock.recipe import levels
+from knock.recipe import faults, levels
 from knock.recipe.schema import Augment, File, Recipe
 
 import msgspec
@@ -145,15 +145,15 @@ def _constant(base: Mapping[str, Any], name: str, value: Any, path: Path, key: s
     if isinstance(base[name], float) and type(value) is int:
         value = float(value)
     if type(value) is not type(base[name]):
-        raise UserError(f"{path}: {key} must be {type(base[name]).__name__}, not {value!r}")
+        wanted = faults.TYPES[type(base[name]).__name__]
+        raise UserError(f"{path}: {key} must be {wanted}, not {value!r}")
     return value
 
 
 def _convert(tree: Mapping[str, Any], path: Path) -> File:
-    try:
-        file = msgspec.convert(tree, File)
-    except msgspec.ValidationError as error:
-        raise UserError(f"{path}: {_plain(str(error))}") from None
+    if fault := faults.find(tree, File):
+        raise UserError(f"{path}: {fault}")
+    file = msgspec.convert(tree, File)
     if not file.data:
         raise UserError(f"{path}: data must name at least one data set")
     for name, optimizer in file.optimizers.items():
@@ -161,13 +161,6 @@ def _convert(tree: Mapping[str, Any], path: Path) -> File:
             if network not in file.networks:
                 raise UserError(f"{path}: optimizers.{name}.networks names {network!r}, unknown")
     return file
-
-
-def _plain(message: str) -> str:
-    """msgspec's sentence with the key as a person writes it: `$.train.steps` is train.steps."""
-    what, _, where = message.partition(" - at `$")
-    key = where.rstrip("`").lstrip(".")
-    return f"{key}: {what}" if key else what
 
 
 def _resolve(

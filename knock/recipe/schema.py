@@ -2,12 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
+from knock.recipe.kinds import LARGEST_SIDE, Layer, Positive, Size
+
 import msgspec
-
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-
-LARGEST_SIDE = 1024
-"""Pixels a side: beyond it the answers' weights outgrow a machine's memory."""
 
 Side = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_SIDE)]
 
@@ -17,34 +14,7 @@ Rate = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
 
 Decay = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
 
-Size = int | str
-"""A number, or an expression in constants and in the image's channels, height and width."""
-
 Constant = int | float | bool | str
-
-
-class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One layer of a network; `knock.recipe.layers` says which fields each kind of layer takes.
-
-    It is there only for pictures whose shorter side lies between `min_side` and `max_side`. `of` is
-    what a `concat` lays behind its input, the name under which a `keep` kept it; for a network's
-    n-th dropout, the draw called `of` and n is its mask.
-    """
-
-    layer: str
-    name: str | None = None
-    out: Size | None = None
-    kernel: Positive | None = None
-    stride: Positive = 1
-    pad: Annotated[int, msgspec.Meta(ge=0)] = 0
-    out_pad: Annotated[int, msgspec.Meta(ge=0)] = 0
-    slope: float | None = None
-    running: bool = True
-    of: str | None = None
-    min_side: Positive = 1
-    max_side: Annotated[int, msgspec.Meta(ge=1)] = LARGEST_SIDE
-    bias: bool = True
-    shape: list[Size] | None = None
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable, Mapping
 
 from knock.errors import UserError
-from knock.recipe.schema import Size
+from knock.recipe.kinds import Size
 
 _LARGEST = 2**31  # no array of a network is longer
 

@@ -32,11 +32,6 @@ _NUMBERS_ONLY = re.compile(r"differs?\b|times as large|^the gradient of|^right: 
 """Words of a check that say that something is wrong, and not what was done."""
 
 
-def page_of(question: Question) -> Path:
-    """A question's page."""
-    return question.folder / "README.md"
-
-
 def recipe(question: Question) -> list[str]:
     """It loads with each preset and data set, and its networks can be built."""
     path, wrong = question.recipe_file, []
@@ -56,7 +51,7 @@ def recipe(question: Question) -> list[str]:
 
 def page(question: Question) -> list[str]:
     """It has its sections, and shows what belongs to the question; the front page leads to it."""
-    path = page_of(question)
+    path = question.page
     if not path.is_file():
         return [f"no file {path}"]
     found = [heading for heading, _ in markdown.parts(path, 2)]
@@ -72,7 +67,7 @@ def page(question: Question) -> list[str]:
     if question.reference_file.is_file():
         wanted.append("reference.py")
     wrong += [f"{path}: no link to {one}" for one in wanted if one not in told]
-    front = f"questions/{question.folder.name}/README.md"
+    front = path.relative_to(paths.ROOT).as_posix()
     if front not in markdown.links(paths.ROOT / "README.md"):
         wrong.append(f"README.md: no link to {front} in the table of questions")
     return wrong
@@ -90,7 +85,7 @@ def links(question: Question) -> list[str]:
     """Those of its page and its hints lead somewhere."""
     return [
         f"{path}: {link}: {why}"
-        for path in (page_of(question), question.hints_file)
+        for path in (question.page, question.hints_file)
         for link, why in markdown.broken_links(path).items()
     ]
 
@@ -104,7 +99,7 @@ def hints(question: Question) -> list[str]:
     if list(levels) != [1, 2, 3]:
         told = ", ".join(f"{number} · {level.title}" for number, level in levels.items()) or "none"
         return [f"{path}: three levels are wanted, '## 1 · A nudge' to '## 3 · …'; it has: {told}"]
-    wanted = list(recipes.parts(question.recipe_file))
+    wanted = list(question.parts)
     titles = [frameworks.FRAMEWORKS[name].title for name in question.answered_in]
     wrong = []
     for number, level in levels.items():
@@ -157,7 +152,7 @@ def answers(question: Question) -> list[str]:
 
 def known_mistakes(question: Question) -> list[str]:
     """Each is planted or explained in every framework, and what is said of it names it."""
-    path = mistakes.file_of(question)
+    path = question.mistakes_file
     try:
         found, judged = mistakes.of(question), mistakes.suspects(path)
     except UserError as error:

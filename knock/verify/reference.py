@@ -21,7 +21,7 @@ _EVALUATED = re.compile(r"framework\.evaluate\((?!self\.\w+, )")
 
 def known_mistakes(question: Question) -> list[str]:
     """Each fits the NumPy answer and changes its numbers, as no other mistake does."""
-    path, table = question.reference_file, mistakes.file_of(question)
+    path, table = question.reference_file, question.mistakes_file
     if not path.is_file():
         return []
     try:

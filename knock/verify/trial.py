@@ -9,7 +9,6 @@ from pathlib import Path
 from types import CodeType
 
 from knock import frameworks
-from knock import recipe as recipes
 from knock.check import parts as learner
 from knock.check import trace
 from knock.check.judge import TOLERANCE, Result, Standard, check
@@ -69,7 +68,7 @@ class Trial:
 
     def starter(self) -> list[str]:
         """All of it is to do; with our parts in it again, it passes."""
-        parts = recipes.parts(self.question.recipe_file)
+        parts = self.question.parts
         text = starter.make(self.source.text, parts, "knock check")
         with self._file(text) as path:
             report = learner.look(

@@ -14,6 +14,7 @@ from knock.frameworks.keras.optimizers import SGD, Adam, RMSprop
 from knock.frameworks.tensorflow import state as states
 from knock.frameworks.tensorflow.runtime import channels_last, devices, start, to_device, to_numpy
 from knock.recipe import Recipe
+from knock.recipe.kinds import Dropout
 from knock.recipe.layers import networks
 
 import numpy as np
@@ -65,7 +66,7 @@ def build(model: Any, recipe: Recipe) -> None:
         network = getattr(model, name, None)
         if network is None:
             continue  # `bind` says so
-        masked = [one.input for one in placed.layers if one.layer.layer == "dropout"]
+        masked = [one.input for one in placed.layers if isinstance(one.layer, Dropout)]
         zeros = [np.zeros((1, *shape), recipe.dtype) for shape in (placed.input, *masked)]
         network(*(tf.constant(channels_last(one)) for one in zeros))
     bound = _bound(model, recipe)

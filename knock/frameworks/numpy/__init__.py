@@ -86,10 +86,9 @@ def evaluate(network: Any, x: Any, *masks: Any) -> Any:
 
 
 def _variables(network: Network) -> list[Found]:
-    named = [m for m in network.modules if m.layer.name]
     return [
-        Found(f"{module.layer.name}.{name}", value, value.shape)
-        for module in named
+        Found(f"{module.name}.{name}", value, value.shape)
+        for module in network.modules
         for name, value in module.values.items()
     ]
 

@@ -5,11 +5,9 @@ over its kernel's places, a gradient is the chain rule, and `tests/test_numpy.py
 gradient against finite differences. `questions/*/reference.py` are answers written with it.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-from knock.errors import UserError
-from knock.recipe import Recipe, layers
+from knock.recipe import Layer, Recipe, kinds, layers
 from knock.recipe.layers import Placed, PlacedLayer
 
 import numpy as np
@@ -32,8 +30,11 @@ class Module:
     `backward` adds the gradients of `values` to `gradients`; `clear` sets those to zero.
     """
 
+    layer: Layer
+
     def __init__(self, placed: PlacedLayer) -> None:
         self.layer = placed.layer
+        self.name = placed.name
         self.output_shape = placed.output
         self.values = {p.name.split(".")[-1]: np.zeros(p.shape, _dtype) for p in placed.parameters}
         self.training = True
@@ -52,6 +53,8 @@ class Module:
 class Linear(Module):
     """y = x Wᵀ + b."""
 
+    layer: kinds.Linear
+
     def __call__(self, x: Array) -> Array:
         self.x = x
         y = x @ self.values["weight"].T
@@ -66,6 +69,8 @@ class Linear(Module):
 
 class Conv(Module):
     """y[n,o,i,j] = Σ over c,u,v of x[n, c, s·i+u−p, s·j+v−p] · w[o,c,u,v], plus b[o]."""
+
+    layer: kinds.Conv
 
     def __call__(self, x: Array) -> Array:
         pad = self.layer.pad
@@ -89,7 +94,7 @@ class Conv(Module):
 
     def _places(self, padded: Array) -> list[tuple[int, int, Array]]:
         """For every place (u, v) of the kernel, the view of the map that it multiplies."""
-        k, s = self.layer.kernel or 0, self.layer.stride
+        k, s = self.layer.kernel, self.layer.stride
         _, height, width = self.output_shape
         return [
             (u, v, padded[:, :, u : u + s * height : s, v : v + s * width : s])
@@ -100,6 +105,8 @@ class Conv(Module):
 
 class TransposedConv(Module):
     """The transpose of `Conv`: y[n, o, s·i+u−p, s·j+v−p] += x[n,c,i,j] · w[c,o,u,v], plus b[o]."""
+
+    layer: kinds.TransposedConv
 
     def __call__(self, x: Array) -> Array:
         self.x = x
@@ -131,7 +138,7 @@ class TransposedConv(Module):
         return canvas[:, :, pad : pad + height, pad : pad + width]
 
     def _places(self, canvas: Array) -> list[tuple[int, int, Array]]:
-        k, s = self.layer.kernel or 0, self.layer.stride
+        k, s = self.layer.kernel, self.layer.stride
         height, width = self.x.shape[2:]
         return [
             (u, v, canvas[:, :, u : u + s * height : s, v : v + s * width : s])
@@ -143,8 +150,10 @@ class TransposedConv(Module):
 class MaxPool(Module):
     """The largest of each k×k window; its gradient goes to the first place that holds it."""
 
+    layer: kinds.MaxPool
+
     def __call__(self, x: Array) -> Array:
-        self.shape, k = x.shape, self.layer.kernel or 0
+        self.shape, k = x.shape, self.layer.kernel
         n, c, height, width = x.shape
         windows = x.reshape(n, c, height // k, k, width // k, k).transpose(0, 1, 2, 4, 3, 5)
         self.windows = windows.reshape(n, c, height // k, width // k, k * k)
@@ -153,7 +162,7 @@ class MaxPool(Module):
 
     def backward(self, d: Array) -> Array:
         n, c, height, width = self.shape
-        k = self.layer.kernel or 0
+        k = self.layer.kernel
         dx = np.zeros_like(self.windows)
         np.put_along_axis(dx, self.windows.argmax(-1)[..., None], d[..., None], -1)
         dx = dx.reshape(n, c, height // k, width // k, k, k).transpose(0, 1, 2, 4, 3, 5)
@@ -174,8 +183,10 @@ class ReLU(Module):
 class LeakyReLU(Module):
     """x where positive, slope·x elsewhere."""
 
+    layer: kinds.LeakyReLU
+
     def __call__(self, x: Array) -> Array:
-        self.slope = np.where(x.real > 0, 1.0, self.layer.slope or 0.0)
+        self.slope = np.where(x.real > 0, 1.0, self.layer.slope)
         return x * self.slope
 
     def backward(self, d: Array) -> Array:
@@ -284,28 +295,28 @@ class Reshape(Module):
         return d.reshape(self.shape)
 
 
-_MODULES: dict[str, Callable[[PlacedLayer], Module]] = {
-    "linear": Linear,
-    "conv": Conv,
-    "tconv": TransposedConv,
-    "maxpool": MaxPool,
-    "relu": ReLU,
-    "flatten": Reshape,
-    "reshape": Reshape,
-    "leaky_relu": LeakyReLU,
-    "tanh": Tanh,
-    "sigmoid": Sigmoid,
-    "batch_norm": BatchNorm,
-    "layer_norm": LayerNorm,
+_MODULES: dict[type[Layer], type[Module]] = {
+    kinds.Linear: Linear,
+    kinds.Conv: Conv,
+    kinds.TransposedConv: TransposedConv,
+    kinds.MaxPool: MaxPool,
+    kinds.Flatten: Reshape,
+    kinds.Reshape: Reshape,
+    kinds.ReLU: ReLU,
+    kinds.LeakyReLU: LeakyReLU,
+    kinds.Sigmoid: Sigmoid,
+    kinds.Tanh: Tanh,
+    kinds.BatchNorm: BatchNorm,
+    kinds.LayerNorm: LayerNorm,
+    kinds.Dropout: Module,  # these three are the network's own work
+    kinds.Keep: Module,
+    kinds.Concat: Module,
 }
-
-_BETWEEN = ("keep", "concat", "dropout")
-"""Layers without numbers of their own, which the network itself sees to."""
 
 
 def make_module(placed: PlacedLayer) -> Module:
     """A layer of a recipe, all weights zero."""
-    return _MODULES.get(placed.layer.layer, Module)(placed)
+    return _MODULES[type(placed.layer)](placed)
 
 
 class Network:
@@ -315,41 +326,40 @@ class Network:
     """
 
     def __init__(self, placed: Placed) -> None:
-        for one in placed.layers:
-            if one.layer.layer not in {*_MODULES, *_BETWEEN}:
-                raise UserError(f"networks.{placed.name}: no NumPy layer for {one.layer.layer!r}")
         self.layers = [(one.layer, make_module(one)) for one in placed.layers]
         self.modules = [module for _, module in self.layers]
         self.name = placed.name
 
     def __call__(self, x: Array, *masks: Array) -> Array:
-        self.kept: dict[str | None, Array] = {}
+        self.kept: dict[str, Array] = {}
         self.masks, waiting = [], iter(masks)
         for layer, module in self.layers:
-            if layer.layer == "keep":
-                self.kept[layer.of] = x
-            elif layer.layer == "concat":
-                x = np.concatenate([x, self.kept[layer.of]], axis=1)
-            elif layer.layer == "dropout":
-                self.masks.append(next(waiting))
-                x = x * self.masks[-1]
-            else:
-                x = module(x)
+            match layer:
+                case kinds.Keep(of=of):
+                    self.kept[of] = x
+                case kinds.Concat(of=of):
+                    x = np.concatenate([x, self.kept[of]], axis=1)
+                case kinds.Dropout():
+                    self.masks.append(next(waiting))
+                    x = x * self.masks[-1]
+                case _:
+                    x = module(x)
         return x
 
     def backward(self, d: Array) -> Array:
-        owed: dict[str | None, Array] = {}
+        owed: dict[str, Array] = {}
         masks = list(self.masks)
         for layer, module in reversed(self.layers):
-            if layer.layer == "keep":
-                d = d + owed[layer.of]
-            elif layer.layer == "concat":
-                own = d.shape[1] - self.kept[layer.of].shape[1]
-                d, owed[layer.of] = d[:, :own], d[:, own:]
-            elif layer.layer == "dropout":
-                d = d * masks.pop()
-            else:
-                d = module.backward(d)
+            match layer:
+                case kinds.Keep(of=of):
+                    d = d + owed[of]
+                case kinds.Concat(of=of):
+                    own = d.shape[1] - self.kept[of].shape[1]
+                    d, owed[of] = d[:, :own], d[:, own:]
+                case kinds.Dropout():
+                    d = d * masks.pop()
+                case _:
+                    d = module.backward(d)
         return d
 
     def clear(self) -> None:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from knock import recipe
 from knock.learner import hints, overview, progress
 from knock.learner.watch.child import Check
 from knock.learner.watch.saves import SECOND, looks
@@ -42,7 +41,7 @@ class Session:
     ) -> None:
         self.events, self.poll, self.pressed = events, poll, pressed
         self.question, self.framework, self.file = question, framework, file
-        self.parts = list(recipe.parts(question.recipe_file))
+        self.parts = list(question.parts)
         known = progress.of(question, framework)
         mine = known is not None and known.path.resolve() == file.resolve()
         self.at = hints.at(question, known if mine else None)
