@@ -7,7 +7,10 @@ import sys
 import tomllib
 from pathlib import Path
 
+import knock
+
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -143,3 +146,24 @@ def test_without_a_framework_knock_needs_only_its_core_dependencies(path):
     for name in imports(tree):
         distribution = DISTRIBUTIONS.get(name, name)
         assert distribution in (known | extras if name in without else known), name
+
+
+ADDRESS = METADATA["urls"]["Repository"]
+
+
+def test_the_licence_is_said_once_and_the_same_everywhere():
+    assert METADATA["license"] == "MIT"
+    (licence,) = METADATA["license-files"]
+    text = (ROOT / licence).read_text(encoding="utf-8")
+    assert text.startswith("MIT License\n")
+    assert f"Copyright (c) 2026 {METADATA['authors'][0]['name']}\n" in text
+    assert not [one for one in METADATA["classifiers"] if one.startswith("License")]
+
+
+def test_the_citation_is_of_this_project_and_version():
+    told = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert told["cff-version"] == "1.2.0"
+    assert told["version"] == knock.__version__
+    assert told["authors"] == METADATA["authors"]
+    assert told["license"] == METADATA["license"]
+    assert told["repository-code"] == ADDRESS
