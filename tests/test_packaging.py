@@ -167,3 +167,28 @@ def test_the_citation_is_of_this_project_and_version():
     assert told["authors"] == METADATA["authors"]
     assert told["license"] == METADATA["license"]
     assert told["repository-code"] == ADDRESS
+
+
+def test_the_workflow_runs_the_readmes_two_commands_on_each_system():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8"))
+    (job,) = workflow["jobs"].values()
+    _, _, below = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Two commands")
+    block = below.split("```sh\n")[1].split("```")[0]
+    commands = [line.partition("#")[0].strip() for line in block.splitlines()]
+    assert len(commands) == 2
+    assert [step["run"] for step in job["steps"] if "run" in step] == commands
+    matrix = job["strategy"]["matrix"]
+    systems = {"ubuntu-latest", "macos-latest", "windows-latest"}
+    assert set(matrix["os"]) == systems and job["runs-on"] == "${{ matrix.os }}"
+    asked = SpecifierSet(METADATA["requires-python"])
+    supported = [f"3.{minor}" for minor in range(30) if f"3.{minor}" in asked]
+    assert matrix["python"] == [supported[0], supported[-1]]
+
+
+def test_the_workflow_may_only_read_and_ends_by_itself():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8"))
+    (job,) = workflow["jobs"].values()
+    assert workflow["permissions"] == {"contents": "read"} and "permissions" not in job
+    assert 0 < job["timeout-minutes"] <= 120
+    for step in job["steps"]:
+        assert "uses" not in step or re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"]), step
