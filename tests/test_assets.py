@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 from knock import paths
+from knock.verify.markdown import parts
 
 import matplotlib.image
 import numpy as np
@@ -80,6 +82,18 @@ def test_every_arrow_of_the_house_runs_down(house):
     cellar = max(row.values())
     for a, b in house.measure(paths.PACKAGE)["arrows"]:
         assert row[a] < row[b] or row[a] == row[b] == cellar, f"{a} imports {b}"
+
+
+def test_the_page_about_the_house_has_a_line_for_each_room(house):
+    ((_, told),) = [
+        part for part in parts(paths.ROOT / "CONTRIBUTING.md", 2) if part[0] == "The house"
+    ]
+    table = told.split("\n| room | what it is for |\n")[1].split("\n\n")[0]
+    named = [
+        room for line in table.splitlines() for room in re.findall(r"`(\w+)`", line.split("|")[1])
+    ]
+    assert sorted(named) == sorted(house.rows())
+    assert re.findall(r"\*\*(.+)\*\*", table) == list(house.FLOORS)
 
 
 def test_what_is_measured_of_a_house(house, tmp_path):

@@ -151,6 +151,18 @@ def test_without_a_framework_knock_needs_only_its_core_dependencies(path):
 ADDRESS = METADATA["urls"]["Repository"]
 
 
+def test_every_page_gives_the_same_address_of_the_repository():
+    """Whoever publishes it writes the owner's name in each of these places."""
+    name = METADATA["name"]
+    files = [*ROOT.glob("*.*"), *(ROOT / ".github").rglob("*.*")]
+    texts = {path.name: path.read_text(encoding="utf-8") for path in files if path.is_file()}
+    found = {
+        file: set(re.findall(rf"https?://[^\s\"()]*?/{name}", text)) for file, text in texts.items()
+    }
+    assert {"pyproject.toml", "CITATION.cff", "CONTRIBUTING.md"} <= {f for f in found if found[f]}
+    assert set().union(*found.values()) == {ADDRESS}
+
+
 def test_the_licence_is_said_once_and_the_same_everywhere():
     assert METADATA["license"] == "MIT"
     (licence,) = METADATA["license-files"]
@@ -167,6 +179,13 @@ def test_the_citation_is_of_this_project_and_version():
     assert told["authors"] == METADATA["authors"]
     assert told["license"] == METADATA["license"]
     assert told["repository-code"] == ADDRESS
+
+
+def test_the_changelog_tells_of_this_version():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(r"^## \[(.+?)\]", text, re.MULTILINE)
+    assert versions[:2] == ["Unreleased", knock.__version__]
+    assert versions == re.findall(r"^\[(.+?)\]: ", text, re.MULTILINE)
 
 
 def test_the_workflow_runs_the_readmes_two_commands_on_each_system():
