@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -41,8 +42,10 @@ PAGES = sorted(ROOT.glob("*.md"))
 PAGES += sorted(page for folder in OURS for page in (ROOT / folder).rglob("*.md"))
 QUESTIONS = all_questions()
 README = ROOT / "README.md"
-TEACHING = ROOT / "TEACHING.md"
-RUNNABLE = [README, TEACHING, *(question.page for question in QUESTIONS)]
+GUIDE = ROOT / "GUIDE.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+RUNNABLE = [README, GUIDE, CONTRIBUTING, ROOT / "TEACHING.md"]
+RUNNABLE += [question.page for question in QUESTIONS]
 
 
 def name(page) -> str:
@@ -55,8 +58,9 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def inline(page: Path) -> list[str]:
-    """The pieces of code that stand within a page's text."""
-    return re.findall(r"`([^`\n]+)`", prose(page))
+    """The pieces of code within a page's text, except where a change log says what is gone."""
+    there = re.sub(r"^### Removed\n.*?(?=^##|\Z)", "", prose(page), flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"`([^`\n]+)`", there)
 
 
 def section(page: Path, title: str) -> str:
@@ -86,8 +90,8 @@ def test_every_link_leads_somewhere(page):
         ("https:/doi.org/10", "no address"),
         ("ftp://example.org/x", "no address"),
         ("Dataset/README.md", None),
-        ("#gpu", None),
-        ("#gpus", "no such heading"),
+        ("#two-commands", None),
+        ("#three-commands", "no such heading"),
         ("Dataset/READM.md", "no such file"),
         ("../elsewhere.md", "leads out of the repository"),
         ("pyproject.toml#project", "no such heading"),
@@ -100,6 +104,8 @@ def test_a_broken_link_is_noticed(link, why):
 # Commands
 
 STEPS = ["--steps", "2", "--threads", "1", "--quiet"]
+CI = ROOT / ".ci" / "run"
+COPIED = [Path("assets"), Path("answers_image")]
 
 
 class Unknown(Exception):
@@ -119,7 +125,7 @@ def plan(line: str) -> Plan:
     match shlex.split(line, comments=True):
         case ["python3", "bootstrap.py", *words]:
             # Installing is tested in test_bootstrap.py with fakes, and for real in .ci/run.
-            assert "python3 bootstrap.py test" in source(ROOT / ".ci" / "run")
+            assert "python3 bootstrap.py test" in source(CI)
             return plan(shlex.join(["knock", *words]))
         case ["knock", "test", *words]:
             parsed("knock", "test", *words)
@@ -134,6 +140,9 @@ def plan(line: str) -> Plan:
             return Plan(("knock", command, *shortened(words)), "few steps, on the CPU")
         case ["python", script, *words] if (ROOT / script).parent == paths.ANSWERS:
             return Plan(("python", str(ROOT / script), *shortened(words)), "few steps, on the CPU")
+        case ["python", script, *words] if Path(script).parent in COPIED:
+            assert (ROOT / script).is_file(), script
+            return Plan(("python", script, *words), "a copy of it, since it writes beside itself")
         case ["python", script, *words] if Path(script).parent == Path("my"):
             return Plan(("python", script, *shortened(words)), "few steps, on the CPU")
         case ["knock", "check" | "solution" as command, question]:
@@ -167,6 +176,21 @@ def plan(line: str) -> Plan:
         case ["knock", "verify", *words]:
             parsed("knock", "verify", *words)
             return Plan((), "minutes: test_verify.py does the same, piece by piece")
+        case [".ci/run"]:
+            assert os.access(CI, os.X_OK)
+            return Plan((), "it runs these tests")
+        case ["ruff" | "mypy" | "lint-imports", *_]:
+            assert f"stage .venv/bin/{line}\n" in source(CI)
+            return Plan((), "a stage of .ci/run")
+        case ["pytest", *words]:
+            assert collected(words), line
+            return Plan((), "these are the tests: it is enough that there are such")
+        case ["git", "clone", address]:
+            assert address == project()["urls"]["Repository"]
+            return Plan((), "this is a clone")
+        case ["cd", folder]:
+            assert folder == project()["urls"]["Repository"].rpartition("/")[2]
+            return Plan((), "this is a clone")
         case ["source", ".venv/bin/activate"]:
             return Plan((), "bootstrap.py makes it: see test_bootstrap.py")
         case ["export", setting]:
@@ -190,14 +214,24 @@ def shortened(words: list[str]) -> list[str]:
     return [*words, *steps]
 
 
+def project() -> dict:
+    """What pyproject.toml says of the project."""
+    return tomllib.loads(source(ROOT / "pyproject.toml"))["project"]
+
+
+def collected(words: list[str]) -> bool:
+    """Whether pytest finds a test by these words."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *words]
+    return subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode == 0
+
+
 def installable(words: list[str]) -> None:
     """pip's words name extras of ours, or are those that doctor gives for Chainer."""
-    project = tomllib.loads(source(ROOT / "pyproject.toml"))["project"]
     chainer = shlex.split(frameworks.find("chainer").how_to_install)
     for word in words:
         extra = re.fullmatch(r"\.\[(\w+)\]", word)
         if extra:
-            assert extra[1] in project["optional-dependencies"], word
+            assert extra[1] in project()["optional-dependencies"], word
         else:
             assert word in chainer, word
 
@@ -220,6 +254,7 @@ from knock.training import compare
 
 def script(words):
     sys.argv = [str(word) for word in words]
+    sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 class Here:  # what `knock compare` starts for each framework
@@ -280,6 +315,11 @@ def workplace(tmp_path):
     for number in range(6):
         made.write_picture(mine / "pictures" / f"{number}.png")
     made.write_idx(tmp_path / "data" / "mnist")
+    for folder in COPIED:
+        (tmp_path / folder).mkdir()
+        for file in (ROOT / folder).iterdir():
+            if file.suffix in (".py", ".safetensors"):
+                shutil.copy(file, tmp_path / folder)
     environment = {
         **os.environ,
         places.VARIABLE: str(tmp_path / "data"),
@@ -312,7 +352,17 @@ def test_every_command_runs(page, workplace):
 
 @pytest.mark.parametrize(
     "line",
-    ["rm -rf runs", "knock fly ae", "python setup.py", "pip download x", "make", "knock"],
+    [
+        "rm -rf runs",
+        "knock fly ae",
+        "python setup.py",
+        "pip download x",
+        "make",
+        "knock",
+        "pytest tests/test_recipe.py -k nothing_is_called_so",
+        "python assets/draw_nothing.py",
+        "mypy --elsewhere",
+    ],
 )
 def test_an_unknown_command_is_noticed(line):
     with pytest.raises((Unknown, AssertionError)):
@@ -412,15 +462,16 @@ def test_the_table_of_the_recipe_is_the_recipes(question):
                 assert ("yes" if one else "no") in cell.replace(":", "").split("; ")[0], cell
 
 
-def test_the_readme_gives_the_checks_tolerances():
-    rows = {row[0]: row[1] for row in table(section(README, "Why four runs are one run"))}
+def test_the_guide_gives_the_checks_tolerances():
+    rows = {row[0]: row[1] for row in table(section(GUIDE, "Why four runs are one run"))}
     wanted = {part: f"{t:.0e}" if t else "exact" for part, t in TOLERANCE.items()}
     assert rows == {part: text for part, text in wanted.items() if part != "batch norm"}
 
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=name)
 def test_what_a_check_is_said_to_say_it_can_say(page):
-    sentences = re.sub(r'"\s*f?"', "", source(ROOT / "knock" / "check" / "words.py"))
+    sentences = re.sub(r'"\s*f?"', "", source(ROOT / "knock" / "check" / "explain_numbers.py"))
+    assert sentences
     for text in blocks(page, "text"):
         for part, message in re.findall(r"^  ✗ (.{12}) .{8}  .{7}  (.*)$", text, re.MULTILINE):
             assert part.strip() in TOLERANCE

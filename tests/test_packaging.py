@@ -7,7 +7,10 @@ import sys
 import tomllib
 from pathlib import Path
 
+import knock
+
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
@@ -143,3 +146,68 @@ def test_without_a_framework_knock_needs_only_its_core_dependencies(path):
     for name in imports(tree):
         distribution = DISTRIBUTIONS.get(name, name)
         assert distribution in (known | extras if name in without else known), name
+
+
+ADDRESS = METADATA["urls"]["Repository"]
+
+
+def test_every_page_gives_the_same_address_of_the_repository():
+    """Whoever publishes it writes the owner's name in each of these places."""
+    name = METADATA["name"]
+    files = [*ROOT.glob("*.*"), *(ROOT / ".github").rglob("*.*")]
+    texts = {path.name: path.read_text(encoding="utf-8") for path in files if path.is_file()}
+    found = {
+        file: set(re.findall(rf"https?://[^\s\"()]*?/{name}", text)) for file, text in texts.items()
+    }
+    assert {"pyproject.toml", "CITATION.cff", "CONTRIBUTING.md"} <= {f for f in found if found[f]}
+    assert set().union(*found.values()) == {ADDRESS}
+
+
+def test_the_licence_is_said_once_and_the_same_everywhere():
+    assert METADATA["license"] == "MIT"
+    (licence,) = METADATA["license-files"]
+    text = (ROOT / licence).read_text(encoding="utf-8")
+    assert text.startswith("MIT License\n")
+    assert f"Copyright (c) 2026 {METADATA['authors'][0]['name']}\n" in text
+    assert not [one for one in METADATA["classifiers"] if one.startswith("License")]
+
+
+def test_the_citation_is_of_this_project_and_version():
+    told = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert told["cff-version"] == "1.2.0"
+    assert told["version"] == knock.__version__
+    assert told["authors"] == METADATA["authors"]
+    assert told["license"] == METADATA["license"]
+    assert told["repository-code"] == ADDRESS
+
+
+def test_the_changelog_tells_of_this_version():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(r"^## \[(.+?)\]", text, re.MULTILINE)
+    assert versions[:2] == ["Unreleased", knock.__version__]
+    assert versions == re.findall(r"^\[(.+?)\]: ", text, re.MULTILINE)
+
+
+def test_the_workflow_runs_the_readmes_two_commands_on_each_system():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8"))
+    (job,) = workflow["jobs"].values()
+    _, _, below = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Two commands")
+    block = below.split("```sh\n")[1].split("```")[0]
+    commands = [line.partition("#")[0].strip() for line in block.splitlines()]
+    assert len(commands) == 2
+    assert [step["run"] for step in job["steps"] if "run" in step] == commands
+    matrix = job["strategy"]["matrix"]
+    systems = {"ubuntu-latest", "macos-latest", "windows-latest"}
+    assert set(matrix["os"]) == systems and job["runs-on"] == "${{ matrix.os }}"
+    asked = SpecifierSet(METADATA["requires-python"])
+    supported = [f"3.{minor}" for minor in range(30) if f"3.{minor}" in asked]
+    assert matrix["python"] == [supported[0], supported[-1]]
+
+
+def test_the_workflow_may_only_read_and_ends_by_itself():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8"))
+    (job,) = workflow["jobs"].values()
+    assert workflow["permissions"] == {"contents": "read"} and "permissions" not in job
+    assert 0 < job["timeout-minutes"] <= 120
+    for step in job["steps"]:
+        assert "uses" not in step or re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"]), step
