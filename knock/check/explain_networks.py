@@ -22,8 +22,8 @@ _TITLES = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "tanh": "tanh", "sigmoid"
 _SLOPES = (0.01, 0.02, 0.1, 0.2, 0.25, 0.3)
 _EPSILONS = (0.1, 0.9, 0.8, 0.99, 0.01, 0.001, 2e-5, 1e-6, 1e-7, 1e-8, 1e-12)
 
-Made = tuple[Layer, plain.Module]
-Change = Callable[[PlacedLayer], Made | None]
+Substitute = tuple[Layer, plain.Module]
+Change = Callable[[PlacedLayer], Substitute | None]
 """What stands in the place of a layer; None for nothing."""
 
 
@@ -130,12 +130,12 @@ def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
         yield "carries nothing", _without_skip
 
 
-def _without_skip(one: PlacedLayer) -> Made:
+def _without_skip(one: PlacedLayer) -> Substitute:
     return replace(one.layer, layer="reshape"), _NothingKept(one)
 
 
 def _other(**settings: object) -> Change:
-    def change(one: PlacedLayer) -> Made:
+    def change(one: PlacedLayer) -> Substitute:
         made = dataclasses.replace(one, layer=replace(one.layer, **settings))
         return made.layer, plain.make_module(made)
 
@@ -143,7 +143,7 @@ def _other(**settings: object) -> Change:
 
 
 def _with(attribute: str, value: object) -> Change:
-    def change(one: PlacedLayer) -> Made:
+    def change(one: PlacedLayer) -> Substitute:
         made = plain.make_module(one)
         setattr(made, attribute, value)
         return one.layer, made
