@@ -24,8 +24,8 @@ def answer(monkeypatch, tmp_path, capsys):
     """Call it with words: runs the plain answer in `tmp_path`; the exit code and its lines."""
     monkeypatch.chdir(tmp_path)
 
-    def call(*words):
-        return run_plain(*words), capsys.readouterr().err.splitlines()
+    def call(*words, **functions):
+        return run_plain(*words, **functions), capsys.readouterr().err.splitlines()
 
     return call
 
@@ -215,6 +215,21 @@ def test_spaces_and_other_letters_in_a_path(answer, tmp_path):
 
 
 @pytest.mark.skipif("chainer" not in frameworks.installed(), reason="needs Chainer")
+def test_a_sample_that_trains_is_refused_where_nothing_is_trained(answer, trained):
+    """`sample` is called by `--test`, too."""
+
+    def logs(learner, model):
+        learner.log(model.train_step(learner.examples))
+
+    def steps(learner, model):
+        next(learner.batches())
+
+    before = contents(trained)
+    for sample in (logs, steps):
+        refused(answer("--test", "a", sample=sample), "only in train")
+        assert contents(trained) == before
+
+
 def test_a_checked_file_that_leaves_is_refused(tmp_path, capsys):
     (tmp_path / "ae_chainer.py").write_text("import sys; sys.exit(0)\n")
     with pytest.raises(SystemExit) as left:

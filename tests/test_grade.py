@@ -17,6 +17,7 @@ from contextlib import closing
 from knock import frameworks, paths, recipe
 from knock.check import trace
 from knock.check.judge import Standard
+from knock.check.parts import Part
 from knock.errors import UserError
 from knock.frameworks import numpy as plain
 from knock.grade import (
@@ -84,6 +85,11 @@ def rows(path):
 
 def graded(text, settings=SETTINGS, file=FILE):
     return grading.grade(Submission("anna", "vae_latent", FRAMEWORK, file, text), settings)
+
+
+def part(found, name):
+    """One part of a grade."""
+    return {part.name: part for part in found.parts}[name]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -321,9 +327,9 @@ def test_an_attack_costs_its_part_alone_and_is_told(name, tmp_path):
             .replace("{grader}", str(os.getpid()))
         )
         found = graded(planted(filled), SHORT if said == STOPPED else SETTINGS)
-    status = {part: one.status for part, one in found.parts.items()}
+    status = {part.name: part.status for part in found.parts}
     assert status == {part: "failed" if part == LOST else "done" for part in PARTS}, found
-    assert said in found.parts[LOST].message
+    assert said in part(found, LOST).message
     assert not found.whole
     assert found.walls == list(sandbox.ALL)
     assert not (tmp_path / "forged.csv").exists()
@@ -345,7 +351,7 @@ for line in open('/proc/self/maps'):
         memory.seek(low)
         found += memory.read(high - low).count(b"'has' # " + bytes([116, 104, 105, 115]))
 raise ValueError(f'{found} of them')"""
-    assert "ValueError: 0 of them" in graded(planted(search)).parts[LOST].message
+    assert "ValueError: 0 of them" in part(graded(planted(search)), LOST).message
 
 
 @needs_walls
@@ -375,10 +381,10 @@ def test_a_scratch_folder_is_seen_through_and_removed_however_it_is_built(tmp_pa
 @needs_walls
 def test_an_attack_outside_of_all_parts_costs_the_file_and_is_told():
     loop = graded(RIGHT + "\nwhile True: pass\n", SHORT)
-    assert [part.status for part in loop.parts.values()] == ["failed"] * 3
+    assert [part.status for part in loop.parts] == ["failed"] * 3
     assert loop.remark.startswith(STOPPED)
     patch = graded(RIGHT + "\nfrom knock.recipe import layers\nlayers.networks = None\n")
-    assert not patch.whole and "done" not in [part.status for part in patch.parts.values()]
+    assert not patch.whole and "done" not in [part.status for part in patch.parts]
 
 
 @pytest.mark.parametrize(
@@ -400,7 +406,7 @@ def test_what_is_raised_in_a_part_may_be_any_expression(nested):
     """The grader itself looks for a starter's errors among what is raised."""
     found = graded(planted(f"if False: raise {nested}"))
     assert "the grader fails" not in found.remark
-    assert found.parts["codes"].status == "done" or "does not run" in found.remark
+    assert part(found, "codes").status == "done" or "does not run" in found.remark
 
 
 @needs_one
@@ -409,7 +415,7 @@ def test_a_failure_of_the_grader_costs_the_others_nothing(monkeypatch):
         raise RecursionError("too deep")
 
     with monkeypatch.context() as broken:
-        broken.setattr(grading.learner, "examine", fail)
+        broken.setattr(grading, "examine", fail)
         found = graded(RIGHT)
     assert found.remark == ("the grader fails on it, so grade it by hand: RecursionError: too deep")
     assert not found.whole
@@ -455,8 +461,8 @@ def test_where_there_is_no_fork_each_job_has_a_process_of_its_own(monkeypatch, t
             ),
         ):
             found = graded(planted(code), grading.Settings(2, 1 << 28, [Variant()]))
-            assert found.parts[LOST].message.startswith(said)
-            assert found.parts["codes"].status == "done"
+            assert part(found, LOST).message.startswith(said)
+            assert part(found, "codes").status == "done"
 
 
 @pytest.mark.parametrize("name", ["recipe.toml", "reference.py", "mistakes.toml"])
@@ -760,7 +766,7 @@ def test_two_hundred_submissions(tmp_path):
     found = {one.student: given for one, given in schedule.here(made, SETTINGS, 2)}
     assert len(found) == 200
     for number, one in enumerate(made):
-        parts = {part: given.status for part, given in found[one.student].parts.items()}
+        parts = {part.name: part.status for part in found[one.student].parts}
         lost = "done" if number % len(kinds) > 3 else "failed"
         assert parts == {part: lost if part == LOST else "done" for part in PARTS}
 
@@ -843,7 +849,7 @@ def test_what_is_no_readable_file_is_told_and_not_read(tmp_path):
     assert not any(one.text for name, one in found.items() if name != "emil")
     failed = grading.grade(found["anna"], SETTINGS)
     assert failed.remark == "it is a link, and not read"
-    assert {part.status for part in failed.parts.values()} == {"failed"}
+    assert {part.status for part in failed.parts} == {"failed"}
 
 
 def test_names_keep_their_signs_and_nobody_is_left_out_in_silence(tmp_path):
@@ -882,7 +888,7 @@ def test_a_name_that_a_terminal_obeys_is_spelt_out(name, tmp_path, knock):
 @needs_one
 def test_a_message_is_one_line_that_no_terminal_obeys():
     found = graded(planted("raise ValueError('a\\x1b[2J\\u202e' + 'x' * 9999)"))
-    said = found.parts[LOST].message
+    said = part(found, LOST).message
     assert said.isprintable() and "a\\x1b[2J\\u202exxx" in said and len(said) < 700
 
 
@@ -920,8 +926,9 @@ def test_a_class_that_lies_beside_python_is_told(grade, tmp_path, monkeypatch):
 
 
 def result(student="anna", message="", remark=""):
-    parts = {part: grading.Part("done") for part in PARTS}
-    parts[LOST] = grading.Part("failed", message)
+    parts = [
+        Part(name, "failed", message) if name == LOST else Part(name, "done") for name in PARTS
+    ]
     return grading.Grade(student, "vae_latent", "keras", "a.py", parts, False, remark, 1.0, 1 << 20)
 
 

@@ -109,7 +109,8 @@ def test_kept_counts_the_reconstructions_that_are_still_given_their_class():
     lost = np.flatnonzero(bars.labels == 1)[:10]
     made[lost] = bars.images[bars.labels == 0][0]
     batches = (
-        score.Made(made[part], bars.labels[part], None) for part in (slice(0, 40), slice(40, 60))
+        score.Generated(made[part], bars.labels[part], None)
+        for part in (slice(0, 40), slice(40, 60))
     )
     scored = score.SCORES["kept"].judge(batches, bars, bars)
     each = {"left": 1.0, "middle": 0.6667}

@@ -20,8 +20,8 @@ _TITLES = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "tanh": "tanh", "sigmoid"
 _SLOPES = (0.01, 0.02, 0.1, 0.2, 0.25, 0.3)
 _EPSILONS = (0.1, 0.9, 0.8, 0.99, 0.01, 0.001, 2e-5, 1e-6, 1e-7, 1e-8, 1e-12)
 
-Made = tuple[Layer, plain.Module]
-Change = Callable[[PlacedLayer], Made | None]
+Substitute = tuple[Layer, plain.Module]
+Change = Callable[[PlacedLayer], Substitute | None]
 """What stands in the place of a layer; None for nothing."""
 
 
@@ -131,19 +131,19 @@ def _epsilons() -> Iterator[tuple[str, Change]]:
         yield f"has ε = {epsilon:g}, the recipe's is 1e-05{given}", _with("eps", epsilon)
 
 
-def _without_skip(one: PlacedLayer) -> Made:
+def _without_skip(one: PlacedLayer) -> Substitute:
     return kinds.Flatten(), _NothingKept(one)  # of any kind whose module the network calls
 
 
 def _other(layer: Layer) -> Change:
-    def change(one: PlacedLayer) -> Made:
+    def change(one: PlacedLayer) -> Substitute:
         return layer, plain.make_module(dataclasses.replace(one, layer=layer))
 
     return change
 
 
 def _with(attribute: str, value: object) -> Change:
-    def change(one: PlacedLayer) -> Made:
+    def change(one: PlacedLayer) -> Substitute:
         made = plain.make_module(one)
         setattr(made, attribute, value)
         return one.layer, made

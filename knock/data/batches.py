@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Batch = dict[str, NDArray[Any]]
-Made = TypeVar("Made")
+Item = TypeVar("Item")
 
 _OWN = ("images", "labels", "masks", "targets", "epoch")
 
@@ -166,15 +166,15 @@ def to_pixels(unit: NDArray[Any]) -> Pixels:
 
 
 def prefetch(
-    make: Callable[[int], Made], start: int, stop: int, ahead: int = 2
-) -> Generator[Made, None, None]:
+    make: Callable[[int], Item], start: int, stop: int, ahead: int = 2
+) -> Generator[Item, None, None]:
     """make(start) … make(stop − 1) in order, up to `ahead` of them made in the background.
 
     What `make` raises is raised where the iterator is advanced. When the iterator is exhausted,
     closed or dropped, its thread ends once the step in hand is made.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as worker:
-        waiting: deque[Future[Made]] = deque()
+        waiting: deque[Future[Item]] = deque()
         try:
             for step in range(start, stop):
                 waiting.append(worker.submit(make, step))

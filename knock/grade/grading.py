@@ -7,8 +7,8 @@ from pathlib import Path
 
 from knock import frameworks
 from knock import recipe as recipes
-from knock.check import parts as learner
 from knock.check.judge import Standard
+from knock.check.parts import Part, examine
 from knock.check.trace import Trace
 from knock.errors import UserError
 from knock.grade import conditions, messages, plain_text, stripped_copy
@@ -34,13 +34,6 @@ class Settings(msgspec.Struct, frozen=True):
     variants: list[Variant]
 
 
-class Part(msgspec.Struct, frozen=True):
-    """One part of a submission: done, failed, to do, or unknown; and, in words, what is wrong."""
-
-    status: learner.Status
-    message: str = ""
-
-
 class Grade(msgspec.Struct, frozen=True):
     """What a submission has reached. Points are no part of it: another table gives others.
 
@@ -52,7 +45,7 @@ class Grade(msgspec.Struct, frozen=True):
     question: str
     framework: str
     file: str
-    parts: dict[str, Part]
+    parts: list[Part]
     whole: bool = False
     remark: str = ""
     seconds: float = 0.0
@@ -83,7 +76,7 @@ def _grade(submission: Submission, settings: Settings) -> Grade:
     framework = submission.framework
     ours = Source.read(question.answer(question.framework(framework)))
     named = [part for part, names in starter.names(ours.text, question.parts).items() if names]
-    found = {part: Part("done") for part in named}
+    found = {part: Part(part, "done") for part in named}
     whole, remark, used = True, "", _Used()
     try:
         if submission.problem:
@@ -95,27 +88,27 @@ def _grade(submission: Submission, settings: Settings) -> Grade:
                 continue
             standard = conditions.standard(question, variant)
             take = _Take(framework, standard, mine, ours, question.parts, settings, used)
-            report = learner.examine(standard, mine, ours, question.parts, take)
+            report = examine(standard, mine, ours, question.parts, take)
             for part in report.parts:
                 if found[part.name].status == "done" and part.status != "done":
-                    found[part.name] = Part(part.status, _told(part.message, variant))
+                    found[part.name] = Part(part.name, part.status, _told(part.message, variant))
             whole = whole and report.passed
             remark = remark or (_told(report.rest, variant) if report.rest else "")
     except UserError as error:
         whole, remark = False, plain_text.message(str(error))
-        found = {part: Part("failed", remark) for part in named}
+        found = {part: Part(part, "failed", remark) for part in named}
     except (DoesNotStartError, OSError):
         raise
     except Exception as error:  # ours, but no reason for the others to have no grades
         why = plain_text.message(f"{type(error).__name__}: {error}")
         whole, remark = False, f"the grader fails on it, so grade it by hand: {why}"
-        found = {part: Part("failed", remark) for part in named}
+        found = {part: Part(part, "failed", remark) for part in named}
     return Grade(
         submission.student,
         question.name,
         framework,
         submission.file,
-        found,
+        list(found.values()),
         whole,
         remark,
         round(used.seconds, 2),

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from knock import frameworks
-from knock.check.parts import MARKS, Status
+from knock.check.parts import MARKS, Part, Status
 from knock.grade import sandbox
-from knock.grade.grading import Grade, Part, Settings
+from knock.grade.grading import Grade, Settings
 from knock.grade.points import WHOLE, Points
 from knock.questions import all_questions
 
@@ -30,8 +30,8 @@ _WHAT_IF_NOT = {
 
 def points(grade: Grade, worth: Points) -> tuple[float, float]:
     """The points of a submission, and how many there are."""
-    parts = sum(worth[name] for name, part in grade.parts.items() if part.status == "done")
-    every = sum(worth[name] for name in grade.parts)
+    parts = sum(worth[part.name] for part in grade.parts if part.status == "done")
+    every = sum(worth[part.name] for part in grade.parts)
     return parts + worth[WHOLE] * grade.whole, every + worth[WHOLE]
 
 
@@ -47,7 +47,7 @@ def table(grades: Sequence[Grade], worth: Points) -> str:
 
     It begins with the mark by which Excel knows UTF-8.
     """
-    columns = [name for name in worth if name in {part for g in grades for part in g.parts}]
+    columns = [name for name in worth if name in {part.name for g in grades for part in g.parts}]
     made = io.StringIO()
     made.write("\ufeff")
     writer = csv.writer(made, lineterminator="\n")
@@ -57,7 +57,8 @@ def table(grades: Sequence[Grade], worth: Points) -> str:
     for one in grades:
         reached, of = points(one, worth)
         row = [one.student, one.question, one.framework, one.file]
-        row += [_cell(one.parts.get(name), worth[name]) for name in columns]
+        parts = {part.name: part for part in one.parts}
+        row += [_cell(parts.get(name), worth[name]) for name in columns]
         row += [_number(worth[WHOLE] * one.whole), _number(reached), _number(of), _remarks(one)]
         writer.writerow([_harmless(cell) for cell in row])
     return made.getvalue()
@@ -74,8 +75,8 @@ def _number(value: float) -> str:
 def _remarks(grade: Grade) -> str:
     """What is wrong with a submission, in one text. A reason for all of it stands there once."""
     told = [
-        f"{name} {'to do' if part.status == 'to do' else part.status}: {part.message}"
-        for name, part in grade.parts.items()
+        f"{part.name} {part.status}: {part.message}"
+        for part in grade.parts
         if part.status != "done" and part.message != grade.remark
     ]
     return "; ".join([*told, *([grade.remark] if grade.remark else [])])
@@ -162,9 +163,9 @@ def _faults(grades: Sequence[Grade]) -> str:
     """What went wrong most often: what to speak about in the next lesson."""
     students: Mapping[tuple[str, str], set[str]] = collections.defaultdict(set)
     for grade in grades:
-        for name, part in grade.parts.items():
+        for part in grade.parts:
             if part.status == "failed":
-                students[f"{grade.question}, {name}", part.message].add(grade.student)
+                students[f"{grade.question}, {part.name}", part.message].add(grade.student)
     common = sorted(students.items(), key=lambda item: (-len(item[1]), item[0]))[:_MOST]
     if not common:
         return ""
@@ -185,10 +186,10 @@ def _details(number: int, grade: Grade, worth: Points) -> str:
     head = f"{grade.student}: {grade.question} in {title}"
     rows = "".join(
         f'<tr class="{part.status.replace(" ", "-")}"><td>{MARKS[part.status]}</td>'
-        f"<th>{html.escape(name)}</th>"
-        f"<td>{_cell(part, worth[name])}<small> of {_number(worth[name])}</small></td>"
+        f"<th>{html.escape(part.name)}</th>"
+        f"<td>{_cell(part, worth[part.name])}<small> of {_number(worth[part.name])}</small></td>"
         f"<td>{html.escape(part.message)}</td></tr>"
-        for name, part in grade.parts.items()
+        for part in grade.parts
     )
     status: Status = "done" if grade.whole else "failed"
     rows += (

@@ -57,14 +57,11 @@ def parser(question: Question, program: str) -> OneLineParser:
 
 def parse(question: Question, program: str, framework: str, words: Sequence[str]) -> Options:
     """Read a command line. Raises UserError for what cannot be meant, or when there is no run."""
-    found = parser(question, program).parse_args(words)
-    return Options(
-        checkpoint=found.checkpoint or newest_of(str(question.opens)),
-        data=found.data,
-        device=found.device,
-        threads=found.threads or spare_cores(),
-        out=found.out or free(RUNS / f"{question.name}_{framework}"),
-    )
+    said = vars(parser(question, program).parse_args(words))
+    said["checkpoint"] = said["checkpoint"] or newest_of(str(question.opens))
+    said["threads"] = said["threads"] or spare_cores()
+    said["out"] = said["out"] or free(RUNS / f"{question.name}_{framework}")
+    return Options(**said)
 
 
 class Look:

@@ -22,7 +22,8 @@ LAST = "last"
 class Options:
     """The command line of a run, checked word by word; None where nothing was said.
 
-    `changes` is the tree that overrides the recipe, with the keys of the recipe file.
+    Each field is the option of its name. `changes` is all other options in one: the tree that
+    overrides the recipe, with the keys of the recipe file.
     """
 
     dataset: str | None
@@ -30,7 +31,6 @@ class Options:
     preset: str | None
     seed: int | None
     dtype: str | None
-    changes: dict[str, Any]
     size: tuple[int, int] | None
     device: str
     threads: int | None
@@ -38,10 +38,14 @@ class Options:
     resume: str | None
     test: str | None
     quiet: bool
+    changes: dict[str, Any]
 
 
 def parser(question: Question, program: str) -> OneLineParser:
-    """The parser for one question: the common options, and one for each of its constants."""
+    """The parser for one question: the common options, and one for each of its constants.
+
+    An option that changes the recipe has the key in the recipe file as its name: `train.steps`.
+    """
     tree = recipes.read(question.recipe_file)
     sets = list(tree.get("data", {}))
     presets = list(tree.get("presets", {}))
@@ -56,16 +60,22 @@ def parser(question: Question, program: str) -> OneLineParser:
     what.add_argument("--data", type=folder, metavar="FOLDER", help="where the pictures are")
     what.add_argument("--size", type=_size, metavar="N|HxW", help="side of the pictures, pixels")
     what.add_argument("--preset", type=word, metavar="NAME", help=f"one of: {', '.join(presets)}")
-    what.add_argument("--steps", type=_positive, metavar="N", help="training steps")
     what.add_argument(
-        "--batch-size", type=_up_to(recipes.LARGEST_BATCH), metavar="N", help="pictures a step"
+        "--steps", dest="train.steps", type=_positive, metavar="N", help="training steps"
+    )
+    what.add_argument(
+        "--batch-size",
+        dest="train.batch_size",
+        type=_up_to(recipes.LARGEST_BATCH),
+        metavar="N",
+        help="pictures a step",
     )
     what.add_argument("--lr", type=_rate, metavar="X", help="learning rate")
     what.add_argument("--seed", type=_seed, metavar="N", help="another seed, another run (0)")
     for name, value in tree.get("constants", {}).items():
         what.add_argument(
             f"--{name.replace('_', '-')}",
-            dest=f"constant_{name}",
+            dest=f"constants.{name}",
             type=type(value),
             metavar="N",
             help=f"the recipe's constant {name!r} ({value})",
@@ -73,14 +83,27 @@ def parser(question: Question, program: str) -> OneLineParser:
     if "pairs" in tree:
         what.add_argument(
             "--direction",
+            dest="pairs",
             choices=("AtoB", "BtoA"),
             help=f"which picture of a pair is the input ({tree['pairs']})",
         )
     how = made.add_argument_group("how and where")
     add_how(how)
     how.add_argument("--dtype", choices=("float32", "float64"), help="float type (float32)")
-    how.add_argument("--sample-every", type=_positive, metavar="N", help="steps between pictures")
-    how.add_argument("--save-every", type=_positive, metavar="N", help="steps between checkpoints")
+    how.add_argument(
+        "--sample-every",
+        dest="train.sample_every",
+        type=_positive,
+        metavar="N",
+        help="steps between pictures",
+    )
+    how.add_argument(
+        "--save-every",
+        dest="train.save_every",
+        type=_positive,
+        metavar="N",
+        help="steps between checkpoints",
+    )
     how.add_argument("--out", type=folder, metavar="FOLDER", help="the run's folder (runs/…)")
     how.add_argument("--quiet", action="store_true", help="no progress bar")
     go_on = made.add_mutually_exclusive_group()
@@ -105,39 +128,20 @@ def parser(question: Question, program: str) -> OneLineParser:
 
 def parse(question: Question, program: str, words: Sequence[str]) -> Options:
     """Read a command line. Raises UserError for what cannot be meant; exits after `--help`."""
-    found = parser(question, program).parse_args(words)
-    train = {
-        "steps": found.steps,
-        "batch_size": found.batch_size,
-        "sample_every": found.sample_every,
-        "save_every": found.save_every,
-    }
-    prefix = "constant_"
-    constants = {k.removeprefix(prefix): v for k, v in vars(found).items() if k.startswith(prefix)}
-    changes: dict[str, Any] = {"train": _said(train), "constants": _said(constants)}
-    if getattr(found, "direction", None):
-        changes["pairs"] = found.direction
-    if found.lr is not None:
-        changes["lr"] = found.lr
-    return Options(
-        dataset=found.dataset,
-        data=found.data,
-        preset=found.preset,
-        seed=found.seed,
-        dtype=found.dtype,
-        changes=changes,
-        size=found.size,
-        device=found.device,
-        threads=found.threads,
-        out=found.out,
-        resume=found.resume,
-        test=found.test,
-        quiet=found.quiet,
-    )
+    said = vars(parser(question, program).parse_args(words))
+    changes = {name: said.pop(name) for name in [*said] if name not in Options.__annotations__}
+    return Options(**said, changes=_tree(changes))
 
 
-def _said(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+def _tree(values: dict[str, Any]) -> dict[str, Any]:
+    """{"train.steps": 5, "lr": None} as {"train": {"steps": 5}}: what was not said is left out."""
+    tree: dict[str, Any] = {}
+    for name, value in values.items():
+        if value is not None:
+            *tables, key = name.split(".", 1)
+            within = tree.setdefault(tables[0], {}) if tables else tree
+            within[key] = value
+    return tree
 
 
 def _positive(word: str) -> int:

@@ -23,7 +23,7 @@ import msgspec
 
 
 @dataclass(frozen=True)
-class Start:
+class Origin:
     """`state` is None for a run from the first step.
 
     Otherwise `history` tells who took the steps so far, and `losses` what came of them.
@@ -38,7 +38,7 @@ class Start:
     losses: Columns = field(default_factory=dict)
 
 
-def decide(question: Question, framework: str, options: Options) -> Start:
+def decide(question: Question, framework: str, options: Options) -> Origin:
     """Settle how a run starts. Raises UserError where options and checkpoint do not fit."""
     word = options.resume or options.test
     if word is None:
@@ -52,7 +52,7 @@ def decide(question: Question, framework: str, options: Options) -> Start:
     return _from_checkpoint(question, options, source)
 
 
-def _new(question: Question, framework: str, options: Options) -> Start:
+def _new(question: Question, framework: str, options: Options) -> Origin:
     dataset = options.dataset or (_set_in(question, options.data) if options.data else None)
     recipe = recipes.load(
         question.recipe_file,
@@ -64,10 +64,10 @@ def _new(question: Question, framework: str, options: Options) -> Start:
     )
     folder = options.out or free(RUNS / f"{question.name}_{framework}")
     refuse_another_run(folder)
-    return Start(recipe, folder, options.data)
+    return Origin(recipe, folder, options.data)
 
 
-def _from_checkpoint(question: Question, options: Options, source: Path) -> Start:
+def _from_checkpoint(question: Question, options: Options, source: Path) -> Origin:
     found, home = checkpoints.load_of(question.name, source)
     known, losses = record.read_run(home), {}
     if found.step and (home / loss_log.FILE_NAME).exists():
@@ -85,7 +85,7 @@ def _from_checkpoint(question: Question, options: Options, source: Path) -> Star
     if out.resolve() != home.resolve() and options.test is None:
         refuse_another_run(out)
     history = tuple(known.get("history", ()))
-    return Start(recipe, out, folder, found.step, found.state, history, losses)
+    return Origin(recipe, out, folder, found.step, found.state, history, losses)
 
 
 def _same_recipe(question: Question, options: Options, found: Checkpoint, source: Path) -> Recipe:

@@ -1,4 +1,4 @@
-"""Grids of pictures, loss curves, and sheets that compare runs."""
+"""Grids of pictures, and how they are written."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -65,6 +65,14 @@ def write_png(path: Path, picture: Pixels, enlarge: int = 1) -> None:
     bigger = picture.repeat(enlarge, axis=0).repeat(enlarge, axis=1)
     _, data = cv2.imencode(".png", bigger[:, :, ::-1])
     write_atomically(path, data.tobytes())
+
+
+def write_rows(path: Path, rows: Mapping[str, Pixels], enlarge: int) -> None:
+    """Write rows of pictures (each N×H×W×C), at most `ACROSS` of them side by side.
+
+    Raises UserError when it cannot be written.
+    """
+    write_png(path, grid(list(rows.values()), ACROSS), enlarge)
 
 
 def enlargement(side: int, wanted: int = 64) -> int:

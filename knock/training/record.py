@@ -8,13 +8,14 @@ from typing import Any
 import knock
 from knock.errors import UserError
 from knock.files import write_atomically
+from knock.training import pictures
 from knock.training.checkpoint import Checkpoint
+from knock.training.pictures import Pixels
 
 import msgspec
 import numpy as np
 import safetensors
 import safetensors.numpy
-from numpy.typing import NDArray
 
 FILE_NAME = "run.json"
 
@@ -99,14 +100,20 @@ def data_folder(run: Mapping[str, Any]) -> Path | None:
     return Path(run["data"]) if run.get("data") else None
 
 
-def write_pictures(path: Path, rows: Mapping[str, NDArray[np.uint8]]) -> None:
+def write_shown(folder: Path, name: str, rows: Mapping[str, Pixels], enlarge: int) -> None:
+    """Write what an answer shows: `name`.png to look at, and `name`.safetensors as numbers."""
+    pictures.write_rows(folder / f"{name}.png", rows, enlarge)
+    write_pictures(folder / f"{name}.safetensors", rows)
+
+
+def write_pictures(path: Path, rows: Mapping[str, Pixels]) -> None:
     """Keep rows of pictures (each N×H×W×C) as numbers, for sheets that compare runs."""
     rows = {name: np.ascontiguousarray(row) for name, row in rows.items()}
     order = {"order": json.dumps(list(rows))}  # safetensors sorts by name
     write_atomically(path, safetensors.numpy.save(rows, order))
 
 
-def read_pictures(path: Path) -> dict[str, NDArray[np.uint8]]:
+def read_pictures(path: Path) -> dict[str, Pixels]:
     """What `write_pictures` wrote. Raises UserError when it is missing or damaged."""
     try:
         with safetensors.safe_open(path, framework="numpy") as file:

@@ -16,8 +16,10 @@ _FOREGROUND = 128  # grey levels
 
 
 @dataclass(frozen=True)
-class Made:
-    """Some made pictures (uint8 N×H×W×C), the classes meant, and the right pictures, if any."""
+class Generated:
+    """Some pictures that a model made (uint8 N×H×W×C), the classes (int64 N) asked for, and the
+    right pictures, if there are any.
+    """
 
     pixels: Pixels
     labels: Labels
@@ -119,7 +121,7 @@ class _Seen:
         return {share: round(self.right, 4), "judge": round(self.judge, 4), "each": self.each}
 
 
-def _seen(made: Iterable[Made], train: ImageSet, test: ImageSet) -> _Seen:
+def _seen(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> _Seen:
     classifier = Classifier.fit(train)
     pairs = [(classifier.predict(one.pixels), one.labels) for one in made]
     found, meant = (np.concatenate(column) for column in zip(*pairs, strict=True))
@@ -132,7 +134,7 @@ def _seen(made: Iterable[Made], train: ImageSet, test: ImageSet) -> _Seen:
     return _Seen(len(meant), right, each, classifier.accuracy(test))
 
 
-def _classes(made: Iterable[Made], train: ImageSet, test: ImageSet) -> Scored:
+def _classes(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> Scored:
     seen = _seen(made, train, test)
     line = (
         f"{seen.count} pictures made: {seen.right:.1%} look like the class asked for, "
@@ -141,7 +143,7 @@ def _classes(made: Iterable[Made], train: ImageSet, test: ImageSet) -> Scored:
     return Scored(line, seen.numbers("asked_for"))
 
 
-def _kept(made: Iterable[Made], train: ImageSet, test: ImageSet) -> Scored:
+def _kept(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> Scored:
     seen = _seen(made, train, test)
     line = (
         f"all {seen.count} test images: {seen.right:.1%} of the reconstructions keep their class, "
@@ -150,7 +152,7 @@ def _kept(made: Iterable[Made], train: ImageSet, test: ImageSet) -> Scored:
     return Scored(line, seen.numbers("kept"))
 
 
-def _overlap(made: Iterable[Made], train: ImageSet, test: ImageSet) -> Scored | None:
+def _overlap(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> Scored | None:
     """None where the right pictures are not masks: nothing lies on them then."""
     found = [(one.pixels, one.targets) for one in made if one.targets is not None]
     pixels, targets = (np.concatenate(column) for column in zip(*found, strict=True))
@@ -172,7 +174,7 @@ class Score:
     """
 
     method: str
-    judge: Callable[[Iterable[Made], ImageSet, ImageSet], Scored | None]
+    judge: Callable[[Iterable[Generated], ImageSet, ImageSet], Scored | None]
 
 
 SCORES = {

@@ -1,0 +1,232 @@
+"""Everything that a run writes and prints while it trains, and at its end.
+
+Its folder holds `losses.csv` and `losses.png`, `samples/` with a picture every so often,
+`result.png` (the last of them), `samples.gif` and `strip.png` (how they changed),
+`checkpoint.safetensors`, and `run.json`: all that is needed to take the run again.
+"""
+
+import contextlib
+import math
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from knock.errors import STOPPED, UserError
+from knock.files import make_folder
+from knock.frameworks.adapter import Adapter
+from knock.questions import Question
+from knock.training import animation, charts, checkpoint, loss_log, pictures, record
+from knock.training.checkpoint import Checkpoint
+from knock.training.health import Health
+from knock.training.loss_log import LossLog
+from knock.training.origin import Origin
+
+import numpy as np
+from tqdm import tqdm
+
+_LOG_EVERY = 0.2  # seconds; reading a loss from a device makes it wait, so not at every step
+
+
+class Recorder:
+    """Writes one training down: losses, sample pictures, checkpoints, curves.
+
+    It begins `losses.csv` when it is made; the rest is written within `recording`, and by `finish`.
+    Every method that writes raises UserError where it cannot.
+    """
+
+    def __init__(
+        self,
+        question: Question,
+        adapter: Adapter,
+        begun: Origin,
+        model: Any,
+        *,
+        device: str,
+        threads: int,
+        quiet: bool,
+    ) -> None:
+        self.stopped = False
+        """Whether the user has asked the run to end after this step."""
+        self._question = question
+        self._adapter = adapter
+        self._begun = begun
+        self._model = model
+        self._device = device
+        self._threads = threads
+        self._losses = LossLog(begun.folder, begun.step, begun.losses)
+        self._last = self._losses.last
+        self._pending: list[tuple[int, Mapping[str, Any]]] = []
+        self._flushed = 0.0
+        self._health = Health()
+        self._band: tuple[int, int] | None = None  # of a sample picture, from here to there
+        self._started = time.monotonic()
+        self._seconds = 0.0  # from then to the last checkpoint
+        self._saver = ThreadPoolExecutor(1, "checkpoint")
+        self._saving: Future[None] | None = None
+        self._bar = tqdm(
+            total=begun.recipe.train.steps,
+            initial=begun.step,
+            desc=f"{question.name} {adapter.NAME}",
+            unit="step",
+            disable=quiet,
+            mininterval=_between_bars(),
+        )
+
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[None]:
+        """While the steps are taken: a bar moves, signals are heeded, checkpoints are written.
+
+        However it ends, the files are whole and closed.
+        """
+        try:
+            with self._bar, self._stopping_on_signals():
+                yield
+            self._finish_saving()
+        finally:
+            self._saver.shutdown()
+            self._losses.close()
+
+    def advance(self) -> None:
+        """Move the bar by a step."""
+        self._bar.update()
+
+    def log(self, step: int, losses: Mapping[str, Any]) -> None:
+        """Note a step's losses (scalars on the framework's side); now and then they are written."""
+        self._pending.append((step, losses))
+        if time.monotonic() - self._flushed > _LOG_EVERY:
+            self.flush()
+
+    def flush(self) -> None:
+        """Bring the noted losses to the file and the bar. Raises UserError when one is not finite.
+
+        It comes before every checkpoint, so that the last checkpoint is always a good one.
+        """
+        for step, losses in self._pending:
+            self._last = {n: float(self._adapter.to_numpy(v)) for n, v in losses.items()}
+            self._losses.add(step, self._last)
+            bad = [n for n, value in self._last.items() if not math.isfinite(value)]
+            if bad:
+                raise UserError(
+                    f"{bad[0]} is {self._last[bad[0]]} at step {step}: the training fails; the "
+                    f"last good checkpoint is kept in {self._begun.folder}; try a smaller --lr"
+                )
+            self._warn(self._health.losses(step, self._last))
+        self._pending.clear()
+        self._losses.flush()
+        self._bar.set_postfix({n: f"{v:.4g}" for n, v in self._last.items()}, refresh=False)
+        self._flushed = time.monotonic()
+
+    def show(self, step: int, rows: Mapping[str, pictures.Pixels], samples: Sequence[str]) -> None:
+        """Write a step's sample picture: a row for each name, uint8 N×H×W×C.
+
+        `samples` are the rows that are made from noise or labels; pictures that are all the same
+        are warned of. The first of them, or else the first row, is the strip's.
+        """
+        folder = self._begun.folder
+        enlarge = pictures.enlargement(self._begun.recipe.image_shape[1])
+        make_folder(folder / "samples")
+        pictures.write_rows(folder / "samples" / f"step_{step:06d}.png", rows, enlarge)
+        for name in samples:
+            self._warn(self._health.pictures(step, name, rows[name]))
+        top, bottom = pictures.band(rows, [*samples, *rows][0], pictures.ACROSS)
+        self._band = (top * enlarge, bottom * enlarge)
+        record.write_shown(folder, "result", rows, enlarge)
+
+    def save(self, step: int) -> None:
+        """Hand the state of this moment to the thread that writes checkpoints.
+
+        Raises UserError when the one before could not be written, or the state is not finite.
+        """
+        self.flush()
+        self._finish_saving()
+        recipe = self._begun.recipe
+        state = self._adapter.read(self._model, recipe)
+        bad = next((key for key, array in state.items() if not np.isfinite(array).all()), None)
+        if bad:
+            raise UserError(
+                f"{bad} is not finite after step {step}: the training fails; the last good "
+                f"checkpoint is kept in {self._begun.folder}; try a smaller --lr"
+            )
+        made = Checkpoint(
+            recipe=recipe,
+            step=step,
+            state=state,
+            framework=self._adapter.NAME,
+            versions=self._adapter.versions(),
+        )
+        self._seconds = time.monotonic() - self._started
+        self._saving = self._saver.submit(self._write, made, self._seconds, self._last)
+
+    def finish(self, step: int) -> int:
+        """Draw the curves and the animation, and print how it ended; the exit code."""
+        begun = self._begun
+        charts.curve(
+            begun.folder / "losses.png",
+            {self._adapter.NAME: loss_log.read(begun.folder)},
+            f"{self._question.label}, {begun.recipe.dataset}, {self._adapter.NAME}",
+        )
+        animation.animate(begun.folder, step)
+        if self._band:
+            animation.strip(begun.folder, self._band, step)
+        if step < begun.recipe.train.steps:
+            print(f"stopped after step {step}; go on with: --resume {begun.folder}")
+            return STOPPED
+        losses = ", ".join(f"{name} {value:.5g}" for name, value in self._last.items())
+        print(f"{begun.folder}: step {step}, {losses}, {self._seconds:.1f} s on {self._device}")
+        return 0
+
+    def _write(self, made: Checkpoint, seconds: float, losses: Mapping[str, float]) -> None:
+        checkpoint.save(self._begun.folder / checkpoint.FILE_NAME, made)
+        record.write_run(
+            self._begun.folder,
+            record.of_run(
+                made,
+                device=self._device,
+                history=self._begun.history,
+                first_step=self._begun.step,
+                seconds=seconds,
+                losses=losses,
+                data_folder=self._begun.data_folder,
+                threads=self._threads,
+            ),
+        )
+
+    def _finish_saving(self) -> None:
+        if self._saving is not None:
+            self._saving.result()
+
+    def _warn(self, line: str | None) -> None:
+        if line:
+            self._bar.write(f"warning: {line}", sys.stderr)
+
+    @contextlib.contextmanager
+    def _stopping_on_signals(self) -> Iterator[None]:
+        """The first Ctrl-C (or SIGTERM) ends the run after the step in hand; a second, at once."""
+
+        before: dict[signal.Signals, Any] = {}
+
+        def ask_to_stop(number: int, frame: Any) -> None:
+            self.stopped = True
+            signal.signal(number, before[signal.Signals(number)])
+            self._bar.write("stopping after this step; once more to stop at once", sys.stderr)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, ask_to_stop)
+        try:
+            yield
+        finally:
+            for restored, handler in before.items():
+                signal.signal(restored, handler)
+
+
+def _between_bars() -> float:
+    """Seconds: a terminal shows a moving bar, a log file gets a line now and then.
+
+    A notebook shows it moving too, but some keep each of its states.
+    """
+    if sys.stderr.isatty():
+        return _LOG_EVERY
+    return 1.0 if "ipykernel" in sys.modules else 10.0
