@@ -12,6 +12,7 @@ from knock.frameworks.binding import Bound, Found, bind, to_channels_last, train
 from knock.frameworks.keras_backend import keras, tf
 from knock.frameworks.keras_layers import BatchNorm, Conv2D, Conv2DTranspose, LayerNorm, leaky_relu
 from knock.frameworks.keras_optimizers import SGD, Adam, RMSprop
+from knock.frameworks.tensorflow_layers import resize
 from knock.frameworks.tensorflow_runtime import channels_last, devices, start, to_device, to_numpy
 from knock.layers import networks
 from knock.recipe import Recipe
@@ -31,6 +32,7 @@ __all__ = [
     "devices",
     "leaky_relu",
     "read",
+    "resize",
     "setup",
     "to_device",
     "to_numpy",
