@@ -65,9 +65,6 @@ def _parser() -> OneLineParser:
     one.add_argument("question", help="number or name")
     one.add_argument("--frameworks", metavar="A,B", help="only these, separated by commas")
     one.add_argument("--out", type=Path, metavar="FOLDER", help="where to (runs/compare_NAME)")
-    one = add("join", _join, "one run out of runs that trained a level each (question 11)")
-    one.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="a run of --level N each")
-    one.add_argument("--out", type=Path, metavar="FOLDER", help="where to (runs/NAME_joined)")
     one = add("check", _check, "check an answer part by part, on small sizes")
     one.add_argument("question", help="number or name")
     one.add_argument("file", nargs="?", type=file, help="else what you began or checked last")
@@ -197,13 +194,6 @@ def _compare(found: argparse.Namespace, rest: list[str]) -> int:
         print(compare.compare(question, chosen, folder, rest))
     except compare.Stopped as stopped:
         return stopped.code
-    return 0
-
-
-def _join(found: argparse.Namespace, rest: list[str]) -> int:
-    from knock.join import join
-
-    print(f"{join(found.runs, found.out)}: all levels; look at it with knock run … --test")
     return 0
 
 

@@ -160,7 +160,8 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A recipe file after merging; everything in it is checked against this.
 
     `parts` are what a learner writes, in their order, each with the names that an answer gives it;
-    no run depends on them.
+    no run depends on them. `retired` are constants that the recipe once had, each with the value
+    that changed nothing: see `without_retired`.
     """
 
     number: Positive
@@ -181,6 +182,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     opens: str | None = None
     pairs: Literal["AtoB", "BtoA"] | None = None
     scores: list[Literal["classes", "overlap", "kept"]] = []
+    retired: dict[str, Constant] = {}
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -320,6 +322,22 @@ def parts(path: Path) -> dict[str, list[str]]:
     A name is a function's, a class' or a method's, in any of the frameworks.
     """
     return _convert(levels.expand(read(path), 1), path).parts
+
+
+def without_retired(old: Recipe, path: Path) -> Recipe:
+    """An old checkpoint's recipe without the constants that the file at `path` has retired.
+
+    A checkpoint keeps every constant of its day, and one that the file lacks is refused. But where
+    it had the value that changed nothing, the run is the one that today's file describes, and must
+    open and go on. With another value it was another run, and stays refused.
+    """
+    retired = _convert(levels.expand(read(path), 1), path).retired
+    kept = {
+        name: value
+        for name, value in old.constants.items()
+        if name not in retired or value != retired[name]
+    }
+    return msgspec.structs.replace(old, constants=kept)
 
 
 def _with_levels(

@@ -63,7 +63,6 @@ class Run:
         self._train_set = self._load("train")
         self._test = self._load("test").middle(self.recipe.augment.crop)
         self._require_classes()
-        self._require_level()
         self.source = Batches(self._train_set, self.recipe)
         count = len(self._test.images)
         shown = min(self.recipe.train.shown, count)
@@ -86,13 +85,6 @@ class Run:
         if asked not in (None, there) and (said, asked) != (0, 0):
             name = self.recipe.dataset
             raise UserError(f"{name} has {there} classes, not {asked}; leave --classes out")
-
-    def _require_level(self) -> None:
-        level, there = self.recipe.constants.get("level", 0), len(self.recipe.levels)
-        if not isinstance(level, int) or not 0 <= level <= there:
-            raise UserError(
-                f"level {level} is none: 1 to {there}, the coarsest first, or 0 for all"
-            )
 
     @property
     def sample_due(self) -> bool:
