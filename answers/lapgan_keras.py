@@ -1,73 +1,55 @@
 """Question 11: LAPGAN — Keras.
 
-Draw coarsely, enlarge, add what is missing, and again. Each level of a Laplacian pyramid has a GAN
-of its own: the coarsest draws a small picture, the others the detail of an enlarged one (Denton et
-al. 2015, "Deep generative image models using a Laplacian pyramid of adversarial networks", arXiv
-1506.05751).
+Draw coarsely, enlarge, add what is missing, and again: a GAN for each level of a Laplacian pyramid,
+the coarsest draws a small picture, the others what an enlarged one lacks (Denton et al. 2015, "Deep
+generative image models using a Laplacian pyramid of adversarial networks", arXiv 1506.05751).
 """
 
 from knock.frameworks import keras as framework
 from knock.run import main
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
 
-def blur(n):
-    """An n×n matrix: each of n pixels becomes (1, 2, 1)/4 of its neighbours and itself."""
-    rows = np.pad(np.eye(n), ((1, 1), (0, 0)), "edge")
-    return (rows[:-2] + 2 * rows[1:-1] + rows[2:]) / 4
-
-
-def stretch(n, m):
-    """An m×n matrix: n pixels become m, linearly between their middles."""
-    places = np.clip((np.arange(m) + 0.5) * n / m - 0.5, 0, n - 1)
-    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(n)))
-
-
-def along_sides(matrix, images, sides):
-    """R·I·Cᵀ: a matrix for the rows of every channel, and one for its columns."""
-    rows, columns = (
-        ops.convert_to_tensor(matrix(n, m), images.dtype)
-        for n, m in zip(images.shape[1:3], sides, strict=True)
-    )
-    return ops.einsum("yh,nhwc,xw->nyxc", rows, images, columns)
+def smooth(images):
+    """(1, 2, 1)/4 along rows and columns: (1, 1)/2, twice. Beyond an edge, its last pixel again."""
+    h = ops.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], "symmetric")
+    return ops.average_pool(ops.average_pool(h, 2, 1), 2, 1)
 
 
 def shrink(images, sides):
-    """d(I): smoothed, then fewer pixels."""
-    return along_sides(lambda n, m: stretch(n, m) @ blur(n), images, sides)
+    """d(I): smoothed, then fewer pixels, linearly between the middles of the old ones."""
+    return framework.resize(smooth(images), sides)
 
 
 def enlarge(images, sides):
     """u(I): more pixels, then smoothed."""
-    return along_sides(lambda n, m: blur(m) @ stretch(n, m), images, sides)
+    return smooth(framework.resize(images, sides))
 
 
 class CoarsestGenerator(keras.Model):
-    def __init__(self, image_shape, hidden):
+    def __init__(self, image_shape, constants):
         super().__init__()
         channels, h, w = image_shape
-        self.fc1 = layers.Dense(hidden)
-        self.fc2 = layers.Dense(hidden)
+        self.fc1 = layers.Dense(constants["g_hidden"])
+        self.fc2 = layers.Dense(constants["g_hidden"])
         self.pixels = layers.Dense(h * w * channels)
         self.reshape = layers.Reshape([h, w, channels])
 
     def call(self, asked):  # z + classes
         h = ops.relu(self.fc1(asked))  # 1200
         h = ops.relu(self.fc2(h))  # 1200
-        h = self.reshape(self.pixels(h))
-        return ops.tanh(h)  # H₁×W₁×C in [-1, 1]
+        return ops.tanh(self.reshape(self.pixels(h)))  # H₁×W₁×C in [-1, 1]
 
 
 class CoarsestDiscriminator(keras.Model):
-    def __init__(self, hidden):
+    def __init__(self, _, constants):  # Keras sees what comes in
         super().__init__()
         self.flatten = layers.Flatten()
-        self.fc1 = layers.Dense(hidden)
-        self.fc2 = layers.Dense(hidden)
+        self.fc1 = layers.Dense(constants["d_hidden"])
+        self.fc2 = layers.Dense(constants["d_hidden"])
         self.real = layers.Dense(1)
 
     def call(self, told, mask1, mask2):  # H₁×W₁×(C + classes); masks of the dropouts: 0 or 2
@@ -77,11 +59,11 @@ class CoarsestDiscriminator(keras.Model):
 
 
 class Generator(keras.Model):
-    def __init__(self, channels, width):
+    def __init__(self, image_shape, constants):
         super().__init__()
-        self.conv1 = framework.Conv2D(width, 5, pad=2)
-        self.conv2 = framework.Conv2D(width, 5, pad=2)
-        self.residual = framework.Conv2D(channels, 5, pad=2)
+        self.conv1 = framework.Conv2D(constants["g_width"], 5, pad=2)
+        self.conv2 = framework.Conv2D(constants["g_width"], 5, pad=2)
+        self.residual = framework.Conv2D(image_shape[0], 5, pad=2)
 
     def call(self, asked):  # Hₖ×Wₖ×(C + 1 + classes)
         h = ops.relu(self.conv1(asked))  # Hₖ×Wₖ×64
@@ -90,10 +72,10 @@ class Generator(keras.Model):
 
 
 class Discriminator(keras.Model):
-    def __init__(self, width):
+    def __init__(self, _, constants):
         super().__init__()
-        self.conv1 = framework.Conv2D(width, 5, strides=2, pad=2)
-        self.conv2 = framework.Conv2D(width, 5, strides=2, pad=2)
+        self.conv1 = framework.Conv2D(constants["d_width"], 5, strides=2, pad=2)
+        self.conv2 = framework.Conv2D(constants["d_width"], 5, strides=2, pad=2)
         self.flatten = layers.Flatten()
         self.real = layers.Dense(1)
 
@@ -104,35 +86,28 @@ class Discriminator(keras.Model):
 
 
 def tell(maps, classes):
-    """A plane of ones or zeros for each class, behind the maps."""
+    """A plane of ones or zeros for each class, after the maps."""
     planes = classes[:, None, None, :] * ops.ones_like(maps[..., :1])
     return ops.concatenate([maps, planes], axis=3)
 
 
 def called_real(logits):
     """Cross-entropy against label 1: the mean of −log σ(logit)."""
-    ones = ops.ones_like(logits)
-    return ops.mean(ops.binary_crossentropy(ones, logits, from_logits=True))
+    return ops.mean(ops.binary_crossentropy(ops.ones_like(logits), logits, from_logits=True))
 
 
 def called_fake(logits):
     """Cross-entropy against label 0: the mean of −log(1 − σ(logit))."""
-    zeros = ops.zeros_like(logits)
-    return ops.mean(ops.binary_crossentropy(zeros, logits, from_logits=True))
+    return ops.mean(ops.binary_crossentropy(ops.zeros_like(logits), logits, from_logits=True))
 
 
 class Level:
     """One level's GAN. It knows of no other: it has real pictures to start from."""
 
-    def __init__(self, k, recipe):
-        self.k, self.sides, constants = k, recipe.levels[k - 1], recipe.constants
-        shape = (recipe.image_shape[0], *self.sides)
-        if k == 1:
-            self.generator = CoarsestGenerator(shape, constants["g_hidden"])
-            self.discriminator = CoarsestDiscriminator(constants["d_hidden"])
-        else:
-            self.generator = Generator(shape[0], constants["g_width"])
-            self.discriminator = Discriminator(constants["d_width"])
+    def __init__(self, k, sides, recipe):
+        self.k, self.sides, shape = k, sides, (recipe.image_shape[0], *sides)
+        kinds = (CoarsestGenerator, CoarsestDiscriminator) if k == 1 else (Generator, Discriminator)
+        self.generator, self.discriminator = (kind(shape, recipe.constants) for kind in kinds)
         d, g = recipe.optimizers[f"d_optimizer{k}"], recipe.optimizers[f"g_optimizer{k}"]
         self.d_optimizer = framework.SGD(d.lr, d.momentum)
         self.g_optimizer = framework.SGD(g.lr, g.momentum)
@@ -152,8 +127,7 @@ class Level:
             # The discriminator's step, on a tape of its own; the generator's does not run on.
             with generator_tape.stop_recording():
                 with tf.GradientTape() as tape:
-                    real_logits = self.discriminator(real, *masks)
-                    fake_logits = self.discriminator(fake, *masks)
+                    real_logits, fake_logits = (self.discriminator(x, *masks) for x in (real, fake))
                     discriminator_loss = called_real(real_logits) + called_fake(fake_logits)
                 weights = self.discriminator.trainable_variables
                 self.d_optimizer.apply(tape.gradient(discriminator_loss, weights), weights)
@@ -168,45 +142,39 @@ class Level:
 class LAPGAN(keras.Model):
     def __init__(self, recipe):
         super().__init__()
-        self.levels = [Level(k, recipe) for k in range(1, len(recipe.levels) + 1)]  # coarsest first
-        for level in self.levels:
+        self.levels = [Level(k, sides, recipe) for k, sides in enumerate(recipe.levels, 1)]
+        for level in self.levels:  # the coarsest first
             for part in ("generator", "discriminator", "d_optimizer", "g_optimizer"):
                 setattr(self, f"{part}{level.k}", getattr(level, part))
         self.constants, self.first = recipe.constants, recipe.optimizers
-        only = self.constants["level"]
-        self.trained = [self.levels[only - 1]] if only else self.levels
 
     def one_hot(self, labels):
         """N class numbers as N×classes zeros with a one at the class; N×0 where none are told."""
         return ops.one_hot(labels, self.constants["classes"], dtype=keras.config.floatx())
 
     def pyramid(self, images):
-        """Of each level its picture Iₖ, shrunk from the next one's, and its start u(Iₖ₋₁)."""
-        pictures, lows = [images], [None]  # nothing is below the coarsest
+        """Of each level, the coarsest first, its picture Iₖ and what it starts from, u(Iₖ₋₁)."""
+        pictures = [images]
         for level in self.levels[-2::-1]:
             pictures.insert(0, shrink(pictures[0], level.sides))
-        for level in self.levels[1:]:
-            lows.append(enlarge(pictures[level.k - 2], level.sides))
-        return list(zip(pictures, lows, strict=True))
+        lows = (enlarge(pictures[level.k - 2], level.sides) for level in self.levels[1:])
+        return list(zip(pictures, [None, *lows], strict=True))  # nothing is below the coarsest
 
     def set_rates(self, epoch):
         """A learning rate that falls, and a momentum that rises, with every epoch."""
-        epoch, constants = ops.cast(epoch, keras.config.floatx()), self.constants
-        grown = constants["momentum_step"] * epoch
+        epoch = ops.cast(epoch, keras.config.floatx())
         for name, first in self.first.items():
             optimizer = getattr(self, name)
-            optimizer.learning_rate.assign(first.lr / (1 + constants["lr_decay"]) ** epoch)
-            momentum = ops.minimum(first.momentum + grown, constants["momentum_most"])
-            optimizer.momentum.assign(momentum)
+            optimizer.learning_rate.assign(first.lr / (1 + self.constants["lr_decay"]) ** epoch)
+            grown = first.momentum + self.constants["momentum_step"] * epoch
+            optimizer.momentum.assign(ops.minimum(grown, self.constants["momentum_most"]))
 
     @tf.function
     def train_step(self, batch):
         self.set_rates(batch["epoch"])
         classes, losses = self.one_hot(batch["labels"]), {}
-        pyramid = self.pyramid(batch["images"])
-        for level in self.trained:
+        for level, (images, low) in zip(self.levels, self.pyramid(batch["images"]), strict=True):
             masks = (batch["mask1"], batch["mask2"]) if level.k == 1 else ()
-            images, low = pyramid[level.k - 1]
             losses |= level.train_step(images, low, batch[f"noise{level.k}"], classes, *masks)
         return losses
 
@@ -220,19 +188,13 @@ class LAPGAN(keras.Model):
             picture = enlarge(picture, images.shape[1:3]) + (images - low)
         return picture
 
-    def strip(self, labels, *noises, real=()):
-        """Coarse to fine: what each level starts from, its residual, and the picture they make.
-
-        Of a level that is not trained here `real` has the picture, where that is given.
-        """
-        rows, picture = {}, None
+    def strip(self, labels, *noises):
+        """Coarse to fine: what each level starts from, its residual, and the picture they make."""
+        rows, picture, classes = {}, None, self.one_hot(labels)
         for level, noise in zip(self.levels, noises, strict=True):
-            if real and level not in self.trained:
-                picture, _ = real[level.k - 1]
-                continue
-            low = None if level.k == 1 else enlarge(picture, level.sides)
-            picture = level.draw(low, noise, self.one_hot(labels))
-            if level.k > 1:
+            low = None if picture is None else enlarge(picture, level.sides)
+            picture = level.draw(low, noise, classes)
+            if low is not None:
                 rows |= {f"low {level.k}": low, f"residual {level.k}": picture - low}
             rows[f"picture {level.k}"] = picture
         return rows
@@ -250,9 +212,8 @@ def train(run, model):
 
 
 def sample(run, model):
-    given, real = run.examples, model.pyramid(run.examples["images"])
-    noises = [given[f"noise{level.k}"] for level in model.levels]
-    rows = model.strip(given["labels"], *noises, real=real)
+    given = run.examples
+    rows = model.strip(given["labels"], *(given[f"noise{level.k}"] for level in model.levels))
     *way, last = rows
     run.show(**{name: rows[name][:10] for name in way}, sample=rows[last])
 

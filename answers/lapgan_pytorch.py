@@ -1,71 +1,53 @@
 """Question 11: LAPGAN — PyTorch.
 
-Draw coarsely, enlarge, add what is missing, and again. Each level of a Laplacian pyramid has a GAN
-of its own: the coarsest draws a small picture, the others the detail of an enlarged one (Denton et
-al. 2015, "Deep generative image models using a Laplacian pyramid of adversarial networks", arXiv
-1506.05751).
+Draw coarsely, enlarge, add what is missing, and again: a GAN for each level of a Laplacian pyramid,
+the coarsest draws a small picture, the others what an enlarged one lacks (Denton et al. 2015, "Deep
+generative image models using a Laplacian pyramid of adversarial networks", arXiv 1506.05751).
 """
 
 from knock.frameworks import pytorch as framework
 from knock.run import main
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 
-def blur(n):
-    """An n×n matrix: each of n pixels becomes (1, 2, 1)/4 of its neighbours and itself."""
-    rows = np.pad(np.eye(n), ((1, 1), (0, 0)), "edge")
-    return (rows[:-2] + 2 * rows[1:-1] + rows[2:]) / 4
-
-
-def stretch(n, m):
-    """An m×n matrix: n pixels become m, linearly between their middles."""
-    places = np.clip((np.arange(m) + 0.5) * n / m - 0.5, 0, n - 1)
-    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(n)))
-
-
-def along_sides(matrix, images, sides):
-    """R·I·Cᵀ: a matrix for the rows of every channel, and one for its columns."""
-    rows, columns = (
-        torch.from_numpy(matrix(n, m)).to(images)
-        for n, m in zip(images.shape[2:], sides, strict=True)
-    )
-    return rows @ images @ columns.T
+def smooth(images):
+    """(1, 2, 1)/4 along rows and columns: (1, 1)/2, twice. Beyond an edge, its last pixel again."""
+    h = F.pad(images, (1, 1, 1, 1), mode="replicate")
+    return F.avg_pool2d(F.avg_pool2d(h, 2, stride=1), 2, stride=1)
 
 
 def shrink(images, sides):
-    """d(I): smoothed, then fewer pixels."""
-    return along_sides(lambda n, m: stretch(n, m) @ blur(n), images, sides)
+    """d(I): smoothed, then fewer pixels, linearly between the middles of the old ones."""
+    return F.interpolate(smooth(images), sides, mode="bilinear")
 
 
 def enlarge(images, sides):
     """u(I): more pixels, then smoothed."""
-    return along_sides(lambda n, m: blur(m) @ stretch(n, m), images, sides)
+    return smooth(F.interpolate(images, sides, mode="bilinear"))
 
 
 class CoarsestGenerator(nn.Module):
-    def __init__(self, inputs, image_shape, hidden):
+    def __init__(self, image_shape, constants):
         super().__init__()
-        self.image_shape = image_shape
-        self.fc1 = nn.Linear(inputs, hidden)
+        self.image_shape, hidden = image_shape, constants["g_hidden"]
+        self.fc1 = nn.Linear(constants["z"] + constants["classes"], hidden)
         self.fc2 = nn.Linear(hidden, hidden)
         self.pixels = nn.Linear(hidden, image_shape[0] * image_shape[1] * image_shape[2])
 
     def forward(self, asked):  # z + classes
         h = F.relu(self.fc1(asked))  # 1200
         h = F.relu(self.fc2(h))  # 1200
-        h = self.pixels(h).unflatten(1, self.image_shape)
-        return torch.tanh(h)  # C×H₁×W₁ in [-1, 1]
+        return torch.tanh(self.pixels(h).unflatten(1, self.image_shape))  # C×H₁×W₁ in [-1, 1]
 
 
 class CoarsestDiscriminator(nn.Module):
-    def __init__(self, input_shape, hidden):
+    def __init__(self, image_shape, constants):
         super().__init__()
-        channels, h, w = input_shape
-        self.fc1 = nn.Linear(channels * h * w, hidden)
+        (channels, h, w), hidden = image_shape, constants["d_hidden"]
+        self.fc1 = nn.Linear((channels + constants["classes"]) * h * w, hidden)
         self.fc2 = nn.Linear(hidden, hidden)
         self.real = nn.Linear(hidden, 1)
 
@@ -76,9 +58,10 @@ class CoarsestDiscriminator(nn.Module):
 
 
 class Generator(nn.Module):
-    def __init__(self, inputs, channels, width):
+    def __init__(self, image_shape, constants):
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, width, 5, padding=2)
+        channels, width = image_shape[0], constants["g_width"]
+        self.conv1 = nn.Conv2d(channels + 1 + constants["classes"], width, 5, padding=2)
         self.conv2 = nn.Conv2d(width, width, 5, padding=2)
         self.residual = nn.Conv2d(width, channels, 5, padding=2)
 
@@ -89,10 +72,10 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    def __init__(self, input_shape, width):
+    def __init__(self, image_shape, constants):
         super().__init__()
-        channels, h, w = input_shape
-        self.conv1 = nn.Conv2d(channels, width, 5, stride=2, padding=2)
+        (channels, h, w), width = image_shape, constants["d_width"]
+        self.conv1 = nn.Conv2d(channels + constants["classes"], width, 5, stride=2, padding=2)
         self.conv2 = nn.Conv2d(width, width, 5, stride=2, padding=2)
         self.real = nn.Linear(width * -(-h // 4) * -(-w // 4), 1)  # a half is rounded up
 
@@ -103,7 +86,7 @@ class Discriminator(nn.Module):
 
 
 def tell(maps, classes):
-    """A plane of ones or zeros for each class, behind the maps."""
+    """A plane of ones or zeros for each class, after the maps."""
     planes = classes[:, :, None, None].expand(-1, -1, *maps.shape[2:])
     return torch.cat([maps, planes], dim=1)
 
@@ -121,17 +104,10 @@ def called_fake(logits):
 class Level:
     """One level's GAN. It knows of no other: it has real pictures to start from."""
 
-    def __init__(self, k, recipe):
-        self.k, self.sides, constants = k, recipe.levels[k - 1], recipe.constants
-        shape = (recipe.image_shape[0], *self.sides)
-        told = (shape[0] + constants["classes"], *self.sides)
-        if k == 1:
-            inputs = constants["z"] + constants["classes"]
-            self.generator = CoarsestGenerator(inputs, shape, constants["g_hidden"])
-            self.discriminator = CoarsestDiscriminator(told, constants["d_hidden"])
-        else:
-            self.generator = Generator(1 + told[0], shape[0], constants["g_width"])
-            self.discriminator = Discriminator(told, constants["d_width"])
+    def __init__(self, k, sides, recipe):
+        self.k, self.sides, shape = k, sides, (recipe.image_shape[0], *sides)
+        kinds = (CoarsestGenerator, CoarsestDiscriminator) if k == 1 else (Generator, Discriminator)
+        self.generator, self.discriminator = (kind(shape, recipe.constants) for kind in kinds)
         d, g = recipe.optimizers[f"d_optimizer{k}"], recipe.optimizers[f"g_optimizer{k}"]
         self.d_optimizer = torch.optim.SGD(self.discriminator.parameters(), d.lr, d.momentum)
         self.g_optimizer = torch.optim.SGD(self.generator.parameters(), g.lr, g.momentum)
@@ -147,8 +123,7 @@ class Level:
         real, fake = tell(images, classes), tell(self.draw(low, noise, classes), classes)
 
         # The discriminator's step; the generator is not its business.
-        real_logits = self.discriminator(real, *masks)
-        fake_logits = self.discriminator(fake.detach(), *masks)
+        real_logits, fake_logits = (self.discriminator(x, *masks) for x in (real, fake.detach()))
         discriminator_loss = called_real(real_logits) + called_fake(fake_logits)
         self.d_optimizer.zero_grad()
         discriminator_loss.backward()
@@ -165,42 +140,37 @@ class Level:
 class LAPGAN(nn.Module):
     def __init__(self, recipe):
         super().__init__()
-        self.levels = [Level(k, recipe) for k in range(1, len(recipe.levels) + 1)]  # coarsest first
-        for level in self.levels:
+        self.levels = [Level(k, sides, recipe) for k, sides in enumerate(recipe.levels, 1)]
+        for level in self.levels:  # the coarsest first
             for part in ("generator", "discriminator", "d_optimizer", "g_optimizer"):
                 setattr(self, f"{part}{level.k}", getattr(level, part))
         self.constants, self.first = recipe.constants, recipe.optimizers
-        only = self.constants["level"]
-        self.trained = [self.levels[only - 1]] if only else self.levels
 
     def one_hot(self, labels, like):
         """N class numbers as N×classes zeros with a one at the class; N×0 where none are told."""
         return (labels[:, None] == torch.arange(self.constants["classes"])).to(like)
 
     def pyramid(self, images):
-        """Of each level its picture Iₖ, shrunk from the next one's, and its start u(Iₖ₋₁)."""
-        pictures, lows = [images], [None]  # nothing is below the coarsest
+        """Of each level, the coarsest first, its picture Iₖ and what it starts from, u(Iₖ₋₁)."""
+        pictures = [images]
         for level in self.levels[-2::-1]:
             pictures.insert(0, shrink(pictures[0], level.sides))
-        for level in self.levels[1:]:
-            lows.append(enlarge(pictures[level.k - 2], level.sides))
-        return list(zip(pictures, lows, strict=True))
+        lows = (enlarge(pictures[level.k - 2], level.sides) for level in self.levels[1:])
+        return list(zip(pictures, [None, *lows], strict=True))  # nothing is below the coarsest
 
     def set_rates(self, epoch):
         """A learning rate that falls, and a momentum that rises, with every epoch."""
-        grown, constants = self.constants["momentum_step"] * epoch, self.constants
         for name, first in self.first.items():
             (group,) = getattr(self, name).param_groups
-            group["lr"] = first.lr / (1 + constants["lr_decay"]) ** epoch
-            group["momentum"] = min(first.momentum + grown, constants["momentum_most"])
+            group["lr"] = first.lr / (1 + self.constants["lr_decay"]) ** epoch
+            grown = first.momentum + self.constants["momentum_step"] * epoch
+            group["momentum"] = min(grown, self.constants["momentum_most"])
 
     def train_step(self, batch):
         self.set_rates(int(batch["epoch"]))
         classes, losses = self.one_hot(batch["labels"], like=batch["images"]), {}
-        pyramid = self.pyramid(batch["images"])
-        for level in self.trained:
+        for level, (images, low) in zip(self.levels, self.pyramid(batch["images"]), strict=True):
             masks = (batch["mask1"], batch["mask2"]) if level.k == 1 else ()
-            images, low = pyramid[level.k - 1]
             losses |= level.train_step(images, low, batch[f"noise{level.k}"], classes, *masks)
         return losses
 
@@ -215,19 +185,13 @@ class LAPGAN(nn.Module):
         return picture
 
     @torch.no_grad()
-    def strip(self, labels, *noises, real=()):
-        """Coarse to fine: what each level starts from, its residual, and the picture they make.
-
-        Of a level that is not trained here `real` has the picture, where that is given.
-        """
-        rows, picture = {}, None
+    def strip(self, labels, *noises):
+        """Coarse to fine: what each level starts from, its residual, and the picture they make."""
+        rows, picture, classes = {}, None, self.one_hot(labels, like=noises[0])
         for level, noise in zip(self.levels, noises, strict=True):
-            if real and level not in self.trained:
-                picture, _ = real[level.k - 1]
-                continue
-            low = None if level.k == 1 else enlarge(picture, level.sides)
-            picture = level.draw(low, noise, self.one_hot(labels, like=noise))
-            if level.k > 1:
+            low = None if picture is None else enlarge(picture, level.sides)
+            picture = level.draw(low, noise, classes)
+            if low is not None:
                 rows |= {f"low {level.k}": low, f"residual {level.k}": picture - low}
             rows[f"picture {level.k}"] = picture
         return rows
@@ -245,9 +209,8 @@ def train(run, model):
 
 
 def sample(run, model):
-    given, real = run.examples, model.pyramid(run.examples["images"])
-    noises = [given[f"noise{level.k}"] for level in model.levels]
-    rows = model.strip(given["labels"], *noises, real=real)
+    given = run.examples
+    rows = model.strip(given["labels"], *(given[f"noise{level.k}"] for level in model.levels))
     *way, last = rows
     run.show(**{name: rows[name][:10] for name in way}, sample=rows[last])
 

@@ -18,7 +18,7 @@ def batch_norm(channels):
     return nn.BatchNorm2d(channels, track_running_stats=False)
 
 
-class Generator(nn.Module):
+class Generator(nn.ModuleDict):
     """A U-Net; a map's number counts its halvings. The first has 64 channels, none over 512."""
 
     def __init__(self, image_shape, width):
@@ -27,30 +27,28 @@ class Generator(nn.Module):
         self.depth = min(h, w).bit_length() - 1  # halvings until a side is 1
         maps = [channels] + [min(8, 2**k) * width for k in range(self.depth)]
         for k in range(1, self.depth + 1):
-            down = nn.Conv2d(maps[k - 1], maps[k], 4, 2, 1, bias=k == 1)
-            self.add_module(f"down{k}", down)
+            self[f"down{k}"] = nn.Conv2d(maps[k - 1], maps[k], 4, 2, 1, bias=k == 1)
             if 1 < k < self.depth:
-                self.add_module(f"down_bn{k}", batch_norm(maps[k]))
+                self[f"down_bn{k}"] = batch_norm(maps[k])
         for k in range(self.depth, 0, -1):
             above = maps[k] if k == self.depth else 2 * maps[k]  # with the map from the way down
-            up = nn.ConvTranspose2d(above, maps[k - 1], 4, 2, 1, bias=k == 1)
-            self.add_module(f"up{k}", up)
+            self[f"up{k}"] = nn.ConvTranspose2d(above, maps[k - 1], 4, 2, 1, bias=k == 1)
             if k > 1:
-                self.add_module(f"up_bn{k}", batch_norm(maps[k - 1]))
+                self[f"up_bn{k}"] = batch_norm(maps[k - 1])
 
     def forward(self, images, *masks):  # C×H×W; masks: of the three innermost ways up
-        part, h, kept = self.get_submodule, images, [images]
+        h, kept = images, [images]
         for k in range(1, self.depth + 1):
-            h = part(f"down{k}")(h if k == 1 else F.leaky_relu(h, 0.2))
+            h = self[f"down{k}"](h if k == 1 else F.leaky_relu(h, 0.2))
             if 1 < k < self.depth:
-                h = part(f"down_bn{k}")(h)
+                h = self[f"down_bn{k}"](h)
             kept.append(h)  # H/2ᵏ×W/2ᵏ
         for k in range(self.depth, 0, -1):
             if k < self.depth:
                 h = torch.cat([h, kept[k]], dim=1)
-            h = part(f"up{k}")(F.relu(h))
+            h = self[f"up{k}"](F.relu(h))
             if k > 1:
-                h = part(f"up_bn{k}")(h)
+                h = self[f"up_bn{k}"](h)
             if self.depth - k < len(masks):
                 h = h * masks[self.depth - k]  # dropout: 0 or 2
         return torch.tanh(h)  # C×H×W in [-1, 1]

@@ -38,19 +38,6 @@ class Generator(nn.Module):
         return torch.tanh(self.pixels(h))  # C×H×W in [-1, 1]
 
 
-class LayerNorm(nn.Module):
-    """Each picture by its own mean and deviation over C, H and W; a scale and a shift a channel."""
-
-    def __init__(self, channels):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, h):  # C×H×W
-        h = F.layer_norm(h, h.shape[1:])
-        return h * self.weight[:, None, None] + self.bias[:, None, None]
-
-
 class Critic(nn.Module):
     def __init__(self, image_shape, width):
         super().__init__()
@@ -58,11 +45,11 @@ class Critic(nn.Module):
         down = {"kernel_size": 5, "stride": 2, "padding": 2}  # halves the sides
         self.conv1 = nn.Conv2d(channels, width, **down)
         self.conv2 = nn.Conv2d(width, 2 * width, **down)
-        self.ln2 = LayerNorm(2 * width)
+        self.ln2 = nn.GroupNorm(1, 2 * width)  # one group: each picture by itself, over C, H and W
         self.conv3 = nn.Conv2d(2 * width, 4 * width, **down)
-        self.ln3 = LayerNorm(4 * width)
+        self.ln3 = nn.GroupNorm(1, 4 * width)
         self.conv4 = nn.Conv2d(4 * width, 8 * width, **down)
-        self.ln4 = LayerNorm(8 * width)
+        self.ln4 = nn.GroupNorm(1, 8 * width)
         self.score = nn.Linear(8 * width * (h // 16) * (w // 16), 1)
 
     def forward(self, images):  # C×H×W

@@ -104,6 +104,15 @@ def test_reshape_to_a_map_is_channels_first_for_the_weights(pytorch, other, draw
     same(other.linear_reshape(*arguments), pytorch.linear_reshape(*arguments))
 
 
+SIDES = [(14, 28), (8, 14), (9, 33), (21, 40)]  # more, fewer, and both at once
+
+
+@pytest.mark.parametrize("sides", SIDES)
+def test_resize(pytorch, other, draw, sides):
+    x = draw(2, 3, 14, 21)
+    same(other.resize(x, sides), pytorch.resize(x, sides), 1e-14)
+
+
 @pytest.mark.parametrize("slope", [0.01, 0.2])
 def test_leaky_relu(other, draw, slope):
     x = np.concatenate([draw(50), [0.0]])
@@ -254,6 +263,37 @@ class TestStockKeras:
         got = keras.to_numpy(keras.stock.ops.leaky_relu(np.array([-1.0]), 0.2))
         assert 1e-9 < abs(got[0] + 0.2) < 1e-7
 
+    def test_resize_computes_in_float32(self, keras, draw):
+        x = draw(2, 4, 6, 3)  # N×H×W×C, as Keras' own
+        got = np.asarray(keras.stock.ops.image.resize(x, (7, 9))).transpose(0, 3, 1, 2)
+        wanted = keras.resize(x.transpose(0, 3, 1, 2), (7, 9))
+        assert 1e-9 < _distance(got, wanted) < 1e-6
+
+
+def test_tensorflow_s_resize_answers_in_float32(draw):
+    _column("tensorflow")
+    tf = importlib.import_module("tensorflow")
+    assert tf.image.resize(draw(2, 4, 6, 3), (7, 9)).dtype == tf.float32
+
+
+class TestStockChainer:
+    """What Chainer's own `resize_images` does instead."""
+
+    @pytest.fixture
+    def chainer(self):
+        column = _column("chainer")
+        column.stock = importlib.import_module("chainer")
+        return column
+
+    def test_resize_refuses_float64(self, chainer, draw):
+        with pytest.raises(chainer.stock.utils.type_check.InvalidType):
+            chainer.stock.functions.resize_images(draw(2, 3, 4, 6), (7, 9), align_corners=False)
+
+    def test_resize_lets_the_corners_middles_meet(self, chainer, draw):
+        x = draw(2, 3, 4, 6).astype(np.float32)
+        got = chainer.stock.functions.resize_images(x, (7, 9)).array
+        assert _distance(got, chainer.resize(x, (7, 9))) > 0.1
+
 
 def test_tensorflow_moments_stop_a_gradient(pytorch, draw):
     raw = _column("tensorflow")
@@ -275,3 +315,14 @@ def test_leaky_relu_in_float32(name, draw):
     got = _column(name).leaky_relu(x, 0.2)
     assert got.dtype == np.float32
     np.testing.assert_array_equal(got, np.where(x > 0, x, np.float32(0.2) * x))
+
+
+@pytest.mark.parametrize("sides", SIDES)
+@pytest.mark.parametrize("name", ["tensorflow", "keras"])
+def test_resize_in_float32(name, draw, sides):
+    """TensorFlow's own operation is taken there."""
+    x = draw(2, 3, 14, 21)
+    column = _column(name)
+    got, wanted = column.resize(x.astype(np.float32), sides), column.resize(x, sides)
+    assert got.dtype == np.float32
+    assert _distance(got, wanted) < 1e-5  # it finds the places in float32, too

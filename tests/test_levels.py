@@ -80,11 +80,6 @@ def test_a_table_with_a_mark_is_there_for_every_level():
     assert levels.expand({"networks": {"a": {}}}, 0)["networks"] == {"a": {}}
 
 
-@pytest.mark.parametrize(("name", "level"), [("generator12", 12), ("d_optimizer3", 3), ("z", None)])
-def test_a_name_tells_its_level(name, level):
-    assert levels.of_level(name) == level
-
-
 def test_every_data_set_has_a_network_a_level():
     for dataset, count in {"digits": 3, "mnist": 3, "cifar10": 3, "newts": 4, "folder": 5}.items():
         found = recipe.load(LAPGAN.recipe_file, dataset)

@@ -10,7 +10,7 @@ alone needs NumPy.
 """
 
 from knock.recipe.kinds import LARGEST_SIDE, Layer, Size
-from knock.recipe.resolve import DEFAULT_PRESET, load, load_check, parts, read
+from knock.recipe.resolve import DEFAULT_PRESET, load, load_check, parts, read, without_retired
 from knock.recipe.schema import (
     LARGEST_BATCH,
     Augment,
@@ -49,4 +49,5 @@ __all__ = [
     "parts",
     "read",
     "to_json",
+    "without_retired",
 ]

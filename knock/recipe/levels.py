@@ -75,12 +75,6 @@ def expand(tree: Mapping[str, Any], count: int) -> dict[str, Any]:
     return made
 
 
-def of_level(name: str) -> int | None:
-    """The level whose network, optimiser or draw `name` is; None for one without a number."""
-    digits = name[len(name.rstrip("0123456789")) :]
-    return int(digits) if digits else None
-
-
 def _numbered(value: Any, level: int) -> Any:
     if isinstance(value, str):
         return value.replace(MARK, str(level))

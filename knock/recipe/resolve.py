@@ -112,6 +112,22 @@ def parts(path: Path) -> dict[str, list[str]]:
     return _convert(levels.expand(read(path), 1), path).parts
 
 
+def without_retired(old: Recipe, path: Path) -> Recipe:
+    """An old checkpoint's recipe without the constants that the file at `path` has retired.
+
+    A checkpoint keeps every constant of its day, and one that the file lacks is refused. But where
+    it had the value that changed nothing, the run is the one that today's file describes, and must
+    open and go on. With another value it was another run, and stays refused.
+    """
+    retired = _convert(levels.expand(read(path), 1), path).retired
+    kept = {
+        name: value
+        for name, value in old.constants.items()
+        if name not in retired or value != retired[name]
+    }
+    return msgspec.structs.replace(old, constants=kept)
+
+
 def _with_levels(
     tree: Mapping[str, Any], named: list[int], shape: tuple[int, int, int]
 ) -> tuple[list[levels.Sides], dict[str, Any]]:

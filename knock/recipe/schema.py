@@ -123,7 +123,8 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A recipe file after merging; everything in it is checked against this.
 
     `parts` are what a learner writes, in their order, each with the names that an answer gives it;
-    no run depends on them.
+    no run depends on them. `retired` are constants that the recipe once had, each with the value
+    that changed nothing: see `without_retired`.
     """
 
     number: Positive
@@ -144,6 +145,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     opens: str | None = None
     pairs: Literal["AtoB", "BtoA"] | None = None
     scores: list[Literal["classes", "overlap", "kept"]] = []
+    retired: dict[str, Constant] = {}
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -93,7 +93,7 @@ def _same_recipe(question: Question, options: Options, found: Checkpoint, source
 
     How long to train, how often to draw and save, and what nothing is computed from may change.
     """
-    old = found.recipe
+    old = recipes.without_retired(found.recipe, question.recipe_file)
     changes: dict[str, Any] = {
         "constants": old.constants,
         "train": msgspec.to_builtins(old.train),

@@ -1,7 +1,7 @@
 """What a run leaves beside its checkpoint: `run.json`, its last pictures as numbers, its scores."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +44,6 @@ def of_run(
         "threads": threads,
         "versions": {"knock": knock.__version__, "numpy": np.__version__, **made.versions},
     }
-    return of_checkpoint(made, history=[*history, stretch], losses=losses, data_folder=data_folder)
-
-
-def of_checkpoint(
-    made: Checkpoint,
-    *,
-    history: Sequence[dict[str, Any]],
-    losses: Mapping[str, float],
-    data_folder: Path | None,
-) -> dict[str, Any]:
-    """What `run.json` says of a checkpoint: what was trained, on what, by whom, how far."""
     return {
         "question": made.recipe.question,
         "framework": made.framework,
@@ -62,7 +51,7 @@ def of_checkpoint(
         "losses": dict(losses),
         "data": str(data_folder.resolve()) if data_folder else None,
         "recipe": msgspec.to_builtins(made.recipe),
-        "history": list(history),
+        "history": [*history, stretch],
     }
 
 

@@ -51,7 +51,6 @@ class Run:
         test_set = self._load("test").middle(self.recipe.augment.crop)
         self._test = TestSet(test_set, self.recipe, adapter)
         self._require_classes()
-        self._require_level()
         self.source = Batches(self._train_set, self.recipe)
         self.examples = self._test.examples()
         self._recorder: Recorder | None = None  # from the first step on; never for a test
@@ -67,13 +66,6 @@ class Run:
         if asked not in (None, there) and (said, asked) != (0, 0):
             name = self.recipe.dataset
             raise UserError(f"{name} has {there} classes, not {asked}; leave --classes out")
-
-    def _require_level(self) -> None:
-        level, there = self.recipe.constants.get("level", 0), len(self.recipe.levels)
-        if not isinstance(level, int) or not 0 <= level <= there:
-            raise UserError(
-                f"level {level} is none: 1 to {there}, the coarsest first, or 0 for all"
-            )
 
     @property
     def sample_due(self) -> bool:

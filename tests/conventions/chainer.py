@@ -41,6 +41,10 @@ def leaky_relu(x, slope):
     return F.leaky_relu(_array(x), slope).array
 
 
+def resize(x, sides):
+    return framework.resize(_array(x), sides).array
+
+
 def bce_logits(logits, target_value):
     return float(framework.bce_with_logits(chainer.Variable(_array(logits)), target_value).array)
 

@@ -56,6 +56,10 @@ def leaky_relu(x, slope):
     return to_numpy(framework.leaky_relu(_tensor(x), slope))
 
 
+def resize(x, sides):
+    return to_numpy(framework.resize(_tensor(x), sides))
+
+
 def bce_logits(logits, target_value):
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     logits = _tensor(logits)

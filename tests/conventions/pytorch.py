@@ -41,6 +41,11 @@ def leaky_relu(x, slope):
     return F.leaky_relu(_tensor(x), slope).numpy()
 
 
+def resize(x, sides):
+    """x (N, C, H, W) with other (height, width), linear between the middles of the pixels."""
+    return F.interpolate(_tensor(x), sides, mode="bilinear").numpy()
+
+
 def bce_logits(logits, target_value):
     """Mean cross-entropy of logits with targets that are all `target_value`: a number."""
     logits = _tensor(logits)

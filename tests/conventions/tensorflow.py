@@ -49,6 +49,10 @@ def leaky_relu(x, slope):
     return to_numpy(framework.leaky_relu(_tensor(x), slope))
 
 
+def resize(x, sides):
+    return to_numpy(framework.resize(_tensor(x), sides))
+
+
 def bce_logits(logits, target_value):
     logits = _tensor(logits)
     targets = tf.fill(logits.shape, tf.constant(target_value, logits.dtype))

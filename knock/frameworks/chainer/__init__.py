@@ -29,11 +29,19 @@ from knock.frameworks.chainer.layers import (  # noqa: E402
     BatchStatistics,
     LayerNormalization,
     bce_with_logits,
+    resize,
 )
 from knock.frameworks.chainer.optimizers import Adam, MomentumSGD  # noqa: E402
 from knock.recipe import Recipe  # noqa: E402
 
-__all__ = ["Adam", "BatchStatistics", "LayerNormalization", "MomentumSGD", "bce_with_logits"]
+__all__ = [
+    "Adam",
+    "BatchStatistics",
+    "LayerNormalization",
+    "MomentumSGD",
+    "bce_with_logits",
+    "resize",
+]
 
 NAME = "chainer"
 _NAMES = {

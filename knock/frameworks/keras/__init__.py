@@ -12,6 +12,7 @@ from knock.frameworks.keras.backend import keras, tf
 from knock.frameworks.keras.layers import BatchNorm, Conv2D, Conv2DTranspose, LayerNorm, leaky_relu
 from knock.frameworks.keras.optimizers import SGD, Adam, RMSprop
 from knock.frameworks.tensorflow import state as states
+from knock.frameworks.tensorflow.layers import resize
 from knock.frameworks.tensorflow.runtime import channels_last, devices, start, to_device, to_numpy
 from knock.recipe import Recipe
 from knock.recipe.kinds import Dropout
@@ -32,6 +33,7 @@ __all__ = [
     "devices",
     "leaky_relu",
     "read",
+    "resize",
     "setup",
     "to_device",
     "to_numpy",

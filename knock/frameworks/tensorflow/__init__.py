@@ -17,6 +17,7 @@ from knock.frameworks.tensorflow.layers import (
     Linear,
     float_type,
     leaky_relu,
+    resize,
     set_float_type,
 )
 from knock.frameworks.tensorflow.optimizers import SGD, Adam, RMSprop
@@ -38,6 +39,7 @@ __all__ = [
     "float_type",
     "leaky_relu",
     "read",
+    "resize",
     "setup",
     "to_device",
     "to_numpy",

@@ -4,9 +4,13 @@ Maps are N×H×W×C. Weights start as zeros (scales as ones), in the float type 
 recipe's first values are written into them when a run starts.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from knock.frameworks.tensorflow.runtime import tf
+
+import numpy as np
+from numpy.typing import NDArray
 
 _float_type = tf.float32
 
@@ -148,6 +152,28 @@ def leaky_relu(x: Any, slope: float) -> Any:
     if x.dtype == tf.float32:
         return tf.nn.leaky_relu(x, slope)
     return tf.where(x > 0, x, slope * x)
+
+
+def resize(images: Any, sides: Sequence[int]) -> Any:
+    """N×H×W×C with other `sides`, height and width: linear between the middles of the pixels.
+
+    Fewer pixels are not smoothed first, and beyond the outer middles the last pixel goes on.
+    tf.image.resize means the same, but answers in float32, which shows (1e-8) when images are
+    float64.
+    """
+    if images.dtype == tf.float32:
+        return tf.image.resize(images, sides)
+    rows, columns = (
+        tf.constant(_weights(old, new), images.dtype)
+        for old, new in zip(images.shape[1:3], sides, strict=True)
+    )
+    return tf.einsum("yh,nhwc,xw->nyxc", rows, images, columns)
+
+
+def _weights(old: int, new: int) -> NDArray[np.float64]:
+    """How much of each of `old` pixels is in each of `new` ones: new × old."""
+    places = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(old)))
 
 
 def _normal(centred: Any, variance: Any, layer: Any) -> Any:
