@@ -50,7 +50,7 @@ def test_a_question_is_complete(question, look):
 
 
 @pytest.mark.parametrize(("question", "framework"), ANSWERS, ids=name)
-def test_our_answer_passes_every_part(question, framework, trial):
+def test_our_answer_passes_every_stage(question, framework, trial):
     assert trial(question, framework).answer() == []
 
 
@@ -60,7 +60,7 @@ def test_a_starter_is_all_to_do_and_passes_with_our_parts_in_it(question, framew
 
 
 @pytest.mark.parametrize(("question", "framework", "mistake"), PLANTED, ids=name)
-def test_a_planted_mistake_turns_its_part_red_and_is_named(question, framework, mistake, trial):
+def test_a_planted_mistake_turns_its_stage_red_and_is_named(question, framework, mistake, trial):
     assert trial(question, framework).mistake(mistake).wrong == ""
 
 
@@ -159,13 +159,13 @@ DAMAGE = {
     "mistakes": (f"{HERE}/mistakes.toml", os.remove, "write down what people get wrong"),
     "mistakes that cannot be read": (
         f"{HERE}/mistakes.toml",
-        rewrite("part =", "parts ="),
-        "mistakes.toml: Object contains unknown field `parts`",
+        rewrite("stage =", "stages ="),
+        "mistakes.toml: Object contains unknown field `stages`",
     ),
-    "mistakes in another part": (
+    "mistakes in another stage": (
         f"{HERE}/mistakes.toml",
-        rewrite('part = "loss"', 'part = "losses"'),
-        "the loss is summed: no part 'losses'; parameters, forward",
+        rewrite('stage = "loss"', 'stage = "losses"'),
+        "the loss is summed: no stage 'losses'; parameters, forward",
     ),
     "mistakes without a name": (
         f"{HERE}/mistakes.toml",
@@ -240,7 +240,7 @@ def numpy_only(copied, monkeypatch):
     monkeypatch.setattr(frameworks, "load", lambda name: plain)
     monkeypatch.setattr(frameworks, "installed", lambda: ["pytorch"])
     (copied.folder / "mistakes.toml").write_text(
-        '[[mistakes]]\nname = "summed"\npart = "loss"\nsaid = "summed over everything"\n'
+        '[[mistakes]]\nname = "summed"\nstage = "loss"\nsaid = "summed over everything"\n'
         'pytorch = [["np.square(difference).mean()", "np.square(difference).sum()"]]\n'
         'tensorflow = "why"\nkeras = "not"\nchainer = "now"\n'
     )

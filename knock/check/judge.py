@@ -1,4 +1,4 @@
-"""The parts of a check, in the order in which a learner gets them right."""
+"""The stages of a check, in the order in which a learner gets them right."""
 
 import tempfile
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ for another machine's summation order, and far below what any mistake makes."""
 
 @dataclass(frozen=True)
 class Result:
-    """One part of a check: the value reached, the tolerance, and, when it failed, why, in words."""
+    """One stage of a check: the value reached, the tolerance and, if it failed, why, in words."""
 
     name: str
     status: Status
@@ -58,9 +58,9 @@ def check(
     """Check our answer in `framework`, or the one in `file`.
 
     The judge is the question's plain NumPy answer; where it has none, our answer in another
-    framework. Without `travel` the part about checkpoints is left out; a checkpoint of ours makes a
-    trip through every framework there. Raises UserError for an unknown name, a missing framework,
-    or a file that does not load.
+    framework. Without `travel` the stage about checkpoints is left out; in it, a checkpoint of ours
+    makes a trip through every installed framework. Raises UserError for an unknown name, a missing
+    framework, or a file that does not load.
     """
     question = find(question) if isinstance(question, str) else question
     path = file.resolve() if file else question.answer(framework)
@@ -101,7 +101,7 @@ class Standard:
         return cls(recipe, judge_path, adapter, expected)
 
     def judge(self, got: Trace, travel: bool = True) -> list[Result]:
-        """An answer's numbers, part by part."""
+        """An answer's numbers, stage by stage."""
         recipe, expected = self.recipe, self.expected
         results = list(compared(got, expected, recipe))
         for place, result in enumerate(results):
@@ -116,7 +116,7 @@ class Standard:
         """Does an answer go on from a checkpoint as if it had never stopped?"""
         name, tolerance = "checkpoint", TOLERANCE["checkpoint"]
         if got.errors or got.resumed is None:
-            return _part(name, got, 0.0, "")
+            return _stage(name, got, 0.0, "")
         after = trace.RESUMED_AT if self.recipe.optimizers else 0
         state, resumed = got.states[after], got.resumed
         for key, array in resumed.state.items():
@@ -149,7 +149,7 @@ class Standard:
         return Result(name, "passed" if passed else "failed", worst, tolerance, message)
 
     def _named(self, result: Result, got: Trace) -> str | None:
-        """The mistake behind a part that has failed, where its numbers tell it."""
+        """The mistake behind a stage that has failed, where its numbers tell it."""
         expected, recipe = self.expected, self.recipe
         if result.value is None:
             return explain_numbers.of_error(result.message, recipe)
@@ -209,8 +209,8 @@ def relative(got: np.ndarray, expected: np.ndarray) -> float:
 
 
 def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
-    """The parts that compare two traces."""
-    yield _part("parameters", got, 0.0, "", _counted(recipe))
+    """The stages that compare two traces."""
+    yield _stage("parameters", got, 0.0, "", _counted(recipe))
 
     value, message = 0.0, ""
     for name, array in expected.outputs.items():
@@ -220,7 +220,7 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
                 message = explain_numbers.of_output(name, got.outputs[name], array)
                 if not explain_numbers.has_a_name(got.outputs[name], array):
                     message += explain_numbers.of_place(name, got.behind, expected.behind)
-    yield _part("forward", got, value, message)
+    yield _stage("forward", got, value, message)
 
     if not recipe.optimizers and not got.errors:
         for name in ("loss", "gradients", "10 steps", "100 steps", "batch norm"):
@@ -229,7 +229,7 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
 
     value = _loss_difference(got, expected, 1)
     message = explain_numbers.of_loss(got, expected, recipe) if value > TOLERANCE["loss"] else ""
-    yield _part("loss", got, value, message)
+    yield _stage("loss", got, value, message)
 
     value, message = 0.0, ""
     if 1 in got.states:
@@ -240,7 +240,7 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
             message = explain_numbers.of_optimizer(
                 got, expected, recipe
             ) or explain_numbers.of_gradients(a, b)
-    yield _part("gradients", got, value, message)
+    yield _stage("gradients", got, value, message)
 
     learned = [f"{n.name}.{p.name}" for n in _placed(recipe) for p in n.parameters if p.trainable]
     for steps in (10, 100):
@@ -252,7 +252,7 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
             )
             if value > TOLERANCE[name]:
                 message = explain_numbers.of_steps(got, expected, recipe)
-        yield _part(name, got, value, message)
+        yield _stage(name, got, value, message)
 
     statistics = _statistics(recipe)
     if not statistics:
@@ -265,20 +265,20 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
                 value = max(value, _state_difference(a, b, statistics))
                 if value > TOLERANCE["batch norm"]:
                     message = explain_numbers.of_statistics(a, b, statistics)
-        yield _part("batch norm", got, value, message)
+        yield _stage("batch norm", got, value, message)
 
 
 _ORDER = list(TOLERANCE)
 
 
-def _part(name: str, got: Trace, value: float, message: str, note: str = "") -> Result:
-    """A part's result, unless the code raised in it or before it."""
+def _stage(name: str, got: Trace, value: float, message: str, note: str = "") -> Result:
+    """A stage's result, unless the code raised in it or before it."""
     tolerance = TOLERANCE[name]
-    for part, error in got.errors.items():
-        if part == name:
+    for stage, error in got.errors.items():
+        if stage == name:
             return Result(name, "failed", None, tolerance, error)
-        if _ORDER.index(part) < _ORDER.index(name):
-            return Result(name, "skipped", None, tolerance, f"not reached: see {part}")
+        if _ORDER.index(stage) < _ORDER.index(name):
+            return Result(name, "skipped", None, tolerance, f"not reached: see {stage}")
     passed = value <= tolerance
     return Result(name, "passed" if passed else "failed", value, tolerance, message or note)
 

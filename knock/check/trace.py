@@ -45,7 +45,7 @@ class Resumed:
 
 @dataclass
 class Trace:
-    """An answer's numbers on a recipe; whatever could not be had is in `errors`, by part.
+    """An answer's numbers on a recipe; whatever could not be had is in `errors`, by stage.
 
     `outputs` has an entry for each network, given random input, and one for each method, all with
     channels first; `behind` what comes out of a network if a layer lets nothing pass; `losses` one
@@ -114,34 +114,34 @@ def run(
     """What `take` does once the file is loaded."""
     looked_at = looked_at or LOOKED_AT
     trace = Trace()
-    part = "parameters"
+    stage = "parameters"
     try:
         model = made(recipe)
         adapter.build(model, recipe)
         adapter.write(model, recipe, dict(initial_weights(recipe)))
         trace.states[0] = adapter.read(model, recipe)
-        part = "forward"
+        stage = "forward"
         seen = outputs(model, adapter, recipe)
         trace.behind = behind(model, adapter, recipe)
         adapter.write(model, recipe, trace.states[0])
         trace.outputs = seen
         if recipe.optimizers:  # else it trains nothing
-            part = "loss"
+            stage = "loss"
             for step in range(1, max(looked_at) + 1):
                 trace.losses.append(losses(model, adapter, batch(recipe, step)))
                 if step in looked_at:
                     trace.states[step] = adapter.read(model, recipe)
-                part = "10 steps" if step < 10 else "100 steps"
-        part = "checkpoint"
+                stage = "10 steps" if step < 10 else "100 steps"
+        stage = "checkpoint"
         if recipe.optimizers:
             adapter.write(model, recipe, trace.states[0])
             trace.again = losses(model, adapter, batch(recipe, 1))
         if not recipe.optimizers or RESUMED_AT in looked_at:
             trace.resumed = _resumed(model, adapter, recipe, trace)
     except WrongNetwork as error:
-        trace.errors[part] = str(error)
+        trace.errors[stage] = str(error)
     except (Exception, SystemExit) as error:  # a file that exits has not passed
-        trace.errors[part] = f"your code raises {answers.describe(error, path)}"
+        trace.errors[stage] = f"your code raises {answers.describe(error, path)}"
     return trace
 
 

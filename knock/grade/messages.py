@@ -30,8 +30,8 @@ LARGEST = 64 << 20
 _NUMBERS = {"<f2", "<f4", "<f8", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "|b1"}
 """What arrays may hold. NumPy reads far more into such a word than a type."""
 
-_PARTS = ("parameters", "forward", "loss", "10 steps", "100 steps", "checkpoint")
-"""Where code may raise, in their order."""
+_STAGES = ("parameters", "forward", "loss", "10 steps", "100 steps", "checkpoint")
+"""The stages in which code may raise, in their order."""
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -190,7 +190,7 @@ def unpack(message: bytes, expected: Trace, recipe: Recipe) -> tuple[str, list[s
             behind=_arrays(said.behind),
             losses=said.losses,
             states={step: _arrays(state) for step, state in said.states.items()},
-            errors={part: plain_text.message(text) for part, text in said.errors.items()},
+            errors={stage: plain_text.message(text) for stage, text in said.errors.items()},
             again=said.again,
         )
         if said.resumed is not None:
@@ -232,7 +232,7 @@ def _require_whole(found: Trace, expected: Trace, recipe: Recipe) -> None:
             raise NotNumbersOfACheckError(what)
 
     steps, broken = len(found.losses), set(found.errors)
-    require(broken <= set(_PARTS) and len(broken) <= 1, "errors")
+    require(broken <= set(_STAGES) and len(broken) <= 1, "errors")
     require(steps <= len(expected.losses), "too many losses")
     looked_at = {0, *trace.LOOKED_AT} if recipe.optimizers else {0}
     seen = set() if "parameters" in broken else {step for step in looked_at if step <= steps}

@@ -2,7 +2,7 @@
 
 [[mistakes]]
 name = "what was done"
-part = "loss"                                 # the first line of a check that it turns red
+stage = "loss"                                # the first stage of a check that it turns red
 said = "words that this line must contain"    # they name the mistake
 numpy = [["old text", "new text"]]            # made by these changes to reference.py
 pytorch = [["old", "new"]]                    # and by these to our answer in PyTorch
@@ -14,7 +14,7 @@ reference.py and compares numbers: where a learner's are the same, it says `said
 
 Where `said` cannot name the mistake, `unnamed` says why.
 
-A mistake that turns another line red in some of the frameworks, or is named in other words there,
+A mistake that turns another stage red in some of the frameworks, or is named in other words there,
 has a second table of the same name. One that no answer of the question can make has only reasons.
 
 [[suspects]]
@@ -40,10 +40,10 @@ Changes = list[tuple[str, str]]
 
 
 class Mistake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A mistake in some frameworks: what must turn red, and what must then be said."""
+    """A mistake in some frameworks: the stage that must turn red, and what must then be said."""
 
     name: str
-    part: str = ""
+    stage: str = ""
     said: str = ""
     unnamed: str = ""
     numpy: Changes | None = None

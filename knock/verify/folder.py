@@ -168,8 +168,8 @@ def known_mistakes(question: Question) -> list[str]:
         if _NUMBERS_ONLY.search(one.said)
     ]
     for one in found:
-        if one.made_in and one.part not in TOLERANCE:
-            wrong.append(f"{path}: {one.name}: no part {one.part!r}; {', '.join(TOLERANCE)}")
+        if one.made_in and one.stage not in TOLERANCE:
+            wrong.append(f"{path}: {one.name}: no stage {one.stage!r}; {', '.join(TOLERANCE)}")
         if one.made_in and not one.unnamed and _NUMBERS_ONLY.search(one.said):
             wrong.append(f"{path}: {one.name}: {one.said!r} does not say what was done")
     for row in mistakes.rows(found):

@@ -78,4 +78,4 @@ def _cell(row: Row, name: str, trial: Trial) -> tuple[str, bool]:
     mistake = row.planted[name]
     found = trial.mistake(mistake)
     said = found.said.replace("|", "\\|") or "nothing is red"
-    return f"{'✗' if found.wrong else '✓'} {mistake.part}: {said}", not found.wrong
+    return f"{'✗' if found.wrong else '✓'} {mistake.stage}: {said}", not found.wrong

@@ -26,7 +26,7 @@ from knock.scripts.splice import splice
 TEN = (1, 2, 10)
 
 STEPS = {"10 steps": TEN, "100 steps": (), "batch norm": TEN, "checkpoint": ()}
-"""After how many steps a part of a check shows: all hundred for `()`, one where nothing is said."""
+"""After which steps the state is kept to try a stage: a check's own for `()`; not named: step 1."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Trial:
         return Source.read(self.question.answer(self.framework))
 
     def answer(self) -> list[str]:
-        """It passes every part of its check."""
+        """It passes every stage of its check."""
         results = check(self.question, self.framework)
         return [f"{r.name}: {r.message}" for r in results if r.status == "failed"]
 
@@ -91,7 +91,7 @@ class Trial:
         ]
 
     def mistake(self, one: Mistake) -> Found:
-        """It turns its part red, and none before that, and is named."""
+        """It turns its stage red, and none before that, and is named."""
         changes = one.told(self.framework)
         if not isinstance(changes, list):
             raise ValueError(f"{one.name} is not planted in {self.framework}")
@@ -100,8 +100,8 @@ class Trial:
         except UserError as error:
             return Found("", str(error))
         with self._file(text) as path:
-            steps = STEPS.get(one.part, (1,))
-            results = self._results(path, looked_at=steps, travel=one.part == "checkpoint")
+            steps = STEPS.get(one.stage, (1,))
+            results = self._results(path, looked_at=steps, travel=one.stage == "checkpoint")
         return _judged(one, results)
 
     def _results(
@@ -126,11 +126,11 @@ class Trial:
 def _judged(one: Mistake, results: list[Result]) -> Found:
     red = next((r for r in results if r.status == "failed"), None)
     if red is None:
-        return Found("", f"nothing is red; {one.part} should be")
-    if red.name != one.part:
-        earlier = list(TOLERANCE).index(red.name) < list(TOLERANCE).index(one.part)
+        return Found("", f"nothing is red; {one.stage} should be")
+    if red.name != one.stage:
+        earlier = list(TOLERANCE).index(red.name) < list(TOLERANCE).index(one.stage)
         what = f"{red.name} is red ({red.message})"
-        return Found(red.message, f"{what}, and not {one.part}" if earlier else f"only {what}")
+        return Found(red.message, f"{what}, and not {one.stage}" if earlier else f"only {what}")
     if one.said not in red.message:
         return Found(red.message, f"{red.name} says {red.message!r}, not {one.said!r}")
     return Found(red.message)
