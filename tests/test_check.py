@@ -64,8 +64,8 @@ JUDGED = pytest.mark.parametrize(
 def test_the_mistakes_that_are_told_by_their_loss_can_be_told_apart(question):
     """Each gives a loss that no other gives, or else numbers that no other gives.
 
-    But for a noise that a batch normalisation comes right behind: what is the same in every
-    picture it takes away. Where nothing else is given the noise, none and one for all cannot be
+    The exception is noise that a batch normalisation follows: it removes what is the same in every
+    picture. Where nothing else is given the noise, none and one for all cannot be
     told apart, and both are named.
     """
     path, small = question.reference_file, recipe.load_check(question.recipe_file)
@@ -128,9 +128,9 @@ def test_suspects_are_kept_until_a_file_of_the_question_changes(tmp_path):
     known = explain_mistakes.of(reference, plain, small)
     assert known.planted and explain_mistakes.of(reference, plain, small) is known
     text = table.read_text(encoding="utf-8")
-    table.write_text(text.replace("the root is taken", "a root is taken"), encoding="utf-8")
+    table.write_text(text.replace("the square root", "a square root"), encoding="utf-8")
     other = explain_mistakes.of(reference, plain, small)
-    assert "a root is taken of the mean squared difference" in set(other.planted) - set(
+    assert "a square root of the mean squared difference is used" in set(other.planted) - set(
         known.planted
     )
     reference.write_text("changed = True\n", encoding="utf-8")
@@ -357,7 +357,7 @@ PLANTED = {
     "a count that no checkpoint holds": (
         "    def before(self, batch): self.set(lr=1e-3 if self.taken <= 100 else 2e-3)\n",
         "checkpoint",
-        "after a checkpoint it trains on differently",
+        "training continues differently after a checkpoint",
     ),
     "another picture once it is trained": (
         "    shown = 1\n"
@@ -367,12 +367,12 @@ PLANTED = {
         "        return losses\n"
         "    def reconstruct(self, images): return super().reconstruct(images) * self.shown\n",
         "checkpoint",
-        "something that is in no network changes what comes out",
+        "something that is in no network changes the outputs",
     ),
     "a small share of a count that no checkpoint holds": (
         "    def before(self, batch): self.set(lr=1e-3 * (1 + 1e-6 * (self.taken > 100)))\n",
         "checkpoint",
-        "after a checkpoint it trains on differently",
+        "training continues differently after a checkpoint",
     ),
 }
 
@@ -390,25 +390,25 @@ PLACES = {
         "self.conv1(images)",
         "self.conv1(1.5 * images)",
         "discriminator",
-        "; all behind conv1 is right, so look at that, and at what stands before it",
+        "; all after conv1 is right, so look at conv1 and at what comes before it",
     ),
     "in a layer": (
         "self.tconv2(h)",
         "(1.1 * self.tconv2(h))",
         "generator",
-        "; all behind tconv2 is right, so look at that, and at what stands between tconv1 and it",
+        "; all after tconv2 is right, so look at tconv2 and at what is between tconv1 and it",
     ),
     "between two layers": (
         "self.bn2(self.tconv2(h)",
         "0.9 * self.bn2(self.tconv2(h)",
         "generator",
-        "; all behind tconv3 is right, so look at that, and at what stands between tconv2 and it",
+        "; all after tconv3 is right, so look at tconv3 and at what is between tconv2 and it",
     ),
-    "behind the last layer": (
+    "after the last layer": (
         "tanh(self.pixels(h))",
         "tanh(0.9 * self.pixels(h))",
         "generator",
-        "; look at what stands behind pixels",
+        "; look at what comes after pixels",
     ),
 }
 
@@ -426,7 +426,7 @@ def test_a_mistake_without_a_name_has_a_place(framework, place, tmp_path, monkey
     path.write_text(source.replace(old, new), encoding="utf-8")
     red = {r.name: r for r in check("dcgan", framework, path, travel=False)}["forward"]
     assert red.status == "failed"
-    assert red.message.startswith(f"{network} differs, given the right weights: most at [")
+    assert red.message.startswith(f"{network} differs, although the weights are right: most at [")
     assert red.message.endswith(said)
 
 
@@ -493,7 +493,7 @@ def changed(given, change) -> Trace:
     """A copy of a trace with a change in it."""
     made = Trace(
         outputs=dict(given.outputs),
-        behind=dict(given.behind),
+        blocked=dict(given.blocked),
         losses=[dict(losses) for losses in given.losses],
         states={step: dict(state) for step, state in given.states.items()},
     )
@@ -524,7 +524,7 @@ def test_what_is_not_finite_fails_wherever_it_stands(right, bad):
     results = {r.name: r for r in judge.compared(changed(expected, everywhere), expected, small)}
     red = [name for name, r in results.items() if r.status == "failed"]
     assert red == ["forward", "loss", "gradients", "10 steps", "100 steps"]
-    assert "decoder gives numbers that are not finite" in results["forward"].message
+    assert "decoder gives numbers that are NaN or infinite" in results["forward"].message
     one = np.array([1.0, bad])
     assert judge.relative(one, np.ones(2)) == np.inf
     assert judge.relative(np.ones(3), np.ones(2)) == np.inf
@@ -551,7 +551,7 @@ def test_an_adapter_that_drops_what_an_optimiser_remembers_is_found(name, numpy_
     (red,) = (r for r in check("ae", "pytorch") if r.status == "failed")
     assert red.name == "checkpoint"
     told = {
-        "pytorch": "is changed when it is written and read again",
+        "pytorch": "changes when it is written and read again",
         "keras": "came back changed from keras",
     }
     assert red.message == f"optimizer.encoder.fc.weight.v {told[name]}"
@@ -632,7 +632,7 @@ def test_the_command_shows_the_stages_and_fails_with_them(numpy_only, tmp_path, 
         *lines, count = whole.splitlines()
         assert left.value.code == code
         assert own[:3] == ["  ✓ losses", "  ✓ step", "  ✓ sampling"]
-        assert own[3:] == [] or "right by itself, not all together: checkpoint: " in own[3]
+        assert own[3:] == [] or "right by itself, but together they are not: checkpoint: " in own[3]
         assert len(own) == 3 + code
         assert head == f"01 ae in PyTorch: {tmp_path / 'mine_pytorch.py'}"
         marks = {line[4:16].strip(): (line[2], line) for line in lines}

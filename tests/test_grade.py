@@ -493,7 +493,7 @@ def test_a_trace_comes_out_as_it_went_in(honest):
     assert got.losses == found.losses and got.again == found.again and got.errors == {}
     for mine, theirs in (
         (got.outputs, found.outputs),
-        (got.behind, found.behind),
+        (got.blocked, found.blocked),
         (got.resumed.state, found.resumed.state),
         *((got.states[step], found.states[step]) for step in found.states),
     ):
@@ -527,7 +527,7 @@ def put(value, *keys):
 HOSTILE = {
     "no outputs": put({}, "outputs"),
     "one output too few": drop("outputs", "encoder"),
-    "one layer too few": drop("behind", "decoder.fc"),
+    "one layer too few": drop("blocked", "decoder.fc"),
     "no losses": put([], "losses"),
     "a loss that is a text": put("0.1", "losses", 0, "loss"),
     "more losses": lambda sent: sent["losses"].append({"loss": 1.0}),

@@ -75,7 +75,7 @@ def test_the_penaltys_gradient_is_its_slope(framework):
 @pytest.mark.parametrize(
     ("framework", "name", "least"),
     [
-        ("keras", "layer normalisation takes TensorFlow's moments, which stop the gradient", 1e-4),
+        ("keras", "layer normalisation uses TensorFlow's moments, which stop the gradient", 1e-4),
         ("pytorch", "the penalty teaches nothing", 0.99),
     ],
 )

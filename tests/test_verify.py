@@ -100,7 +100,7 @@ def rewrite(old: str, new: str):
 HERE = "questions/01_ae"
 RIGHT = "np.square(difference).mean(), 2 * difference / difference.size"
 WRONG = "np.abs(difference).mean(), np.sign(difference) / difference.size"
-ABSOLUTE = "the differences are taken absolute instead of squared"
+ABSOLUTE = "the differences are absolute instead of squared"
 ROOT = """'''
 root = np.sqrt(np.square(difference).mean())
     return root, difference / difference.size / root'''"""
@@ -174,7 +174,7 @@ DAMAGE = {
     ),
     "mistakes that only the judge knows, without a name": (
         f"{HERE}/mistakes.toml",
-        rewrite("the root is taken of the mean squared difference", "the numbers differ"),
+        rewrite("the square root of the mean squared difference is used", "the numbers differ"),
         "a mistake with a row `numpy`: 'the numbers differ' does not say what was done",
     ),
     "mistakes in three frameworks": (
@@ -185,7 +185,7 @@ DAMAGE = {
     "reference that a mistake no longer fits": (
         f"{HERE}/reference.py",
         rewrite("np.square(difference)", "(difference**2)"),
-        "reference.py, when the root is taken of the mean squared difference: the mistake no "
+        "reference.py, when the square root of the mean squared difference is used: the mistake no "
         "longer fits the answer: 'return np.square(",
     ),
     "reference with two places for a mistake": (
@@ -196,7 +196,7 @@ DAMAGE = {
     "reference that a mistake breaks": (
         f"{HERE}/mistakes.toml",
         rewrite("root = np.sqrt", "roots = np.sqrt"),
-        "the root is taken of the mean squared difference: NameError: name 'root' is not defined",
+        "of the mean squared difference is used: NameError: name 'root' is not defined",
     ),
     "reference that a mistake does not change": (
         f"{HERE}/mistakes.toml",
@@ -206,11 +206,11 @@ DAMAGE = {
     "reference with two names for one mistake": (
         f"{HERE}/mistakes.toml",
         rewrite(ROOT, f'"return {WRONG}"'),
-        f"the same numbers come out when {ABSOLUTE}, and when the root is taken",
+        f"the same numbers come out when {ABSOLUTE}, and when the square root",
     ),
     "reference with one name for two mistakes": (
         f"{HERE}/mistakes.toml",
-        rewrite('"the root is taken of the mean squared difference"', f'"{ABSOLUTE}"'),
+        rewrite('"the square root of the mean squared difference is used"', f'"{ABSOLUTE}"'),
         f"two mistakes with the same words: {ABSOLUTE}",
     ),
     "reference that evaluates in other words": (

@@ -33,8 +33,10 @@ TOLERANCE = {
     "batch norm": 1e-8,
     "checkpoint": 1e-12,
 }
-"""The largest relative difference that passes, in float64: what four frameworks reach with room
-for another machine's summation order, and far below what any mistake makes."""
+"""For each stage, the largest relative difference that passes, in float64.
+
+Four frameworks stay below it, with room for another machine's order of summation. Any mistake makes
+a far larger difference."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def check(
 ) -> list[Result]:
     """Check our answer in `framework`, or the one in `file`.
 
-    The judge is the question's plain NumPy answer; where it has none, our answer in another
+    The judge is the question's NumPy answer or, where it has none, our answer in another
     framework. Without `travel` the stage about checkpoints is left out; in it, a checkpoint of ours
     makes a trip through every installed framework. Raises UserError for an unknown name, a missing
     framework, or a file that does not load.
@@ -76,9 +78,9 @@ def check(
 
 @dataclass(frozen=True)
 class Standard:
-    """What the answers to a question are held to: the judge's numbers, taken once.
+    """What the answers to a question must agree with: the judge's numbers, computed once.
 
-    It needs no framework: it judges an answer's numbers, wherever they were taken.
+    It needs no framework: it judges an answer's numbers, wherever they were computed.
     """
 
     recipe: Recipe
@@ -94,7 +96,7 @@ class Standard:
 
     @classmethod
     def by(cls, adapter: Adapter, judge_path: Path, recipe: Recipe) -> "Standard":
-        """What a judge makes of a recipe; `adapter` is the judge's."""
+        """The standard that a judge sets for a recipe; `adapter` is the judge's."""
         expected = trace.take(judge_path, adapter, recipe)
         if expected.errors:
             raise RuntimeError(f"{judge_path}: {expected.errors}")
@@ -106,14 +108,14 @@ class Standard:
         results = list(compared(got, expected, recipe))
         for place, result in enumerate(results):
             if result.status == "failed":
-                told = self._named(result, got)
-                results[place] = replace(result, message=told or result.message)
+                named = self._named(result, got)
+                results[place] = replace(result, message=named or result.message)
         if travel:
             results.append(self._resumed(got))
         return results
 
     def _resumed(self, got: Trace) -> Result:
-        """Does an answer go on from a checkpoint as if it had never stopped?"""
+        """Does an answer continue from a checkpoint as if it had never stopped?"""
         name, tolerance = "checkpoint", TOLERANCE["checkpoint"]
         if got.errors or got.resumed is None:
             return _stage(name, got, 0.0, "")
@@ -121,21 +123,21 @@ class Standard:
         state, resumed = got.states[after], got.resumed
         for key, array in resumed.state.items():
             if not np.array_equal(array, state[key]):
-                message = f"{key} is changed when it is written and read again"
+                message = f"{key} changes when it is written and read again"
                 return Result(name, "failed", float("inf"), tolerance, message)
-        drift = 0.0  # a run that goes on from a file is to take the very same steps
-        for told, wanted in zip(resumed.losses, got.losses[after:], strict=False):
+        drift = 0.0  # a run that continues from a file must take the very same steps
+        for losses, wanted in zip(resumed.losses, got.losses[after:], strict=False):
             for loss, value in wanted.items():
-                off = abs(told.get(loss, float("inf")) - value) / (abs(value) or 1.0)
+                off = abs(losses.get(loss, float("inf")) - value) / (abs(value) or 1.0)
                 drift = max(drift, off if np.isfinite(off) else float("inf"))
         if drift > tolerance:
             message = (
-                "after a checkpoint it trains on differently: something that train_step changes is "
-                "in no network and in no optimiser of the recipe"
+                "training continues differently after a checkpoint: train_step changes something "
+                "that is in no network and no optimiser of the recipe"
             )
             return Result(name, "failed", drift, tolerance, message)
         expected, _ = trace.opened(self.judge_path, self.adapter, self.recipe, state)
-        right = self.expected.outputs  # what was wrong before the training is so after it
+        right = self.expected.outputs  # what was wrong before the training still is after it
         worst = max(
             (
                 relative(resumed.outputs[key], array)
@@ -145,11 +147,11 @@ class Standard:
             default=0.0,
         )
         passed = worst <= tolerance
-        message = "" if passed else "something that is in no network changes what comes out"
+        message = "" if passed else "something that is in no network changes the outputs"
         return Result(name, "passed" if passed else "failed", worst, tolerance, message)
 
     def _named(self, result: Result, got: Trace) -> str | None:
-        """The mistake behind a stage that has failed, where its numbers tell it."""
+        """The mistake that made a stage fail, where its numbers show it."""
         expected, recipe = self.expected, self.recipe
         if result.value is None:
             return explain_numbers.of_error(result.message, recipe)
@@ -157,10 +159,10 @@ class Standard:
         if result.name == "forward":
             return _output_mistake(known, got, expected, recipe)
         if result.name == "loss":
-            told = known.of_losses(got, expected)
-            if not told and got.again:
-                told = explain_numbers.of_repetition(got.again, got.losses[0], recipe)
-            return told
+            named = known.of_losses(got, expected)
+            if not named and got.again:
+                named = explain_numbers.of_repetition(got.again, got.losses[0], recipe)
+            return named
         if 1 not in got.states:
             return None
         a, b = got.states[1], expected.states[1]
@@ -175,7 +177,7 @@ class Standard:
 
 
 def _output_mistake(known: Suspects, got: Trace, expected: Trace, recipe: Recipe) -> str | None:
-    """What gives the wrong outputs. A network's that is wrong explains the rest by itself."""
+    """What gives the wrong outputs. A wrong network explains the outputs that depend on it."""
     wrong = [
         n for n, a in expected.outputs.items() if not explain_numbers.close(got.outputs.get(n), a)
     ]
@@ -200,7 +202,10 @@ def _judge(question: Question, framework: str, ours: bool) -> tuple[Adapter, Pat
 
 
 def relative(got: np.ndarray, expected: np.ndarray) -> float:
-    """‖got − expected‖ / ‖expected‖ over all numbers; infinite when a shape or a number is off."""
+    """‖got − expected‖ / ‖expected‖ over all numbers.
+
+    Infinite where the shapes differ, or where a number is NaN or infinite.
+    """
     if got.shape != expected.shape or not np.isfinite(got).all():
         return float("inf")
     scale = float(np.linalg.norm(expected))
@@ -219,7 +224,7 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
             if value > TOLERANCE["forward"] and not message:
                 message = explain_numbers.of_output(name, got.outputs[name], array)
                 if not explain_numbers.has_a_name(got.outputs[name], array):
-                    message += explain_numbers.of_place(name, got.behind, expected.behind)
+                    message += explain_numbers.of_place(name, got.blocked, expected.blocked)
     yield _stage("forward", got, value, message)
 
     if not recipe.optimizers and not got.errors:
@@ -259,7 +264,7 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
         yield Result("batch norm", "skipped", None, TOLERANCE["batch norm"], "none here")
     else:
         value, message = 0.0, ""
-        for steps in (1, 10, 100):  # what went wrong early on is forgotten after a hundred
+        for steps in (1, 10, 100):  # an early mistake no longer shows after a hundred
             if steps in got.states and not message:
                 a, b = got.states[steps], expected.states[steps]
                 value = max(value, _state_difference(a, b, statistics))
@@ -272,7 +277,7 @@ _ORDER = list(TOLERANCE)
 
 
 def _stage(name: str, got: Trace, value: float, message: str, note: str = "") -> Result:
-    """A stage's result, unless the code raised in it or before it."""
+    """A stage's result; failed or skipped where the code raised an error in it or before it."""
     tolerance = TOLERANCE[name]
     for stage, error in got.errors.items():
         if stage == name:
@@ -320,7 +325,7 @@ def _state_difference(got: State, expected: State, keys: list[str]) -> float:
 def _travelled(
     own: Result, question: Question, framework: str, recipe: Recipe, got: Trace
 ) -> Result:
-    """`own`, and the same checkpoint in a file and in every installed framework's answer."""
+    """`own`, after the same checkpoint went through a file and every installed framework."""
     if own.status == "failed" or got.resumed is None:
         return own
     after = trace.RESUMED_AT if recipe.optimizers else 0

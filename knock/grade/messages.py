@@ -87,7 +87,7 @@ class _Said(msgspec.Struct, frozen=True):
     refused: str = ""
     replaced: list[str] = []
     outputs: _Arrays = {}
-    behind: _Arrays = {}
+    blocked: _Arrays = {}
     losses: list[dict[str, float]] = []
     states: dict[int, _Arrays] = {}
     errors: dict[str, str] = {}
@@ -168,7 +168,7 @@ def pack(found: Trace, replaced: list[str]) -> bytes:
         _Said(
             replaced=replaced,
             outputs=_packed(found.outputs),
-            behind=_packed(found.behind),
+            blocked=_packed(found.blocked),
             losses=found.losses,
             states={step: _packed(state) for step, state in found.states.items()},
             errors=found.errors,
@@ -187,7 +187,7 @@ def unpack(message: bytes, expected: Trace, recipe: Recipe) -> tuple[str, list[s
         said = msgspec.msgpack.decode(message, type=_Said)
         found = Trace(
             outputs=_arrays(said.outputs),
-            behind=_arrays(said.behind),
+            blocked=_arrays(said.blocked),
             losses=said.losses,
             states={step: _arrays(state) for step, state in said.states.items()},
             errors={stage: plain_text.message(text) for stage, text in said.errors.items()},
@@ -239,7 +239,7 @@ def _require_whole(found: Trace, expected: Trace, recipe: Recipe) -> None:
     require(set(found.states) == seen, "states")
     came_far = steps > 0 or not broken & {"parameters", "forward"}
     require(set(found.outputs) == (set(expected.outputs) if came_far else set()), "outputs")
-    require(set(found.behind) == (set(expected.behind) if came_far else set()), "layers")
+    require(set(found.blocked) == (set(expected.blocked) if came_far else set()), "layers")
     for state in (*found.states.values(), *([found.resumed.state] if found.resumed else [])):
         right = expected.states[max(looked_at)]
         require(
