@@ -153,7 +153,7 @@ DAMAGE = {
     "pictures of another": (
         "answers_image/ae_keras.json",
         rewrite('"keras"', '"chainer"'),
-        "it tells of a run of ae_chainer",
+        "it describes a run of ae_chainer",
     ),
     "answers": ("answers/ae_chainer.py", os.remove, "no file "),
     "mistakes": (f"{HERE}/mistakes.toml", os.remove, "write down what people get wrong"),

@@ -1,6 +1,6 @@
-"""What a question consists of, file by file. Each function says what is wrong, and what to do.
+"""The files of a question, one by one. Each function says what is wrong, and what to do.
 
-No framework is needed for any of it.
+None of it needs a framework.
 """
 
 import re
@@ -26,10 +26,10 @@ SECTIONS = [
     "Three things to try",
     "The paper",
 ]
-"""What a page tells, in this order: each is the beginning of a heading."""
+"""The sections of a page, in their order: each is the beginning of a heading."""
 
 _NUMBERS_ONLY = re.compile(r"differs?\b|times as large|^the gradient of|^right: |^$")
-"""Words of a check that say that something is wrong, and not what was done."""
+"""Words of a check which say that something is wrong, but not what was done."""
 
 
 def page_of(question: Question) -> Path:
@@ -87,7 +87,7 @@ def _pictures(question: Question) -> list[str]:
 
 
 def links(question: Question) -> list[str]:
-    """Those of its page and its hints lead somewhere."""
+    """All links on its page and in its hints lead somewhere."""
     return [
         f"{path}: {link}: {why}"
         for path in (page_of(question), question.hints_file)
@@ -124,7 +124,7 @@ def figure(question: Question) -> list[str]:
 
 
 def pictures(question: Question) -> list[str]:
-    """What the answers made is kept, each picture with how it was made."""
+    """The answers' pictures are kept, each with a file that says how it was made."""
     wrong = []
     for name in _pictures(question):
         for suffix in (".png",) if question.opens else (".png", ".json"):
@@ -143,7 +143,7 @@ def _misnamed(path: Path, question: Question) -> list[str]:
     except msgspec.DecodeError as error:
         return [f"{path}: {error}"]
     said = f"{told.get('question')}_{told.get('framework')}"
-    return [] if path.stem == said else [f"{path}: it tells of a run of {said}"]
+    return [] if path.stem == said else [f"{path}: it describes a run of {said}"]
 
 
 def answers(question: Question) -> list[str]:
@@ -156,7 +156,7 @@ def answers(question: Question) -> list[str]:
 
 
 def known_mistakes(question: Question) -> list[str]:
-    """Each is planted or explained in every framework, and what is said of it names it."""
+    """Each is planted or explained in every framework, and its words name it."""
     path = mistakes.file_of(question)
     try:
         found, judged = mistakes.of(question), mistakes.suspects(path)

@@ -10,9 +10,9 @@ from types import CodeType
 
 from knock import frameworks
 from knock import recipe as recipes
-from knock.check import parts as learner
 from knock.check import trace
 from knock.check.judge import TOLERANCE, Result, Standard, check
+from knock.check.parts import look
 from knock.errors import UserError
 from knock.frameworks import numpy as plain
 from knock.frameworks.adapter import Adapter
@@ -31,7 +31,7 @@ STEPS = {"10 steps": TEN, "100 steps": (), "batch norm": TEN, "checkpoint": ()}
 
 @dataclass(frozen=True)
 class Found:
-    """What a check said of a planted mistake, and what is wrong with that, if anything."""
+    """What a check said about a planted mistake, and what is wrong with that, if anything."""
 
     said: str
     wrong: str = ""
@@ -39,7 +39,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Trial:
-    """A question in a framework, and what a learner's answer to it is held to."""
+    """A question in a framework, and what a learner's answer must agree with."""
 
     question: Question
     framework: str
@@ -48,7 +48,7 @@ class Trial:
 
     @classmethod
     def of(cls, question: Question, framework: str, other: "Trial | None" = None) -> "Trial":
-        """`other` is a trial in another framework, which lends its judge's numbers.
+        """`other` is a trial in another framework, whose judge's numbers are used again.
 
         Raises UserError as `knock.check.check` does.
         """
@@ -68,13 +68,11 @@ class Trial:
         return [f"{r.name}: {r.message}" for r in results if r.status == "failed"]
 
     def starter(self) -> list[str]:
-        """All of it is to do; with our parts in it again, it passes."""
+        """Everything in it is to do; with our parts filled in again, it passes."""
         parts = recipes.parts(self.question.recipe_file)
         text = starter.make(self.source.text, parts, "knock check")
         with self._file(text) as path:
-            report = learner.look(
-                self.question, self.framework, path, travel=False, standard=self.standard
-            )
+            report = look(self.question, self.framework, path, travel=False, standard=self.standard)
             wrong = [
                 f"{p.name}: {p.status}, not to do" for p in report.parts if p.status != "to do"
             ]
@@ -92,7 +90,7 @@ class Trial:
 
     def mistake(self, one: Mistake) -> Found:
         """It turns its stage red, and none before that, and is named."""
-        changes = one.told(self.framework)
+        changes = one.change_in(self.framework)
         if not isinstance(changes, list):
             raise ValueError(f"{one.name} is not planted in {self.framework}")
         try:
