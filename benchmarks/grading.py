@@ -30,7 +30,7 @@ def text(question: Question, framework: str, kind: str, number: int) -> str:
     """What a student of a kind hands in."""
     ours = question.answer(framework).read_text(encoding="utf-8")
     if kind == "mistaken":
-        known = [one.told(framework) for one in mistakes.of(question)]
+        known = [one.change_in(framework) for one in mistakes.of(question)]
         planted = [changes for changes in known if isinstance(changes, list)]
         return mistakes.plant(ours, planted[number % len(planted)])
     if kind == "begun":

@@ -1,4 +1,4 @@
-"""Parity: our answers agree with the judge; and every known mistake turns its part red."""
+"""Parity: our answers agree with the judge; and every known mistake turns its stage red."""
 
 import itertools
 import shutil
@@ -8,8 +8,7 @@ from functools import cache
 from types import SimpleNamespace
 
 from knock import cli, frameworks, recipe
-from knock.check import check, explain_mistakes, explain_numbers, trace
-from knock.check import judge as parts
+from knock.check import check, explain_mistakes, explain_numbers, judge, trace
 from knock.check.trace import Trace
 from knock.errors import UserError
 from knock.frameworks import numpy as plain
@@ -65,8 +64,8 @@ JUDGED = pytest.mark.parametrize(
 def test_the_mistakes_that_are_told_by_their_loss_can_be_told_apart(question):
     """Each gives a loss that no other gives, or else numbers that no other gives.
 
-    But for a noise that a batch normalisation comes right behind: what is the same in every
-    picture it takes away. Where nothing else is given the noise, none and one for all cannot be
+    The exception is noise that a batch normalisation follows: it removes what is the same in every
+    picture. Where nothing else is given the noise, none and one for all cannot be
     told apart, and both are named.
     """
     path, small = question.reference_file, recipe.load_check(question.recipe_file)
@@ -100,17 +99,17 @@ def test_the_mistakes_that_are_told_by_their_loss_can_be_told_apart(question):
 @JUDGED
 def test_what_the_judge_can_plant_a_check_names(question, tmp_path):
     """Many of these mistakes are planted in no framework: here a learner makes them in NumPy."""
-    judge, small = question.reference_file, recipe.load_check(question.recipe_file)
-    expected = trace.take(judge, plain, small, looked_at=(1,))
-    standard = parts.Standard(small, judge, plain, expected)
-    source = judge.read_text(encoding="utf-8")
-    for one in mistakes.suspects(question).mistakes_file:
+    reference, small = question.reference_file, recipe.load_check(question.recipe_file)
+    expected = trace.take(reference, plain, small, looked_at=(1,))
+    standard = judge.Standard(small, reference, plain, expected)
+    source = reference.read_text(encoding="utf-8")
+    for one in mistakes.suspects(question.mistakes_file):
         path = tmp_path / "mine.py"
         path.write_text(mistakes.plant_once(source, one.numpy), encoding="utf-8")
         with np.errstate(invalid="ignore"):  # some take the root of a negative number
             got = trace.take(path, plain, small, looked_at=(1,))
         red = {r.name: r.message for r in standard.judge(got, travel=False) if r.status == "failed"}
-        named = {part: message for part, message in red.items() if one.said in message}
+        named = {stage: message for stage, message in red.items() if one.said in message}
         assert named, (one.said, red)
         if "forward" in named:
             right = expected.outputs
@@ -121,23 +120,23 @@ def test_what_the_judge_can_plant_a_check_names(question, tmp_path):
 
 
 def test_suspects_are_kept_until_a_file_of_the_question_changes(tmp_path):
-    small, judge = recipe.load_check(find("ae").recipe_file), tmp_path / "reference.py"
-    shutil.copy(REFERENCE, judge)
-    assert explain_mistakes.of(judge, plain, small).own == ()
+    small, reference = recipe.load_check(find("ae").recipe_file), tmp_path / "reference.py"
+    shutil.copy(REFERENCE, reference)
+    assert explain_mistakes.of(reference, plain, small).own == ()
     table = tmp_path / mistakes.FILE_NAME
     shutil.copy(find("ae").mistakes_file, table)
-    known = explain_mistakes.of(judge, plain, small)
-    assert known.planted and explain_mistakes.of(judge, plain, small) is known
+    known = explain_mistakes.of(reference, plain, small)
+    assert known.planted and explain_mistakes.of(reference, plain, small) is known
     text = table.read_text(encoding="utf-8")
-    table.write_text(text.replace("the root is taken", "a root is taken"), encoding="utf-8")
-    other = explain_mistakes.of(judge, plain, small)
-    assert "a root is taken of the mean squared difference" in set(other.planted) - set(
+    table.write_text(text.replace("the square root", "a square root"), encoding="utf-8")
+    other = explain_mistakes.of(reference, plain, small)
+    assert "a square root of the mean squared difference is used" in set(other.planted) - set(
         known.planted
     )
-    judge.write_text("changed = True\n", encoding="utf-8")
+    reference.write_text("changed = True\n", encoding="utf-8")
     with pytest.raises(UserError, match="the mistake no longer fits the answer"):
-        _ = explain_mistakes.of(judge, plain, small).planted
-    assert explain_mistakes.of(judge, object(), small).own == ()
+        _ = explain_mistakes.of(reference, plain, small).planted
+    assert explain_mistakes.of(reference, object(), small).own == ()
 
 
 def test_a_mistake_that_gives_all_losses_is_told_before_one_that_gives_a_single_one():
@@ -183,7 +182,7 @@ def replace_networks(small: recipe.Recipe, networks: dict[str, Network]) -> reci
     ("momentum", "status"),
     [(0.1, "passed"), (0.1 + 1e-9, "passed"), (0.1 + 1e-8, "failed"), (0.9, "failed")],
 )
-def test_running_statistics_are_a_part(momentum, status):
+def test_running_statistics_are_a_stage(momentum, status):
     """BatchNorm's second argument taken for momentum, and the like."""
     small = batch_norm_recipe()
     state = {
@@ -198,7 +197,7 @@ def test_running_statistics_are_a_part(momentum, status):
         full = {**state, "encoder.b.running_mean": np.full(2, 5.0 * share)}
         return Trace(losses=[{"loss": 1.0}] * 100, states=dict.fromkeys((0, 1, 2, 10, 100), full))
 
-    results = {r.name: r for r in parts.compared(trace(momentum), trace(0.1), small)}
+    results = {r.name: r for r in judge.compared(trace(momentum), trace(0.1), small)}
     assert results["batch norm"].status == status
     if status == "failed":
         assert "running_mean" in results["batch norm"].message
@@ -249,7 +248,7 @@ def test_a_file_that_does_not_load_is_refused(tmp_path, text, said):
         check("ae", "pytorch", path)
 
 
-def test_what_an_answer_raises_fails_its_part_alone(tmp_path):
+def test_what_an_answer_raises_fails_its_stage_alone(tmp_path):
     pytest.importorskip("torch")
     source = answer("ae", "pytorch").read_text(encoding="utf-8")
     path = tmp_path / "mine_pytorch.py"
@@ -358,7 +357,7 @@ PLANTED = {
     "a count that no checkpoint holds": (
         "    def before(self, batch): self.set(lr=1e-3 if self.taken <= 100 else 2e-3)\n",
         "checkpoint",
-        "after a checkpoint it trains on differently",
+        "training continues differently after a checkpoint",
     ),
     "another picture once it is trained": (
         "    shown = 1\n"
@@ -368,22 +367,22 @@ PLANTED = {
         "        return losses\n"
         "    def reconstruct(self, images): return super().reconstruct(images) * self.shown\n",
         "checkpoint",
-        "something that is in no network changes what comes out",
+        "something that is in no network changes the outputs",
     ),
-    "a small part of a count that no checkpoint holds": (
+    "a small share of a count that no checkpoint holds": (
         "    def before(self, batch): self.set(lr=1e-3 * (1 + 1e-6 * (self.taken > 100)))\n",
         "checkpoint",
-        "after a checkpoint it trains on differently",
+        "training continues differently after a checkpoint",
     ),
 }
 
 
 @pytest.mark.parametrize("case", PLANTED)
-def test_a_small_mistake_turns_its_part_red_first(case, numpy_only, tmp_path):
-    code, part, said = PLANTED[case]
+def test_a_small_mistake_turns_its_stage_red_first(case, numpy_only, tmp_path):
+    code, stage, said = PLANTED[case]
     results = check("ae", "pytorch", mine(tmp_path, CHANGED + code))
     first = next(r for r in results if r.status == "failed")
-    assert (first.name, said in first.message) == (part, True), results
+    assert (first.name, said in first.message) == (stage, True), results
 
 
 PLACES = {
@@ -391,25 +390,25 @@ PLACES = {
         "self.conv1(images)",
         "self.conv1(1.5 * images)",
         "discriminator",
-        "; all behind conv1 is right, so look at that, and at what stands before it",
+        "; all after conv1 is right, so look at conv1 and at what comes before it",
     ),
     "in a layer": (
         "self.tconv2(h)",
         "(1.1 * self.tconv2(h))",
         "generator",
-        "; all behind tconv2 is right, so look at that, and at what stands between tconv1 and it",
+        "; all after tconv2 is right, so look at tconv2 and at what is between tconv1 and it",
     ),
     "between two layers": (
         "self.bn2(self.tconv2(h)",
         "0.9 * self.bn2(self.tconv2(h)",
         "generator",
-        "; all behind tconv3 is right, so look at that, and at what stands between tconv2 and it",
+        "; all after tconv3 is right, so look at tconv3 and at what is between tconv2 and it",
     ),
-    "behind the last layer": (
+    "after the last layer": (
         "tanh(self.pixels(h))",
         "tanh(0.9 * self.pixels(h))",
         "generator",
-        "; look at what stands behind pixels",
+        "; look at what comes after pixels",
     ),
 }
 
@@ -427,7 +426,7 @@ def test_a_mistake_without_a_name_has_a_place(framework, place, tmp_path, monkey
     path.write_text(source.replace(old, new), encoding="utf-8")
     red = {r.name: r for r in check("dcgan", framework, path, travel=False)}["forward"]
     assert red.status == "failed"
-    assert red.message.startswith(f"{network} differs, given the right weights: most at [")
+    assert red.message.startswith(f"{network} differs, although the weights are right: most at [")
     assert red.message.endswith(said)
 
 
@@ -444,8 +443,8 @@ def test_defaults_where_the_recipe_has_others_are_named(numpy_only, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def judge():
-    """The recipe of 01's check, and what the judge makes of it."""
+def right():
+    """The recipe of 01's check, and the judge's numbers on it."""
     small = recipe.load_check(find("ae").recipe_file)
     return small, trace.take(REFERENCE, plain, small)
 
@@ -481,12 +480,12 @@ NOTICED = {
 
 
 @pytest.mark.parametrize("name", NOTICED)
-def test_each_part_is_as_strict_as_promised(name, judge):
-    """Twice the tolerance fails that part alone, a quarter of it passes."""
-    small, expected = judge
-    part, size = NOTICED[name]
-    for by, red in ((size, [part]), (size / 8, [])):
-        results = parts.compared(changed(expected, scaled(name, by)), expected, small)
+def test_each_stage_is_as_strict_as_promised(name, right):
+    """Twice the tolerance fails that stage alone, a quarter of it passes."""
+    small, expected = right
+    stage, size = NOTICED[name]
+    for by, red in ((size, [stage]), (size / 8, [])):
+        results = judge.compared(changed(expected, scaled(name, by)), expected, small)
         assert [r.name for r in results if r.status == "failed"] == red
 
 
@@ -494,7 +493,7 @@ def changed(given, change) -> Trace:
     """A copy of a trace with a change in it."""
     made = Trace(
         outputs=dict(given.outputs),
-        behind=dict(given.behind),
+        blocked=dict(given.blocked),
         losses=[dict(losses) for losses in given.losses],
         states={step: dict(state) for step, state in given.states.items()},
     )
@@ -502,17 +501,17 @@ def changed(given, change) -> Trace:
     return made
 
 
-def test_too_few_losses_fail(judge):
-    small, expected = judge
+def test_too_few_losses_fail(right):
+    small, expected = right
     for count, red in ((50, ["100 steps"]), (9, ["10 steps", "100 steps"])):
         got = changed(expected, lambda t, n=count: t.losses.__delitem__(slice(n, None)))
-        results = parts.compared(got, expected, small)
+        results = judge.compared(got, expected, small)
         assert [r.name for r in results if r.status == "failed"] == red
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_what_is_not_finite_fails_wherever_it_stands(judge, bad):
-    small, expected = judge
+def test_what_is_not_finite_fails_wherever_it_stands(right, bad):
+    small, expected = right
     key = "decoder.fc.weight"
 
     def everywhere(t):
@@ -522,15 +521,15 @@ def test_what_is_not_finite_fails_wherever_it_stands(judge, bad):
         t.states[1][f"optimizer.{key}.m"] = np.full_like(t.states[1][key], bad)
         t.states[10] = {k: a * bad for k, a in t.states[10].items()}
 
-    results = {r.name: r for r in parts.compared(changed(expected, everywhere), expected, small)}
+    results = {r.name: r for r in judge.compared(changed(expected, everywhere), expected, small)}
     red = [name for name, r in results.items() if r.status == "failed"]
     assert red == ["forward", "loss", "gradients", "10 steps", "100 steps"]
-    assert "decoder gives numbers that are not finite" in results["forward"].message
+    assert "decoder gives numbers that are NaN or infinite" in results["forward"].message
     one = np.array([1.0, bad])
-    assert parts.relative(one, np.ones(2)) == np.inf
-    assert parts.relative(np.ones(3), np.ones(2)) == np.inf
-    assert parts.relative(np.array([3.0, 4.0]), np.zeros(2)) == 5.0
-    assert parts.relative(np.array([3.0, 5.0]), np.array([3.0, 4.0])) == pytest.approx(0.2)
+    assert judge.relative(one, np.ones(2)) == np.inf
+    assert judge.relative(np.ones(3), np.ones(2)) == np.inf
+    assert judge.relative(np.array([3.0, 4.0]), np.zeros(2)) == 5.0
+    assert judge.relative(np.array([3.0, 5.0]), np.array([3.0, 4.0])) == pytest.approx(0.2)
 
 
 def dropping_v(model, small, state):
@@ -552,7 +551,7 @@ def test_an_adapter_that_drops_what_an_optimiser_remembers_is_found(name, numpy_
     (red,) = (r for r in check("ae", "pytorch") if r.status == "failed")
     assert red.name == "checkpoint"
     told = {
-        "pytorch": "is changed when it is written and read again",
+        "pytorch": "changes when it is written and read again",
         "keras": "came back changed from keras",
     }
     assert red.message == f"optimizer.encoder.fc.weight.v {told[name]}"
@@ -620,11 +619,11 @@ def test_without_a_reference_another_framework_judges(judged_by, tmp_path):
 
 def test_the_reference_judges_where_there_is_one(monkeypatch):
     monkeypatch.setattr(frameworks, "load", lambda name: pytest.fail("a framework judges"))
-    assert parts._judge(find("ae"), "pytorch", True) == (plain, REFERENCE)
+    assert judge._judge(find("ae"), "pytorch", True) == (plain, REFERENCE)
 
 
-def test_the_command_shows_the_parts_and_fails_with_them(numpy_only, tmp_path, capsys):
-    planted, part, said = PLANTED["a count that no checkpoint holds"]
+def test_the_command_shows_the_stages_and_fails_with_them(numpy_only, tmp_path, capsys):
+    planted, stage, said = PLANTED["a count that no checkpoint holds"]
     for more, code in (("", 0), (CHANGED + planted, 1)):
         with pytest.raises(SystemExit) as left:
             cli.main(["check", "ae", str(mine(tmp_path, more))])
@@ -633,14 +632,14 @@ def test_the_command_shows_the_parts_and_fails_with_them(numpy_only, tmp_path, c
         *lines, count = whole.splitlines()
         assert left.value.code == code
         assert own[:3] == ["  ✓ losses", "  ✓ step", "  ✓ sampling"]
-        assert own[3:] == [] or "right by itself, not all together: checkpoint: " in own[3]
+        assert own[3:] == [] or "right by itself, but together they are not: checkpoint: " in own[3]
         assert len(own) == 3 + code
         assert head == f"01 ae in PyTorch: {tmp_path / 'mine_pytorch.py'}"
         marks = {line[4:16].strip(): (line[2], line) for line in lines}
-        assert list(marks) == list(parts.TOLERANCE)
+        assert list(marks) == list(judge.TOLERANCE)
         assert marks["parameters"][0] == "✓" and marks["batch norm"][0] == "–"
         if code:
-            assert marks[part][0] == "✗" and said in marks[part][1]
+            assert marks[stage][0] == "✗" and said in marks[stage][1]
             assert count == "  6 passed, 1 failed"
         else:
             assert count == "  7 passed, 0 failed"

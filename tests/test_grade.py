@@ -499,7 +499,7 @@ def test_a_trace_comes_out_as_it_went_in(honest):
     assert got.losses == found.losses and got.again == found.again and got.errors == {}
     for mine, theirs in (
         (got.outputs, found.outputs),
-        (got.behind, found.behind),
+        (got.blocked, found.blocked),
         (got.resumed.state, found.resumed.state),
         *((got.states[step], found.states[step]) for step in found.states),
     ):
@@ -533,7 +533,7 @@ def put(value, *keys):
 HOSTILE = {
     "no outputs": put({}, "outputs"),
     "one output too few": drop("outputs", "encoder"),
-    "one layer too few": drop("behind", "decoder.fc"),
+    "one layer too few": drop("blocked", "decoder.fc"),
     "no losses": put([], "losses"),
     "a loss that is a text": put("0.1", "losses", 0, "loss"),
     "more losses": lambda sent: sent["losses"].append({"loss": 1.0}),
@@ -551,7 +551,7 @@ HOSTILE = {
         *("states", 10, "optimizer.step"),
     ),
     "too few bytes": put(b"12345678", "outputs", "encoder", "data"),
-    "an error in no part": put({"nowhere": "x"}, "errors"),
+    "an error in no stage": put({"nowhere": "x"}, "errors"),
     "no end": put(None, "resumed"),
     "another first step": put({"other": 1.0}, "again"),
     "no outputs after a checkpoint": put({}, "resumed", "outputs"),
@@ -579,17 +579,17 @@ def test_a_loss_that_is_no_number_after_a_checkpoint_does_not_pass(honest):
     assert standard.judge(got)[-1].status == "failed"
 
 
-@pytest.mark.parametrize("part", messages._PARTS)
-def test_where_code_raises_the_trace_may_end(part, honest, tmp_path):
+@pytest.mark.parametrize("stage", messages._STAGES)
+def test_where_code_raises_the_trace_may_end(stage, honest, tmp_path):
     """What an honest process sends then is taken."""
     found, small, _ = honest
     text = find("ae").reference_file.read_text(encoding="utf-8")
-    after = {"loss": 0, "10 steps": 5, "100 steps": 50, "checkpoint": 101}.get(part)
+    after = {"loss": 0, "10 steps": 5, "100 steps": 50, "checkpoint": 101}.get(stage)
     more = {
         "parameters": "def __init__(self, recipe): raise ValueError",
         "forward": "def reconstruct(self, images): raise ValueError",
     }.get(
-        part,
+        stage,
         "taken = 0\n    def train_step(self, batch):\n        self.taken += 1\n"
         f"        if self.taken > {after}:\n"
         "            raise ValueError\n        return super().train_step(batch)",
@@ -597,8 +597,8 @@ def test_where_code_raises_the_trace_may_end(part, honest, tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(f"{text}\n\nclass Autoencoder(Autoencoder):\n    {more}\n", encoding="utf-8")
     broken = trace.take(path, plain, small)
-    assert list(broken.errors) == [part]
-    assert list(messages.unpack(messages.pack(broken, []), found, small)[2].errors) == [part]
+    assert list(broken.errors) == [stage]
+    assert list(messages.unpack(messages.pack(broken, []), found, small)[2].errors) == [stage]
 
 
 # Hidden checks

@@ -137,7 +137,7 @@ DONE, WRONG, OPEN, UNKNOWN = "done", "failed", "to do", "unknown"
         ([OPEN, UNKNOWN, DONE, WRONG], "", "sampling", "it is wrong"),
         ([DONE, DONE, UNKNOWN, DONE], "", "step", "it is wrong"),
         ([UNKNOWN, OPEN, OPEN, OPEN], "__init__ raised", "losses", "__init__ raised"),
-        ([DONE, DONE, DONE, DONE], "not all together", None, "not all together"),
+        ([DONE, DONE, DONE, DONE], "together they are not", None, "together they are not"),
     ],
 )
 def test_the_part_is_a_wrong_one_before_an_open_one(knock, checked, found, rest, part, said):

@@ -6,11 +6,10 @@ import linecache
 from pathlib import Path
 
 from knock import frameworks
-from knock.check import parts as learner
-from knock.check import trace
+from knock.check import parts, trace
 from knock.errors import UserError
 from knock.questions import find
-from knock.scripts import load as answers
+from knock.scripts import load as script
 from knock.scripts import starter
 from knock.scripts.source import Source
 from knock.scripts.splice import splice
@@ -49,15 +48,15 @@ def ten_steps(monkeypatch):
 def look(tmp_path):
     """Look at a text as if it were a learner's file."""
 
-    def at(text: str) -> learner.Report:
+    def at(text: str) -> parts.Report:
         file = tmp_path / "mine_pytorch.py"
         file.write_text(text, encoding="utf-8")
-        return learner.look(GAN, "pytorch", file, travel=False)
+        return parts.look(GAN, "pytorch", file, travel=False)
 
     return at
 
 
-def states(report: learner.Report) -> list[str]:
+def states(report: parts.Report) -> list[str]:
     assert [part.name for part in report.parts] == PARTS
     return [part.status for part in report.parts]
 
@@ -85,8 +84,8 @@ WRONG = {
     "sampling": ("noise) - 1  # [0, 1] → [-1, 1]\n\n\ndef", "noise) - 1.5\n\n\ndef"),
 }
 SAID = {
-    "networks": "forward: generator: the leaky ReLU behind fc2 has a slope of 0.3",
-    "losses": "loss: the loss is what comes out when all labels are 1",
+    "networks": "forward: generator: the leaky ReLU after fc2 has a slope of 0.3",
+    "losses": "loss: you get this loss when all labels are 1",
     "step": "loss: generator has the wrong sign",
     "sampling": "forward: generate differs",
 }
@@ -161,7 +160,8 @@ def test_a_right_answer_of_another_build_is_done_in_all_parts(look):
     assert report.passed
     report = look(changed(text, ("F.softplus(-self", "F.softplus(self")))
     assert states(report) == ["done", "unknown", "failed", "done"]
-    assert report.parts[1].message == "called_real, called_fake not in your file: see the whole"
+    gone = "called_real, called_fake not in your file"
+    assert report.parts[1].message == f"{gone}: only the whole file is checked"
     assert report.rest == "" and not report.passed
 
 
@@ -192,7 +192,7 @@ def test_parts_that_are_right_alone_and_wrong_together_are_said_to_be(look):
     )
     report = look(text)
     assert states(report) == ["done"] * 4
-    assert report.rest.startswith("each part is right by itself, not all together: loss: ")
+    assert report.rest.startswith("each part is right by itself, but together they are not: loss: ")
 
 
 @needs_torch
@@ -201,7 +201,7 @@ def test_a_file_that_does_not_load_is_one_line(tmp_path, text):
     file = tmp_path / "mine_pytorch.py"
     file.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(UserError, match="does not run|defines no class"):
-        learner.look(GAN, "pytorch", file)
+        parts.look(GAN, "pytorch", file)
 
 
 @pytest.mark.parametrize("framework", list(frameworks.FRAMEWORKS))
@@ -244,7 +244,7 @@ def test_each_function_keeps_the_lines_of_the_file_that_it_is_from(framework, tm
     ],
 )
 def test_what_tensorflow_and_keras_lay_around_an_error_is_left_out(error, said):
-    assert answers.describe(error, Path("/my/a.py")) == said
+    assert script.describe(error, Path("/my/a.py")) == said
 
 
 def _codes(code):
@@ -270,7 +270,7 @@ def test_a_class_keeps_what_the_learner_added_unless_all_of_it_is_taken(tmp_path
     mine, other = Source.read(files["mine"]), Source.read(files["ours"])
     changed_mine = Source(mine.path, mine.text, ast.parse(mine.text.replace("(Base)", "")))
     code = splice(changed_mine, other, {"A.one", "A.two", "B.one", "C"})
-    made = answers.load(files["mine"], code)
+    made = script.load(files["mine"], code)
     assert (made.A().one(), made.A().two(), made.A().more()) == ("ours", 3, 2)
     assert not hasattr(made.A, "three")
     assert (made.B().one(), made.C()) == ("ours", "ours")

@@ -75,7 +75,7 @@ def test_the_penaltys_gradient_is_its_slope(framework):
 @pytest.mark.parametrize(
     ("framework", "name", "least"),
     [
-        ("keras", "layer normalisation takes TensorFlow's moments, which stop the gradient", 1e-4),
+        ("keras", "layer normalisation uses TensorFlow's moments, which stop the gradient", 1e-4),
         ("pytorch", "the penalty teaches nothing", 0.99),
     ],
 )
@@ -85,5 +85,5 @@ def test_a_gradient_that_stops_on_its_way_is_not_the_slope(framework, name, leas
     (mistake,) = (m for m in mistakes.of(questions.find("wgan_gp")) if m.name == name)
     source = answer("wgan_gp", framework).read_text(encoding="utf-8")
     path = tmp_path / f"mine_{framework}.py"
-    path.write_text(mistakes.plant(source, mistake.told(framework)), encoding="utf-8")
+    path.write_text(mistakes.plant(source, mistake.change_in(framework)), encoding="utf-8")
     assert error(framework, path) > least

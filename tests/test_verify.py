@@ -50,7 +50,7 @@ def test_a_question_is_complete(question, look):
 
 
 @pytest.mark.parametrize(("question", "framework"), ANSWERS, ids=name)
-def test_our_answer_passes_every_part(question, framework, trial):
+def test_our_answer_passes_every_stage(question, framework, trial):
     assert trial(question, framework).answer() == []
 
 
@@ -60,7 +60,7 @@ def test_a_starter_is_all_to_do_and_passes_with_our_parts_in_it(question, framew
 
 
 @pytest.mark.parametrize(("question", "framework", "mistake"), PLANTED, ids=name)
-def test_a_planted_mistake_turns_its_part_red_and_is_named(question, framework, mistake, trial):
+def test_a_planted_mistake_turns_its_stage_red_and_is_named(question, framework, mistake, trial):
     assert trial(question, framework).mistake(mistake).wrong == ""
 
 
@@ -100,7 +100,7 @@ def rewrite(old: str, new: str):
 HERE = "questions/01_ae"
 RIGHT = "np.square(difference).mean(), 2 * difference / difference.size"
 WRONG = "np.abs(difference).mean(), np.sign(difference) / difference.size"
-ABSOLUTE = "the differences are taken absolute instead of squared"
+ABSOLUTE = "the differences are absolute instead of squared"
 ROOT = """'''
 root = np.sqrt(np.square(difference).mean())
     return root, difference / difference.size / root'''"""
@@ -153,19 +153,19 @@ DAMAGE = {
     "pictures of another": (
         "answers_image/ae_keras.json",
         rewrite('"keras"', '"chainer"'),
-        "it tells of a run of ae_chainer",
+        "it describes a run of ae_chainer",
     ),
     "answers": ("answers/ae_chainer.py", os.remove, "no file "),
     "mistakes": (f"{HERE}/mistakes.toml", os.remove, "write down what people get wrong"),
     "mistakes that cannot be read": (
         f"{HERE}/mistakes.toml",
-        rewrite("part =", "parts ="),
-        "mistakes.toml: Object contains unknown field `parts`",
+        rewrite("stage =", "stages ="),
+        "mistakes.toml: Object contains unknown field `stages`",
     ),
-    "mistakes in another part": (
+    "mistakes in another stage": (
         f"{HERE}/mistakes.toml",
-        rewrite('part = "loss"', 'part = "losses"'),
-        "the loss is summed: no part 'losses'; parameters, forward",
+        rewrite('stage = "loss"', 'stage = "losses"'),
+        "the loss is summed: no stage 'losses'; parameters, forward",
     ),
     "mistakes without a name": (
         f"{HERE}/mistakes.toml",
@@ -174,7 +174,7 @@ DAMAGE = {
     ),
     "mistakes that only the judge knows, without a name": (
         f"{HERE}/mistakes.toml",
-        rewrite("the root is taken of the mean squared difference", "the numbers differ"),
+        rewrite("the square root of the mean squared difference is used", "the numbers differ"),
         "a mistake with a row `numpy`: 'the numbers differ' does not say what was done",
     ),
     "mistakes in three frameworks": (
@@ -185,7 +185,7 @@ DAMAGE = {
     "reference that a mistake no longer fits": (
         f"{HERE}/reference.py",
         rewrite("np.square(difference)", "(difference**2)"),
-        "reference.py, when the root is taken of the mean squared difference: the mistake no "
+        "reference.py, when the square root of the mean squared difference is used: the mistake no "
         "longer fits the answer: 'return np.square(",
     ),
     "reference with two places for a mistake": (
@@ -196,7 +196,7 @@ DAMAGE = {
     "reference that a mistake breaks": (
         f"{HERE}/mistakes.toml",
         rewrite("root = np.sqrt", "roots = np.sqrt"),
-        "the root is taken of the mean squared difference: NameError: name 'root' is not defined",
+        "of the mean squared difference is used: NameError: name 'root' is not defined",
     ),
     "reference that a mistake does not change": (
         f"{HERE}/mistakes.toml",
@@ -206,11 +206,11 @@ DAMAGE = {
     "reference with two names for one mistake": (
         f"{HERE}/mistakes.toml",
         rewrite(ROOT, f'"return {WRONG}"'),
-        f"the same numbers come out when {ABSOLUTE}, and when the root is taken",
+        f"the same numbers come out when {ABSOLUTE}, and when the square root",
     ),
     "reference with one name for two mistakes": (
         f"{HERE}/mistakes.toml",
-        rewrite('"the root is taken of the mean squared difference"', f'"{ABSOLUTE}"'),
+        rewrite('"the square root of the mean squared difference is used"', f'"{ABSOLUTE}"'),
         f"two mistakes with the same words: {ABSOLUTE}",
     ),
     "reference that evaluates in other words": (
@@ -240,7 +240,7 @@ def numpy_only(copied, monkeypatch):
     monkeypatch.setattr(frameworks, "load", lambda name: plain)
     monkeypatch.setattr(frameworks, "installed", lambda: ["pytorch"])
     copied.mistakes_file.write_text(
-        '[[mistakes]]\nname = "summed"\npart = "loss"\nsaid = "summed over everything"\n'
+        '[[mistakes]]\nname = "summed"\nstage = "loss"\nsaid = "summed over everything"\n'
         'pytorch = [["np.square(difference).mean()", "np.square(difference).sum()"]]\n'
         'tensorflow = "why"\nkeras = "not"\nchainer = "now"\n'
     )

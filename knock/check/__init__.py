@@ -1,4 +1,4 @@
-"""Does an answer do what the question asks? Part by part, on small sizes, in float64.
+"""Does an answer do what the question asks? Stage by stage, on small sizes, in float64.
 
 from knock.check import check
 for result in check("ae", "keras"):

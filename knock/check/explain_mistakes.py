@@ -1,7 +1,7 @@
-"""Which known mistake, made by the judge, gives the numbers that a learner got?
+"""Which known mistake, made by the judge, gives a learner's numbers?
 
 Mistakes with the batch, and networks in training mode, are possible in every question. Each has
-more of its own, as changes to the text of its NumPy answer: see `knock.questions.mistakes`.
+others of its own, as changes to the text of its NumPy answer: see `knock.questions.mistakes`.
 """
 
 import functools
@@ -25,9 +25,9 @@ from knock.recipe.kinds import BatchNorm
 
 @dataclass(frozen=True)
 class Suspects:
-    """The numbers of every known mistake, each worked out when it is first asked for.
+    """The numbers of every known mistake, computed when they are first needed.
 
-    `own` are the question's.
+    `own` are the question's mistakes.
     """
 
     path: Path
@@ -37,7 +37,7 @@ class Suspects:
 
     @functools.cached_property
     def planted(self) -> dict[str, CodeType]:
-        """The judge's code with each of the question's mistakes in it, by what is said of it.
+        """The judge's code with each of the question's mistakes in it, by the words for it.
 
         Raises UserError where one no longer fits the judge.
         """
@@ -47,7 +47,7 @@ class Suspects:
 
     @functools.cached_property
     def steps(self) -> dict[str, tuple[explain_numbers.Losses, State]]:
-        """Each mistake's losses in the first step, and the state after it; empty if it fails."""
+        """Each mistake's losses in the first step and the state after it; empty if it fails."""
         if not self.recipe.optimizers:
             return {}
         step = functools.partial(trace.first_step, self.path, self.judge, self.recipe)
@@ -58,7 +58,7 @@ class Suspects:
 
     @functools.cached_property
     def outputs(self) -> dict[str, dict[str, Array]]:
-        """What each mistake makes of the networks' and the methods' outputs."""
+        """The outputs of the networks and methods with each mistake."""
         outputs = functools.partial(trace.first_outputs, self.path, self.judge, self.recipe)
         made = self.planted | self._in_training_mode()
         return {what: outputs(code) for what, code in made.items()}
@@ -71,7 +71,7 @@ class Suspects:
         return compile(text, str(self.path), "exec", dont_inherit=True)
 
     def _in_training_mode(self) -> dict[str, CodeType]:
-        """The judge with networks that are not in evaluation mode where they should be."""
+        """The judge with networks in training mode where they should be in evaluation mode."""
         if self.judge is not plain:
             return {}
         changes = {
@@ -89,7 +89,7 @@ class Suspects:
         return made
 
     def of_outputs(self, got: Trace, expected: Trace) -> str | None:
-        """Which mistake gives the wrong outputs of methods that were got, if any does."""
+        """Which mistake gives a learner's wrong outputs of methods, if any does."""
         wrong = [
             n
             for n, a in expected.outputs.items()
@@ -104,39 +104,40 @@ class Suspects:
         return None
 
     def of_losses(self, got: Trace, expected: Trace) -> str | None:
-        """Which mistake gives the first loss that was got, if any does."""
+        """Which mistake gives a learner's first loss, if any does."""
         mistaken = {what: losses for what, (losses, _) in self.steps.items()}
-        told = explain_numbers.explanations(mistaken, got.losses[0], expected.losses[0])
-        # Behind a batch normalisation, two mistakes with the noise give one and the same loss.
-        return f"the loss is what comes out when {', or when '.join(told)}" if told else None
+        found = explain_numbers.explanations(mistaken, got.losses[0], expected.losses[0])
+        # Where batch normalisation follows the noise, two mistakes with it give the same loss.
+        return f"you get this loss when {', or when '.join(found)}" if found else None
 
     def of_gradients(self, got: State, expected: State) -> str | None:
-        """Which mistake gives the gradients that were got in the first step, if any does."""
-        told = functools.partial(trace.gradients, self.recipe)
-        return self._of_state("the gradients are", told(got), told(expected), told)
+        """Which mistake gives a learner's gradients in the first step, if any does."""
+        chosen = functools.partial(trace.gradients, self.recipe)
+        return self._of_state("these gradients", got, expected, chosen)
 
     def of_statistics(self, got: State, expected: State, keys: Sequence[str]) -> str | None:
-        """Which mistake gives the running statistics that were got after it, if any does."""
+        """Which mistake gives a learner's running statistics after it, if any does."""
 
-        def told(state: State) -> State:
+        def chosen(state: State) -> State:
             return {key: state[key] for key in keys}
 
-        return self._of_state("the running averages are", told(got), told(expected), told)
+        return self._of_state("these running averages", got, expected, chosen)
 
     def _of_state(
-        self, subject: str, got: State, expected: State, told: Callable[[State], State]
+        self, numbers: str, got: State, expected: State, chosen: Callable[[State], State]
     ) -> str | None:
+        got, expected = chosen(got), chosen(expected)
         for what, (losses, state) in self.steps.items():
-            mistaken = told(state) if losses else expected
+            mistaken = chosen(state) if losses else expected
             if all(explain_numbers.close(got[key], g) for key, g in mistaken.items()) and any(
                 not explain_numbers.close(g, expected[key]) for key, g in mistaken.items()
             ):
-                return f"{subject} what comes out when {what}"
+                return f"you get {numbers} when {what}"
         return None
 
 
 def of(path: Path, judge: Adapter, recipe: Recipe) -> Suspects:
-    """The suspects of a judge; the same ones as long as its file and its question's are the same.
+    """The suspects of a judge; kept until its file or its question's file of mistakes changes.
 
     Raises UserError where the question's mistakes cannot be read.
     """

@@ -1,6 +1,6 @@
-"""Which other network gives the output that was got: one layer left out, or made otherwise?
+"""Which other network gives a learner's output: one with a layer left out, or a changed one?
 
-All is tried on the plain NumPy layers of the recipe, so it is the same for every framework.
+Everything is tried with the NumPy layers of the recipe, so it is the same for every framework.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ _EPSILONS = (0.1, 0.9, 0.8, 0.99, 0.01, 0.001, 2e-5, 1e-6, 1e-7, 1e-8, 1e-12)
 
 Substitute = tuple[Layer, plain.Module]
 Change = Callable[[PlacedLayer], Substitute | None]
-"""What stands in the place of a layer; None for nothing."""
+"""What replaces a layer; None for nothing."""
 
 
 class _NothingKept(plain.Module):
@@ -34,7 +34,7 @@ class _NothingKept(plain.Module):
 
 
 def explain(name: str, got: Array, recipe: Recipe) -> str | None:
-    """What was done to a network whose output is wrong, if a single change to it says so.
+    """What was done to a network whose output is wrong, if a single change gives that output.
 
     Each change is tried on one layer, then on all of its kind.
     """
@@ -44,25 +44,25 @@ def explain(name: str, got: Array, recipe: Recipe) -> str | None:
     first = dict(initial_weights(recipe))
     expected = _output(placed, {}, first, x, masks)
     for what, change, places in _tries(placed.layers):
-        told = []
+        found = []
         for chosen in [[place] for place in places] + [places][: len(places) > 1]:
             try:
                 mistaken = _output(placed, dict.fromkeys(chosen, change), first, x, masks)
-            except ValueError:  # what is left does not fit together
+            except ValueError:  # the other layers do not fit together
                 continue
             if explain_numbers.close(got, mistaken) and not explain_numbers.close(
                 mistaken, expected
             ):
-                told.append(_where(placed.layers, chosen))
-        if told:  # more than one where they cannot be told apart
-            return f"{name}: {', or '.join(told)} {what}"
+                found.append(_where(placed.layers, chosen))
+        if found:  # several, where they give the same output
+            return f"{name}: {', or '.join(found)} {what}"
     return None
 
 
 def _output(
     placed: Placed, changes: Mapping[int, Change], first: State, x: Array, masks: list[Array]
 ) -> Array:
-    """What comes out of a network with its first weights and some of its layers changed."""
+    """The output of a network with its first weights and some of its layers changed."""
     network = plain.Network(placed)
     for place, change in sorted(changes.items(), reverse=True):
         made = change(placed.layers[place])
@@ -76,7 +76,7 @@ def _output(
 
 
 def _tries(placed: Sequence[PlacedLayer]) -> Iterator[tuple[str, Change, list[int]]]:
-    """Every change, in words, with the places where it can be made."""
+    """Every change in words, with the places where it can be made."""
     alike: dict[str, list[int]] = {}
     for place, one in enumerate(placed):
         alike.setdefault(one.layer.kind, []).append(place)
@@ -86,7 +86,7 @@ def _tries(placed: Sequence[PlacedLayer]) -> Iterator[tuple[str, Change, list[in
 
 
 def _where(placed: Sequence[PlacedLayer], places: Sequence[int]) -> str:
-    """Some layers as a learner would call them: one by its name, or by that of the one before."""
+    """Some layers in a learner's words: one by its name, or by the name before it; or all."""
     one = placed[places[0]]
     called = _TITLES.get(one.layer.kind, one.layer.kind.replace("_norm", " normalisation"))
     called = called.replace("concat", "skip")
@@ -95,11 +95,11 @@ def _where(placed: Sequence[PlacedLayer], places: Sequence[int]) -> str:
     if one.name:
         return f"the {called} {one.name}"
     before = [other.name for other in placed[: places[0]] if other.name]
-    return f"the {called}" + (f" behind {before[-1]}" if before else "")
+    return f"the {called}" + (f" after {before[-1]}" if before else "")
 
 
 def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
-    """What may have been done to a layer of this kind."""
+    """What may have been done to a layer of this kind, in words, and the change."""
     if layer.kind in (*_TITLES, "dropout"):
         yield "is missing", lambda one: None
     match layer:
@@ -110,16 +110,17 @@ def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
                 yield what, _other(kinds.LeakyReLU(slope))
         case kinds.ReLU():
             for slope in _SLOPES:
-                what = f"is a leaky one with a slope of {slope:g}"
+                what = f"is a leaky ReLU with a slope of {slope:g}"
                 yield what, _other(kinds.LeakyReLU(slope))
         case kinds.BatchNorm(running=running):
             yield from _epsilons()
             if running:
-                what = "takes the batch's statistics where the running ones are asked for"
+                what = "takes the batch's statistics instead of the running ones"
                 yield what, _with("always", True)
         case kinds.LayerNorm():
             yield from _epsilons()
-            what = "goes over the batch, as batch normalisation does: no score may depend on others"
+            why = "a picture's score must not depend on the others"
+            what = f"averages over the batch, as batch normalisation does: {why}"
             yield what, _with("axes", (0, 2, 3))
         case kinds.Concat():
             yield "carries nothing", _without_skip
@@ -127,7 +128,7 @@ def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
 
 def _epsilons() -> Iterator[tuple[str, Change]]:
     for epsilon in _EPSILONS:
-        given = ": is it the momentum, given in ε's place?" if epsilon >= 0.1 else ""
+        given = ": was the momentum given as ε?" if epsilon >= 0.1 else ""
         yield f"has ε = {epsilon:g}, the recipe's is 1e-05{given}", _with("eps", epsilon)
 
 

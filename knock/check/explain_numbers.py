@@ -1,7 +1,7 @@
 """What differs, in words that a learner can use: known mistakes are recognised by their numbers.
 
-Each function is given numbers that differ and tries one explanation after another; the first that
-reproduces the learner's numbers is told, otherwise the numbers themselves are.
+Each function gets numbers that differ and tries one explanation after another. The first that
+reproduces the learner's numbers is returned; where none does, the message gives the numbers.
 """
 
 import itertools
@@ -22,7 +22,7 @@ Losses = dict[str, float]
 
 
 def close(a: Any, b: Any) -> bool:
-    """Equal to six digits, as whole arrays: gradients may be far smaller than any fixed number."""
+    """Equal to six digits, as whole arrays: gradients may be far smaller than any fixed limit."""
     if np.shape(a) != np.shape(b):
         return False
     distance = np.linalg.norm(np.subtract(a, b))
@@ -30,23 +30,23 @@ def close(a: Any, b: Any) -> bool:
 
 
 _OUTPUT: list[tuple[str, Callable[[Array], Array]]] = [
-    ("a tanh stands at its end that the recipe does not have", np.tanh),
-    ("a sigmoid stands at its end that the recipe does not have", lambda x: 1 / (1 + np.exp(-x))),
-    ("a ReLU stands at its end that the recipe does not have", lambda x: np.maximum(x, 0)),
-    ("its range is [0, 1] where the recipe's is [-1, 1]", lambda x: (x + 1) / 2),
+    ("it ends in a tanh that the recipe does not have", np.tanh),
+    ("it ends in a sigmoid that the recipe does not have", lambda x: 1 / (1 + np.exp(-x))),
+    ("it ends in a ReLU that the recipe does not have", lambda x: np.maximum(x, 0)),
+    ("its range is [0, 1] instead of [-1, 1]", lambda x: (x + 1) / 2),
     ("the sigmoid at its end is missing", lambda x: np.log(x / (1 - x))),
     ("the tanh at its end is missing", np.arctanh),
-    ("its sign is turned", np.negative),
+    ("it has the wrong sign", np.negative),
 ]
 
-_SWAPPED = "height and width are swapped when the flat numbers become a picture"
+_SWAPPED = "height and width are swapped where the flat vector becomes a picture"
 _MAPS: list[tuple[str, Callable[[Array], Array]]] = [
     ("height and width are swapped", lambda x: x.swapaxes(2, 3)),
-    ("the channels come in reverse order (RGB taken for BGR)", lambda x: x[:, ::-1]),
+    ("the channels are in reverse order (RGB read as BGR)", lambda x: x[:, ::-1]),
     ("it is upside down", lambda x: x[:, :, ::-1]),
     ("it is mirrored", lambda x: x[:, :, :, ::-1]),
     (
-        "the flat numbers are read in another order of channels, height and width",
+        "the flat vector is read in another order of channels, height and width",
         lambda x: x.reshape(len(x), *x.shape[2:], x.shape[1]).transpose(0, 3, 1, 2),
     ),
     (_SWAPPED, lambda x: x.reshape(len(x), x.shape[1], x.shape[3], x.shape[2])),
@@ -61,20 +61,23 @@ _MAPS: list[tuple[str, Callable[[Array], Array]]] = [
 ]
 
 _IMAGES: list[tuple[str, Callable[[Array], Array]]] = [
-    ("the channels are in reverse order (RGB taken for BGR)", lambda x: x[:, ::-1]),
-    ("the images are brought to [0, 1]; the recipe's are in [-1, 1]", lambda x: (x + 1) / 2),
-    ("the images are stretched as if they came in [0, 1]", lambda x: 2 * x - 1),
+    ("the channels are in reverse order (RGB read as BGR)", lambda x: x[:, ::-1]),
+    ("the images are scaled to [0, 1]; the recipe's are in [-1, 1]", lambda x: (x + 1) / 2),
+    ("the images are scaled as if they came in [0, 1]; they come in [-1, 1]", lambda x: 2 * x - 1),
     ("height and width are swapped", lambda x: x.swapaxes(2, 3).reshape(x.shape)),
-    ("the pictures are mirrored", lambda x: x[:, :, :, ::-1]),
+    ("the images are mirrored", lambda x: x[:, :, :, ::-1]),
 ]
 _DRAWS: list[tuple[str, Callable[[Array], Array]]] = [
     ("is left out", np.zeros_like),
-    ("is the same for every picture: its first row", lambda x: np.broadcast_to(x[:1], x.shape)),
+    (
+        "is the same for every picture: only its first row is used",
+        lambda x: np.broadcast_to(x[:1], x.shape),
+    ),
 ]
 
 
 def batch_mistakes(recipe: Recipe) -> Iterator[tuple[str, str, Callable[[Array], Array]]]:
-    """What may go wrong with a batch before the networks see it: words, the entry, the change."""
+    """What may go wrong with a batch before the networks see it: words, entry, change."""
     for what, change in _IMAGES:
         yield what, "images", change
     for name in recipe.draws:
@@ -83,10 +86,10 @@ def batch_mistakes(recipe: Recipe) -> Iterator[tuple[str, str, Callable[[Array],
 
 
 def explanations(mistaken: Mapping[str, Losses], got: Losses, expected: Losses) -> list[str]:
-    """The mistakes that give all the numbers that were got; if none does, a wrong one of them.
+    """The mistakes that give all of a learner's losses; if none does, those that give a wrong one.
 
-    `mistaken` has each mistake's losses. One that is alike in a single loss by chance is not told
-    where another one is alike in all of them.
+    `mistaken` has each mistake's losses. A mistake that matches a single loss by chance is left out
+    where another one matches all of them.
     """
     some = [what for what, losses in mistaken.items() if _explains(losses, got, expected)]
     whole = [
@@ -96,7 +99,7 @@ def explanations(mistaken: Mapping[str, Losses], got: Losses, expected: Losses) 
 
 
 def _explains(mistaken: Losses, got: Losses, expected: Losses) -> bool:
-    """Whether a mistake gives one of the wrong numbers that were got."""
+    """Whether a mistake gives one of the learner's wrong losses."""
     wrong = {
         n: value for n, value in mistaken.items() if n in got and not _same(value, expected[n])
     }
@@ -104,11 +107,11 @@ def _explains(mistaken: Losses, got: Losses, expected: Losses) -> bool:
 
 
 def of_error(message: str, recipe: Recipe) -> str | None:
-    """What lies behind an error that a framework raises, where it is a known one."""
+    """The mistake that makes a framework raise an error, if it is a known one."""
     if "backward through the graph a second time" not in message:
         return None
     if len(recipe.optimizers) == 1:
-        return f"a graph is gone through backwards twice: {message}"
+        return f"backward goes through the same graph twice: {message}"
     judge = next((n for n in recipe.networks if n in ("discriminator", "critic")), "discriminator")
     return (
         f"the generator receives gradients from the {judge}'s step: the fake batch is not detached "
@@ -117,18 +120,18 @@ def of_error(message: str, recipe: Recipe) -> str | None:
 
 
 def of_repetition(again: Losses, first: Losses, recipe: Recipe) -> str | None:
-    """Why one batch and the same weights give a loss twice, and not the same one; if they do."""
+    """Why the same batch and the same weights give two different losses, if they do."""
     if all(_same(again[name], value) for name, value in first.items()):
         return None
     drawn = "; ".join(f"batch[{n!r}], {_drawn(one)}" for n, one in recipe.draws.items())
     return (
         "the same weights and the same batch give another loss the second time: does train_step "
-        f"draw numbers of its own? The recipe's come with the batch: {drawn or 'none here'}"
+        f"draw random numbers itself? The recipe's come with the batch: {drawn or 'none here'}"
     )
 
 
 def _drawn(draw: Draw) -> str:
-    """How a draw is distributed, and how many numbers it has for a picture."""
+    """How a draw is distributed, and whether it has one number per picture or several."""
     how = {
         "uniform": f"uniform between {draw.low:g} and {draw.high:g}",
         "normal": "normal",
@@ -143,9 +146,9 @@ def _same(a: float, b: float) -> bool:
 
 
 def change_of_output(got: Array, expected: Array) -> str | None:
-    """What was done to a right output to give a wrong one, if it is known."""
+    """The known change that turns the right output into the wrong one, if there is one."""
     for what, change in [*_OUTPUT, *(_MAPS if expected.ndim == 4 else [])]:
-        with np.errstate(all="ignore"):  # an output need not be one of a sigmoid
+        with np.errstate(all="ignore"):  # not every output comes from a sigmoid
             mistaken = change(expected)
         if close(got, mistaken) and not close(mistaken, expected):
             return what
@@ -157,7 +160,7 @@ def of_output(name: str, got: Array, expected: Array) -> str:
     if close(got, expected):
         return (
             f"{name} is right to six digits only: something in it is float32, or a constant such "
-            "as an epsilon is a little off"
+            "as an epsilon is slightly wrong"
         )
     if what := change_of_output(got, expected):
         return f"{name}: {what}"
@@ -170,41 +173,41 @@ def of_output(name: str, got: Array, expected: Array) -> str:
         missing = ": is a pooling or a stride missing?" if larger else ""
         return f"{swapped}{name} gives {_shape(got)}, expected {_shape(expected)}{missing}"
     if not np.isfinite(got).all():
-        return f"{name} gives numbers that are not finite"
+        return f"{name} gives numbers that are NaN or infinite"
     place = np.unravel_index(np.abs(got - expected).argmax(), got.shape)
     where = ", ".join(str(i) for i in place)
     return (
-        f"{name} differs, given the right weights: most at [{where}], "
+        f"{name} differs, although the weights are right: most at [{where}], "
         f"{got[place]:.6g} instead of {expected[place]:.6g}"
     )
 
 
 def has_a_name(got: Array, expected: Array) -> bool:
-    """Whether a wrong output says by itself what was done."""
+    """Whether a wrong output shows by itself what was done."""
     return close(got, expected) or change_of_output(got, expected) is not None
 
 
 def of_place(name: str, got: Mapping[str, Array], expected: Mapping[str, Array]) -> str:
-    """Between which layers of a network the fault is; empty where that cannot be told.
+    """Between which layers of a network the fault is; empty where that cannot be found.
 
-    `got` and `expected` have, by layer, what comes out if that layer lets nothing pass.
+    `got` and `expected` have, by layer, the output when that layer lets nothing pass.
     """
     keys = [key for key in expected if key.startswith(f"{name}.")]
     if not keys:
         return ""
     right = [close(got[key], expected[key]) for key in keys]
-    first = len(keys)  # of the layers behind which all is right
+    first = len(keys)  # of the layers after which all is right
     while first and right[first - 1]:
         first -= 1
     called = [key.removeprefix(f"{name}.") for key in keys]
     if first == len(keys):
-        return f"; look at what stands behind {called[-1]}"
+        return f"; look at what comes after {called[-1]}"
     if first == 0:
-        return f"; all behind {called[0]} is right, so look at that, and at what stands before it"
+        return (
+            f"; all after {called[0]} is right, so look at {called[0]} and at what comes before it"
+        )
     before, here = called[first - 1 : first + 1]
-    return (
-        f"; all behind {here} is right, so look at that, and at what stands between {before} and it"
-    )
+    return f"; all after {here} is right, so look at {here} and at what is between {before} and it"
 
 
 def _shape(array: Array) -> str:
@@ -219,7 +222,7 @@ def of_loss(got: Trace, expected: Trace, recipe: Recipe) -> str:
             return f"train_step returns no {name!r}; it returns: {', '.join(a) or 'nothing'}"
     right = [name for name, value in b.items() if math.isclose(a[name], value, rel_tol=1e-12)]
     wrong = [name for name in b if name not in right]
-    wrong.sort(key=lambda name: name == "loss")  # the whole is wrong whenever a term of it is
+    wrong.sort(key=lambda name: name == "loss")  # the sum is wrong whenever one of its terms is
     for name in wrong:
         if what := _factor(a[name], b[name], recipe):
             return f"{name} {what}: it is {a[name]:.8g}, expected {b[name]:.8g}"
@@ -229,7 +232,7 @@ def of_loss(got: Trace, expected: Trace, recipe: Recipe) -> str:
     if not math.isfinite(a[name]):
         return (
             f"{name} is {a[name]}; right: {', '.join(right) or 'none'}. Were the gradients cleared "
-            "before backward (Chainer fills new ones with NaN), and does nothing divide by zero?"
+            "before backward (Chainer fills new ones with NaN)? Does anything divide by zero?"
         )
     times = f" ({a[name] / b[name]:.4g} times as large)" if b[name] else ""
     others = f"; right: {', '.join(right)}" if right else ""
@@ -237,7 +240,7 @@ def of_loss(got: Trace, expected: Trace, recipe: Recipe) -> str:
 
 
 def _factor(got: float, expected: float, recipe: Recipe) -> str | None:
-    """What was done to a loss that is a telling number of times as large, if it is."""
+    """What was done to a loss, if the factor by which it is wrong shows it."""
     batch, pixels = recipe.train.batch_size, math.prod(recipe.image_shape)
     factors = {
         1.0: "is almost right, so look at a constant or the float type",
@@ -257,9 +260,9 @@ def _factor(got: float, expected: float, recipe: Recipe) -> str | None:
 
 
 def of_optimizer(got: Trace, expected: Trace, recipe: Recipe) -> str | None:
-    """Which optimiser remembers something else of the same gradients, if one does.
+    """Which optimiser is not the recipe's, if what it remembers shows that.
 
-    Adam's second moment tells it from a wrong gradient: it does not know the first beta.
+    Adam's second moment does not depend on the first beta: where it is right, so is the gradient.
     """
     a, b = got.states[1], expected.states[1]
     for name, settings in recipe.optimizers.items():
@@ -282,12 +285,12 @@ def of_optimizer(got: Trace, expected: Trace, recipe: Recipe) -> str | None:
 
 
 def of_gradients(got: State, expected: State) -> str:
-    """Why the first gradients are not the expected ones."""
+    """Why the first step's gradients are not the expected ones."""
     for key, g in got.items():
         if not np.isfinite(g).all():
             return (
-                f"the gradient of {key} is not finite: was the old one cleared before backward, "
-                "and does nothing divide by zero?"
+                f"the gradient of {key} is NaN or infinite: was the old one cleared before "
+                "backward? Does anything divide by zero?"
             )
     dead = [key for key, g in got.items() if not g.any() and expected[key].any()]
     if dead:
@@ -303,7 +306,8 @@ def of_gradients(got: State, expected: State) -> str:
     ratios = [float(np.vdot(got[k], expected[k]) / np.vdot(expected[k], expected[k])) for k in keys]
     same = all(close(got[k], ratios[0] * expected[k]) for k in keys)
     if same and not math.isclose(ratios[0], 1.0, rel_tol=1e-5):
-        return f"every gradient is {ratios[0]:.6g} times the expected one: so is the loss behind it"
+        factor = f"{ratios[0]:.6g} times the expected one"
+        return f"every gradient is {factor}, as if the loss had this factor"
     worst = max(keys, key=lambda k: float(np.linalg.norm(got[k] - expected[k])))
     return (
         f"the gradient of {worst} differs: norm {np.linalg.norm(got[worst]):.6g}, "
@@ -311,13 +315,15 @@ def of_gradients(got: State, expected: State) -> str:
     )
 
 
-_UNCLEARED = "the second step's gradients hold the first step's too: clear them before each step"
+_UNCLEARED = (
+    "the second step's gradients still contain the first step's: clear them before each step"
+)
 
 
 def of_steps(got: Trace, expected: Trace, recipe: Recipe) -> str:
-    """Why whole training runs part, though the first loss may agree."""
+    """Why two training runs diverge, though the first loss may agree."""
     if not all(step in t.states for t in (got, expected) for step in (0, 1, 2)):
-        return "the runs part"
+        return "the runs diverge"
     keys = [key for key in expected.states[0] if key.split(".")[0] in recipe.networks]
     moved = {k: got.states[1][k] - got.states[0][k] for k in keys}
     wanted = {k: expected.states[1][k] - expected.states[0][k] for k in keys}
@@ -336,22 +342,22 @@ def of_steps(got: Trace, expected: Trace, recipe: Recipe) -> str:
         return what
     if not close(list(got.losses[1].values()), list(expected.losses[1].values())):
         return "the first step agrees, the second step's loss does not"
-    parted = sum(
+    agreed = sum(
         1 for _ in itertools.takewhile(_agree, zip(got.losses, expected.losses, strict=False))
     )
-    if parted + 1 in (trace.STEPS_AN_EPOCH, trace.STEPS_AN_EPOCH + 1):
+    if agreed + 1 in (trace.STEPS_AN_EPOCH, trace.STEPS_AN_EPOCH + 1):
         return (
-            f"the runs part with step {trace.STEPS_AN_EPOCH}, in which the second epoch begins: "
-            "does what is to change from epoch to epoch do so?"
+            f"the runs diverge at step {trace.STEPS_AN_EPOCH}, where the second epoch begins: does "
+            "everything change with the epoch that should?"
         )
     return (
-        "the first step agrees, then the runs part slowly: the optimiser's constants are not the "
-        "recipe's (betas, or an epsilon inside the root or outside the bias correction)"
+        "the first step agrees, then the runs diverge slowly: the optimiser's constants are not "
+        "the recipe's (betas, or an epsilon inside the root or outside the bias correction)"
     )
 
 
 def _of_momentum(got: Trace, expected: Trace, recipe: Recipe) -> str | None:
-    """Whether SGD's memory of the first step has another weight in the second: m₂ = μ·m₁ + g₂."""
+    """Which momentum SGD took in the second step, if not the recipe's: m₂ = μ·m₁ + g₂."""
     for name, settings in recipe.optimizers.items():
         if settings.algorithm != "sgd":
             continue
@@ -374,7 +380,7 @@ def _of_momentum(got: Trace, expected: Trace, recipe: Recipe) -> str | None:
 
 
 def _agree(pair: tuple[Losses, Losses]) -> bool:
-    """Whether all losses of a step are what they should be, to nine digits."""
+    """Whether all losses of a step are right, to nine digits."""
     got, expected = pair
     return all(name in got and _same(got[name], value) for name, value in expected.items())
 
@@ -383,16 +389,16 @@ def _of_first_update(moved: State, wanted: State, keys: list[str]) -> str:
     moving = [k for k in keys if wanted[k].any()]
     ratios = [float(np.vdot(moved[k], wanted[k]) / np.vdot(wanted[k], wanted[k])) for k in moving]
     if all(math.isclose(r, ratios[0], rel_tol=1e-3) for r in ratios) and ratios[0] < 0:
-        return "the first update goes uphill: its sign is turned"
+        return "the first update goes uphill: it has the wrong sign"
     if all(math.isclose(r, ratios[0], rel_tol=1e-3) for r in ratios) and abs(ratios[0] - 1) > 1e-3:
         return f"the first update is {ratios[0]:.4g} times as large: look at the learning rate"
     return (
-        "the first update differs: if the gradients agree, it is the optimiser's betas or epsilon"
+        "the first update differs: if the gradients agree, look at the optimiser's betas or epsilon"
     )
 
 
 def _gradient_at(t: Trace, recipe: Recipe, step: int) -> State:
-    """The gradients of step 1 or 2 as Adam's first moment tells them; empty for others."""
+    """The gradients of step 1, or of step 2 where all optimisers are Adam; else empty."""
     now = trace.gradients(recipe, t.states[step])
     if step == 1:
         return now
@@ -407,9 +413,9 @@ def _gradient_at(t: Trace, recipe: Recipe, step: int) -> State:
 
 
 def of_share(start: State, got: State, expected: State, keys: Sequence[str]) -> str | None:
-    """How much of a running average was new in the first step, if that explains it.
+    """The share of a running average that the first step replaced, if that explains it.
 
-    Where it took one batch: r₁ = (1 − s)·r₀ + s·b, with 0.1 for s in the expected one.
+    For one batch b: r₁ = (1 − s)·r₀ + s·b, and the expected share s is 0.1.
     """
     for key in keys:
         grown = expected[key] - start[key]
@@ -418,16 +424,16 @@ def of_share(start: State, got: State, expected: State, keys: Sequence[str]) -> 
         share = 0.1 * float(np.vdot(got[key] - start[key], grown) / np.vdot(grown, grown))
         if close(got[key] - start[key], share / 0.1 * grown):
             return (
-                f"{key}: {share:.4g} of a running average is new, the recipe's share is 0.1: the "
-                "momentum may count the old one"
+                f"{key}: a step replaces {share:.4g} of a running average instead of 0.1: is your "
+                "momentum the share that is kept?"
             )
     return None
 
 
 def of_statistics(got: State, expected: State, keys: list[str]) -> str:
-    """Why batch normalisation's running statistics differ."""
+    """Why the running statistics of batch normalisation differ."""
     worst = max(keys, key=lambda k: float(np.linalg.norm(got[k] - expected[k])))
     return (
         f"{worst} differs: {got[worst].flat[0]:.6g} instead of {expected[worst].flat[0]:.6g}; "
-        "look at the momentum (new share 0.1), at eps (1e-5), and at the variance's n/(n-1)"
+        "look at the momentum (0.1 is replaced), at eps (1e-5) and at the variance's n/(n-1)"
     )

@@ -1,4 +1,4 @@
-"""The parts of a check, in the order in which a learner gets them right."""
+"""The stages of a check, in the order in which a learner gets them right."""
 
 import tempfile
 from collections.abc import Iterator
@@ -33,13 +33,15 @@ TOLERANCE = {
     "batch norm": 1e-8,
     "checkpoint": 1e-12,
 }
-"""The largest relative difference that passes, in float64: what four frameworks reach with room
-for another machine's summation order, and far below what any mistake makes."""
+"""For each stage, the largest relative difference that passes, in float64.
+
+Four frameworks stay below it, with room for another machine's order of summation. Any mistake makes
+a far larger difference."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One part of a check: the value reached, the tolerance, and, when it failed, why, in words."""
+    """One stage of a check: the value reached, the tolerance and, if it failed, why, in words."""
 
     name: str
     status: Status
@@ -57,10 +59,10 @@ def check(
 ) -> list[Result]:
     """Check our answer in `framework`, or the one in `file`.
 
-    The judge is the question's plain NumPy answer; where it has none, our answer in another
-    framework. Without `travel` the part about checkpoints is left out; a checkpoint of ours makes a
-    trip through every framework there. Raises UserError for an unknown name, a missing framework,
-    or a file that does not load.
+    The judge is the question's NumPy answer or, where it has none, our answer in another
+    framework. Without `travel` the stage about checkpoints is left out; in it, a checkpoint of ours
+    makes a trip through every installed framework. Raises UserError for an unknown name, a missing
+    framework, or a file that does not load.
     """
     question = find(question) if isinstance(question, str) else question
     path = file.resolve() if file else question.answer(framework)
@@ -76,9 +78,9 @@ def check(
 
 @dataclass(frozen=True)
 class Standard:
-    """What the answers to a question are held to: the judge's numbers, taken once.
+    """What the answers to a question must agree with: the judge's numbers, computed once.
 
-    It needs no framework: it judges an answer's numbers, wherever they were taken.
+    It needs no framework: it judges an answer's numbers, wherever they were computed.
     """
 
     recipe: Recipe
@@ -94,48 +96,48 @@ class Standard:
 
     @classmethod
     def by(cls, adapter: Adapter, judge_path: Path, recipe: Recipe) -> "Standard":
-        """What a judge makes of a recipe; `adapter` is the judge's."""
+        """The standard that a judge sets for a recipe; `adapter` is the judge's."""
         expected = trace.take(judge_path, adapter, recipe)
         if expected.errors:
             raise RuntimeError(f"{judge_path}: {expected.errors}")
         return cls(recipe, judge_path, adapter, expected)
 
     def judge(self, got: Trace, travel: bool = True) -> list[Result]:
-        """An answer's numbers, part by part."""
+        """An answer's numbers, stage by stage."""
         recipe, expected = self.recipe, self.expected
         results = list(compared(got, expected, recipe))
         for place, result in enumerate(results):
             if result.status == "failed":
-                told = self._named(result, got)
-                results[place] = replace(result, message=told or result.message)
+                named = self._named(result, got)
+                results[place] = replace(result, message=named or result.message)
         if travel:
             results.append(self._resumed(got))
         return results
 
     def _resumed(self, got: Trace) -> Result:
-        """Does an answer go on from a checkpoint as if it had never stopped?"""
+        """Does an answer continue from a checkpoint as if it had never stopped?"""
         name, tolerance = "checkpoint", TOLERANCE["checkpoint"]
         if got.errors or got.resumed is None:
-            return _part(name, got, 0.0, "")
+            return _stage(name, got, 0.0, "")
         after = trace.RESUMED_AT if self.recipe.optimizers else 0
         state, resumed = got.states[after], got.resumed
         for key, array in resumed.state.items():
             if not np.array_equal(array, state[key]):
-                message = f"{key} is changed when it is written and read again"
+                message = f"{key} changes when it is written and read again"
                 return Result(name, "failed", float("inf"), tolerance, message)
-        drift = 0.0  # a run that goes on from a file is to take the very same steps
-        for told, wanted in zip(resumed.losses, got.losses[after:], strict=False):
+        drift = 0.0  # a run that continues from a file must take the very same steps
+        for losses, wanted in zip(resumed.losses, got.losses[after:], strict=False):
             for loss, value in wanted.items():
-                off = abs(told.get(loss, float("inf")) - value) / (abs(value) or 1.0)
+                off = abs(losses.get(loss, float("inf")) - value) / (abs(value) or 1.0)
                 drift = max(drift, off if np.isfinite(off) else float("inf"))
         if drift > tolerance:
             message = (
-                "after a checkpoint it trains on differently: something that train_step changes is "
-                "in no network and in no optimiser of the recipe"
+                "training continues differently after a checkpoint: train_step changes something "
+                "that is in no network and no optimiser of the recipe"
             )
             return Result(name, "failed", drift, tolerance, message)
         expected, _ = trace.opened(self.judge_path, self.adapter, self.recipe, state)
-        right = self.expected.outputs  # what was wrong before the training is so after it
+        right = self.expected.outputs  # what was wrong before the training still is after it
         worst = max(
             (
                 relative(resumed.outputs[key], array)
@@ -145,11 +147,11 @@ class Standard:
             default=0.0,
         )
         passed = worst <= tolerance
-        message = "" if passed else "something that is in no network changes what comes out"
+        message = "" if passed else "something that is in no network changes the outputs"
         return Result(name, "passed" if passed else "failed", worst, tolerance, message)
 
     def _named(self, result: Result, got: Trace) -> str | None:
-        """The mistake behind a part that has failed, where its numbers tell it."""
+        """The mistake that made a stage fail, where its numbers show it."""
         expected, recipe = self.expected, self.recipe
         if result.value is None:
             return explain_numbers.of_error(result.message, recipe)
@@ -157,10 +159,10 @@ class Standard:
         if result.name == "forward":
             return _output_mistake(known, got, expected, recipe)
         if result.name == "loss":
-            told = known.of_losses(got, expected)
-            if not told and got.again:
-                told = explain_numbers.of_repetition(got.again, got.losses[0], recipe)
-            return told
+            named = known.of_losses(got, expected)
+            if not named and got.again:
+                named = explain_numbers.of_repetition(got.again, got.losses[0], recipe)
+            return named
         if 1 not in got.states:
             return None
         a, b = got.states[1], expected.states[1]
@@ -175,7 +177,7 @@ class Standard:
 
 
 def _output_mistake(known: Suspects, got: Trace, expected: Trace, recipe: Recipe) -> str | None:
-    """What gives the wrong outputs. A network's that is wrong explains the rest by itself."""
+    """What gives the wrong outputs. A wrong network explains the outputs that depend on it."""
     wrong = [
         n for n, a in expected.outputs.items() if not explain_numbers.close(got.outputs.get(n), a)
     ]
@@ -200,7 +202,10 @@ def _judge(question: Question, framework: str, ours: bool) -> tuple[Adapter, Pat
 
 
 def relative(got: np.ndarray, expected: np.ndarray) -> float:
-    """‖got − expected‖ / ‖expected‖ over all numbers; infinite when a shape or a number is off."""
+    """‖got − expected‖ / ‖expected‖ over all numbers.
+
+    Infinite where the shapes differ, or where a number is NaN or infinite.
+    """
     if got.shape != expected.shape or not np.isfinite(got).all():
         return float("inf")
     scale = float(np.linalg.norm(expected))
@@ -209,8 +214,8 @@ def relative(got: np.ndarray, expected: np.ndarray) -> float:
 
 
 def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
-    """The parts that compare two traces."""
-    yield _part("parameters", got, 0.0, "", _counted(recipe))
+    """The stages that compare two traces."""
+    yield _stage("parameters", got, 0.0, "", _counted(recipe))
 
     value, message = 0.0, ""
     for name, array in expected.outputs.items():
@@ -219,8 +224,8 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
             if value > TOLERANCE["forward"] and not message:
                 message = explain_numbers.of_output(name, got.outputs[name], array)
                 if not explain_numbers.has_a_name(got.outputs[name], array):
-                    message += explain_numbers.of_place(name, got.behind, expected.behind)
-    yield _part("forward", got, value, message)
+                    message += explain_numbers.of_place(name, got.blocked, expected.blocked)
+    yield _stage("forward", got, value, message)
 
     if not recipe.optimizers and not got.errors:
         for name in ("loss", "gradients", "10 steps", "100 steps", "batch norm"):
@@ -229,7 +234,7 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
 
     value = _loss_difference(got, expected, 1)
     message = explain_numbers.of_loss(got, expected, recipe) if value > TOLERANCE["loss"] else ""
-    yield _part("loss", got, value, message)
+    yield _stage("loss", got, value, message)
 
     value, message = 0.0, ""
     if 1 in got.states:
@@ -240,7 +245,7 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
             message = explain_numbers.of_optimizer(
                 got, expected, recipe
             ) or explain_numbers.of_gradients(a, b)
-    yield _part("gradients", got, value, message)
+    yield _stage("gradients", got, value, message)
 
     learned = [f"{n.name}.{p.name}" for n in _placed(recipe) for p in n.parameters if p.trainable]
     for steps in (10, 100):
@@ -252,33 +257,33 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
             )
             if value > TOLERANCE[name]:
                 message = explain_numbers.of_steps(got, expected, recipe)
-        yield _part(name, got, value, message)
+        yield _stage(name, got, value, message)
 
     statistics = _statistics(recipe)
     if not statistics:
         yield Result("batch norm", "skipped", None, TOLERANCE["batch norm"], "none here")
     else:
         value, message = 0.0, ""
-        for steps in (1, 10, 100):  # what went wrong early on is forgotten after a hundred
+        for steps in (1, 10, 100):  # an early mistake no longer shows after a hundred
             if steps in got.states and not message:
                 a, b = got.states[steps], expected.states[steps]
                 value = max(value, _state_difference(a, b, statistics))
                 if value > TOLERANCE["batch norm"]:
                     message = explain_numbers.of_statistics(a, b, statistics)
-        yield _part("batch norm", got, value, message)
+        yield _stage("batch norm", got, value, message)
 
 
 _ORDER = list(TOLERANCE)
 
 
-def _part(name: str, got: Trace, value: float, message: str, note: str = "") -> Result:
-    """A part's result, unless the code raised in it or before it."""
+def _stage(name: str, got: Trace, value: float, message: str, note: str = "") -> Result:
+    """A stage's result; failed or skipped where the code raised an error in it or before it."""
     tolerance = TOLERANCE[name]
-    for part, error in got.errors.items():
-        if part == name:
+    for stage, error in got.errors.items():
+        if stage == name:
             return Result(name, "failed", None, tolerance, error)
-        if _ORDER.index(part) < _ORDER.index(name):
-            return Result(name, "skipped", None, tolerance, f"not reached: see {part}")
+        if _ORDER.index(stage) < _ORDER.index(name):
+            return Result(name, "skipped", None, tolerance, f"not reached: see {stage}")
     passed = value <= tolerance
     return Result(name, "passed" if passed else "failed", value, tolerance, message or note)
 
@@ -320,7 +325,7 @@ def _state_difference(got: State, expected: State, keys: list[str]) -> float:
 def _travelled(
     own: Result, question: Question, framework: str, recipe: Recipe, got: Trace
 ) -> Result:
-    """`own`, and the same checkpoint in a file and in every installed framework's answer."""
+    """`own`, after the same checkpoint went through a file and every installed framework."""
     if own.status == "failed" or got.resumed is None:
         return own
     after = trace.RESUMED_AT if recipe.optimizers else 0

@@ -1,9 +1,8 @@
-"""How far a learner is with a question: which of its parts are done, and what is wrong with one.
+"""How far a learner is with a question: which parts are done, and what is wrong with the others.
 
-A part is checked by itself, in the learner's own file with our answer's functions in the place of
-all other parts, so that it can be right before the others are written, or while they are wrong.
-What counts in the end is the whole file: if it passes, all of its parts are done, however it is
-built.
+A part is checked by itself: in the learner's own file, our answer's functions replace all other
+parts. So it can be right before the others are written, or while they are wrong. What counts in the
+end is the whole file: if it passes, all of its parts are done, however it is built.
 """
 
 import logging
@@ -25,15 +24,15 @@ from knock.scripts.splice import splice
 Status = Literal["done", "failed", "to do", "unknown"]
 
 MARKS: dict[Status, str] = {"done": "✓", "failed": "✗", "to do": "·", "unknown": "–"}
-"""How each is shown, wherever parts are listed."""
+"""How each is shown wherever parts are listed."""
 
 _SHOWN = 4
-"""How many of the places where something is to do are named."""
+"""How many names of a list a message shows."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One of a question's parts in a learner's file, and, in words, what is wrong or missing."""
+    """One of a question's parts in a learner's file, and what is wrong or missing, in words."""
 
     name: str
     status: Status
@@ -42,7 +41,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Report:
-    """All parts in their order, and the whole's results once nothing is to do.
+    """All parts in their order, and the whole file's results once nothing is to do.
 
     `rest` says what is wrong outside of the parts, or between them.
     """
@@ -58,9 +57,9 @@ class Report:
 
     @property
     def at(self) -> tuple[str, str]:
-        """The part to go on with, a wrong one before an open one, and what is said of it.
+        """The part to continue with, a wrong one before one that is to do, and its message.
 
-        The part is empty where every one is done: what is wrong then, if anything, is elsewhere.
+        The part is "" where all are done: then the fault, if there is one, is elsewhere.
         """
         for status in ("failed", "to do", "unknown"):
             for part in self.parts:
@@ -76,8 +75,8 @@ class Report:
 
 
 Take = Callable[[Collection[str] | None], Trace]
-"""Runs a learner's file and brings its numbers: with our functions of these names in the place of
-theirs, or as it is for None. Raises UserError when the file does not even load."""
+"""Runs a learner's file and returns its numbers: for None as it is, else with our functions of
+these names instead of the learner's. Raises UserError when the file does not load."""
 
 
 def look(
@@ -88,9 +87,9 @@ def look(
     travel: bool = True,
     standard: Standard | None = None,
 ) -> Report:
-    """Check a learner's file part by part, then, when nothing in it is to do, as a whole.
+    """Check a learner's file part by part and, when nothing in it is to do, as a whole.
 
-    `standard` is what it is held to, where that is known already. Raises UserError as
+    `standard` has the judge's numbers, where they are known already. Raises UserError as
     `knock.check.check` does.
     """
     logging.getLogger("tensorflow").addFilter(_is_news)
@@ -113,10 +112,10 @@ def examine(
     take: Take,
     travel: bool = True,
 ) -> Report:
-    """As `look`, by numbers that `take` brings, from wherever it runs the file."""
+    """As `look`, with the numbers that `take` returns, wherever it runs the file."""
     named = {part: names for part, names in starter.names(ours.text, parts).items() if names}
     open_places = starter.left(mine.text, parts)
-    whole, results = take(None), None  # even of a file with something to do: it has to load
+    whole, results = take(None), None  # even a file with something to do has to load
     if not open_places:
         results = standard.judge(whole, travel)
         if not _failure(results):
@@ -130,8 +129,9 @@ def examine(
             found.append(Part(name, "to do", _some(open_places[name])))
         elif gone and results is None:
             found.append(Part(name, "to do", f"{_some(gone)} not in your file"))
-        elif gone:  # nothing can take its place, so nothing but the whole can tell
-            found.append(Part(name, "unknown", f"{_some(gone)} not in your file: see the whole"))
+        elif gone:  # what is not there cannot be checked by itself
+            message = f"{_some(gone)} not in your file: only the whole file is checked"
+            found.append(Part(name, "unknown", message))
         else:
             wrong = alone.failure(name)
             found.append(Part(name, "failed" if wrong else "done", wrong))
@@ -139,29 +139,29 @@ def examine(
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Not that a function is turned into a graph often: it is, as often as a part is checked."""
+    """Whether TensorFlow says more than that a function is traced again, as it is for each part."""
     return "triggered tf.function retracing" not in str(record.msg)
 
 
 def _with_rest(found: list[Part], results: list[Result] | None, alone: "_Alone") -> Report:
-    """The report, with a part's failure taken back where the fault is outside of the parts."""
+    """The report; no part counts as failed for a fault that is outside of the parts."""
     failed = any(part.status == "failed" for part in found)
     if not failed and results is None:
         return Report(found)
     rest = alone.failure(None)
     if rest:
         found = [alone.beside_the_rest(p) if p.status == "failed" else p for p in found]
-        rest = f"with our parts in the place of yours: {rest}"
+        rest = f"with our parts instead of yours: {rest}"
     elif results is not None and all(part.status == "done" for part in found):
-        rest = f"each part is right by itself, not all together: {_failure(results)}"
+        rest = f"each part is right by itself, but together they are not: {_failure(results)}"
     return Report(found, results, rest)
 
 
 @dataclass(frozen=True)
 class _Alone:
-    """Checks one part of a learner's file; `whose` has the part of each of our functions.
+    """Checks one part of a learner's file; `whose` has the part that each of our functions is in.
 
-    `traces` are those that were taken; None stands for the file with none of their parts.
+    `traces` keeps the numbers by part; None is the file with none of the learner's parts.
     """
 
     standard: Standard
@@ -170,16 +170,16 @@ class _Alone:
     traces: dict[str | None, Trace] = field(default_factory=dict)
 
     def failure(self, part: str | None) -> str:
-        """What is wrong with a part when all others are ours, or, for None, with none of theirs."""
+        """What is wrong when only this part is the learner's; for None, when all parts are ours."""
         taken = {name for name, owner in self.whose.items() if owner != part}
         try:
             got = self.traces[part] = self.take(taken)
-        except UserError as error:  # theirs runs by itself, but not with ours in it
+        except UserError as error:  # the file runs by itself, but not with our functions in it
             return str(error)
         return _failure(self.standard.judge(got, travel=False))
 
     def beside_the_rest(self, part: Part) -> Part:
-        """A part, where what is outside of all parts is wrong: does it do there what ours does?"""
+        """A part where the code outside of all parts is wrong: there, does it do what ours does?"""
         rest, got = self.traces.get(None), self.traces.get(part.name)
         if rest is None or rest.errors:
             return Part(part.name, "unknown", "see the rest")
@@ -189,7 +189,7 @@ class _Alone:
 
 
 def _failure(results: list[Result]) -> str:
-    """The first failure in words; an empty text where there is none."""
+    """The first failure in words; "" where there is none."""
     return next((f"{r.name}: {r.message}" for r in results if r.status == "failed"), "")
 
 

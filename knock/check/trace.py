@@ -1,4 +1,4 @@
-"""What an answer does when it is given our weights and our batches, as plain numbers."""
+"""What an answer computes from our weights and our batches, as plain numbers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from knock.frameworks.binding import WrongNetwork
 from knock.recipe import Recipe, kinds, layers
 from knock.recipe.layers import Placed
 from knock.recipe.weights import initial_weights
-from knock.scripts import load as answers
+from knock.scripts import load as script
 
 import msgspec
 import numpy as np
@@ -23,17 +23,17 @@ LOOKED_AT = (1, 2, 10, 100)
 """The steps after which the state is kept."""
 
 RESUMED_AT = 10
-"""The step whose state is given back to the trained model, as a checkpoint would do it."""
+"""The step whose state is written back into the trained model, as a checkpoint does it."""
 
 STEPS_AN_EPOCH = 3
-"""So that what changes from epoch to epoch does so within the first ten steps."""
+"""So few that what depends on the epoch changes within the first ten steps."""
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Resumed:
-    """What a trained model does once it has the state again that it had after `RESUMED_AT` steps.
+    """What a trained model does with the state that it had after `RESUMED_AT` steps.
 
     `state` is read back at once, `losses` are those of the next two steps.
     """
@@ -45,17 +45,17 @@ class Resumed:
 
 @dataclass
 class Trace:
-    """An answer's numbers on a recipe; whatever could not be had is in `errors`, by part.
+    """An answer's numbers on a recipe, and in `errors`, by stage, why some of them are missing.
 
-    `outputs` has an entry for each network, given random input, and one for each method, all with
-    channels first; `behind` what comes out of a network if a layer lets nothing pass; `losses` one
-    dict a step; `states` the canonical state after some steps; `again` the first step's losses,
-    taken once more with the first weights. There is no model in it and no tensor: whoever judges it
-    need not be in the process that ran the answer.
+    `outputs` has the output of each network for random input, and of each method, all with channels
+    first; `blocked` a network's output when one of its layers lets nothing pass; `losses` one dict
+    per step; `states` the canonical state after some steps; `again` the first step's losses, once
+    more with the first weights. It contains no model and no tensor, so it can be judged in another
+    process than the one that ran the answer.
     """
 
     outputs: dict[str, Array] = field(default_factory=dict)
-    behind: dict[str, Array] = field(default_factory=dict)
+    blocked: dict[str, Array] = field(default_factory=dict)
     losses: list[dict[str, float]] = field(default_factory=list)
     states: dict[int, State] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
@@ -87,11 +87,11 @@ def take(
     code: CodeType | None = None,
     looked_at: Sequence[int] = (),
 ) -> Trace:
-    """Run the answer at `path`: forward once, a hundred steps, and on from an earlier state.
+    """Run the answer at `path`: forward once, a hundred steps, then on from an earlier state.
 
-    `looked_at` has the steps after which the state is kept, where the last is not the hundredth.
-    With `code`, that is run in the place of the file's text. What its code raises ends up in
-    `errors`; nothing after it is tried then. Raises UserError when the file does not even load.
+    `looked_at` has the steps after which the state is kept, where they are not `LOOKED_AT`; after
+    the last one the run ends. With `code`, that is run instead of the file's text. An error that it
+    raises also ends the run, and is kept in `errors`. Raises UserError when the file does not load.
     """
     return run(load(path, adapter, recipe, code), path, adapter, recipe, looked_at)
 
@@ -99,9 +99,9 @@ def take(
 def load(
     path: Path, adapter: Adapter, recipe: Recipe, code: CodeType | None = None
 ) -> Callable[..., Any]:
-    """The class of the answer at `path`, made ready for `run`. Raises UserError as `take` does."""
+    """The class of the answer at `path`, ready for `run`. Raises UserError as `take` does."""
     adapter.setup("cpu", recipe.dtype, 1)
-    return answers.model_class(answers.load(path, code), recipe.class_name, path)
+    return script.model_class(script.load(path, code), recipe.class_name, path)
 
 
 def run(
@@ -111,42 +111,42 @@ def run(
     recipe: Recipe,
     looked_at: Sequence[int] = (),
 ) -> Trace:
-    """What `take` does once the file is loaded."""
+    """What `take` does after loading the file."""
     looked_at = looked_at or LOOKED_AT
     trace = Trace()
-    part = "parameters"
+    stage = "parameters"
     try:
         model = made(recipe)
         adapter.build(model, recipe)
         adapter.write(model, recipe, dict(initial_weights(recipe)))
         trace.states[0] = adapter.read(model, recipe)
-        part = "forward"
+        stage = "forward"
         seen = outputs(model, adapter, recipe)
-        trace.behind = behind(model, adapter, recipe)
+        trace.blocked = blocked(model, adapter, recipe)
         adapter.write(model, recipe, trace.states[0])
         trace.outputs = seen
         if recipe.optimizers:  # else it trains nothing
-            part = "loss"
+            stage = "loss"
             for step in range(1, max(looked_at) + 1):
                 trace.losses.append(losses(model, adapter, batch(recipe, step)))
                 if step in looked_at:
                     trace.states[step] = adapter.read(model, recipe)
-                part = "10 steps" if step < 10 else "100 steps"
-        part = "checkpoint"
+                stage = "10 steps" if step < 10 else "100 steps"
+        stage = "checkpoint"
         if recipe.optimizers:
             adapter.write(model, recipe, trace.states[0])
             trace.again = losses(model, adapter, batch(recipe, 1))
         if not recipe.optimizers or RESUMED_AT in looked_at:
             trace.resumed = _resumed(model, adapter, recipe, trace)
     except WrongNetwork as error:
-        trace.errors[part] = str(error)
+        trace.errors[stage] = str(error)
     except (Exception, SystemExit) as error:  # a file that exits has not passed
-        trace.errors[part] = f"your code raises {answers.describe(error, path)}"
+        trace.errors[stage] = f"your code raises {script.describe(error, path)}"
     return trace
 
 
 def _resumed(model: Any, adapter: Adapter, recipe: Recipe, trace: Trace) -> Resumed:
-    """Go on from the state after `RESUMED_AT` steps; from the first where nothing is trained."""
+    """Continue from the state after `RESUMED_AT` steps; from the first where nothing is trained."""
     after = RESUMED_AT if recipe.optimizers else 0
     adapter.write(model, recipe, trace.states[after])
     seen, back = outputs(model, adapter, recipe), adapter.read(model, recipe)
@@ -164,28 +164,28 @@ def first_step(
     """The losses of an answer's first step, and the state after it.
 
     With `code`, that is run instead of the file's text. `changed` has a change for some of the
-    batch's entries; both results are empty where the networks cannot take what it makes of them.
+    batch's entries; both results are empty where the networks cannot take the changed ones.
     """
     model = _model(path, adapter, recipe, code)
     given = batch(recipe, 1)
     for name, change in changed.items():
         given[name] = np.ascontiguousarray(change(given[name]))
     try:
-        with np.errstate(all="ignore"):  # a mistake may well take the root of a negative number
-            told = losses(model, adapter, given)
+        with np.errstate(all="ignore"):  # a mistake may take the root of a negative number
+            found = losses(model, adapter, given)
     except Exception:
         if not changed:
             raise
         return {}, {}  # pictures of another shape need not fit the networks
-    return told, adapter.read(model, recipe)
+    return found, adapter.read(model, recipe)
 
 
 def losses(model: Any, adapter: Adapter, given: dict[str, Array]) -> dict[str, float]:
-    """Take a training step on a batch; what it returns. Raises TypeError where that is no dict."""
-    told = model.train_step(adapter.to_device(given))
-    if not isinstance(told, Mapping):
-        raise TypeError(f"train_step must return a dict of losses, not {type(told).__name__}")
-    return {name: float(adapter.to_numpy(value)) for name, value in told.items()}
+    """The losses of a training step on a batch. Raises TypeError where they are not a dict."""
+    found = model.train_step(adapter.to_device(given))
+    if not isinstance(found, Mapping):
+        raise TypeError(f"train_step must return a dict of losses, not {type(found).__name__}")
+    return {name: float(adapter.to_numpy(value)) for name, value in found.items()}
 
 
 def first_outputs(
@@ -231,15 +231,15 @@ def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
 
 
 _CARRY = (kinds.Linear, kinds.Conv, kinds.TransposedConv)
-"""The layers whose weights all that a network is given must pass, but for a skip."""
+"""The layers whose weights the whole input of a network must pass, where it has no skips."""
 
 
-def behind(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
-    """What comes out of each network once one of its layers lets nothing pass, by `network.layer`.
+def blocked(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
+    """Each network's output when one of its layers lets nothing pass, by `network.layer`.
 
-    That layer's weight is 0; so what comes out is made of biases and running averages, which are
-    drawn here, by all that stands behind it, and is wrong only where that is. Networks with skips,
-    which lead around a layer, have no entry. The model has other weights afterwards.
+    That layer's weight is 0, so the output depends only on biases and running averages, which are
+    drawn here, and on the layers after it: it is wrong only where one of these is. Networks with
+    skips, which lead around a layer, have no entry. The model has other weights afterwards.
     """
     first = dict(initial_weights(recipe))
     for key, array in first.items():
@@ -262,19 +262,19 @@ def behind(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
 
 
 def shown(recipe: Recipe, placed: Placed) -> Array:
-    """What a network is given: noise of its input's shape."""
+    """The input of a network in a check: noise of the shape that it takes."""
     shape = (recipe.train.batch_size, *placed.input)
     drawn = noise.uniform(recipe.seed, 0, f"check/{placed.name}", shape, -1.0, 1.0)
     return drawn.astype(recipe.dtype)
 
 
 def masks(placed: Placed) -> list[str]:
-    """The batch's entries that a network's dropouts take."""
+    """The names of a network's dropout masks in the batch."""
     return [one.layer.of for one in placed.layers if isinstance(one.layer, kinds.Dropout)]
 
 
 def asked(recipe: Recipe) -> dict[str, Array]:
-    """The batch that the networks and methods are asked with: one round's."""
+    """The batch that the networks and methods get: that of one round."""
     once = msgspec.structs.replace(recipe.train, rounds=1)
     return batch(msgspec.structs.replace(recipe, train=once), 0)
 
@@ -282,8 +282,8 @@ def asked(recipe: Recipe) -> dict[str, Array]:
 def gradients(recipe: Recipe, state: State) -> State:
     """The first step's gradients, read back from what the optimisers remember after it.
 
-    Adam's first moment is then (1−β₁)·g and SGD's velocity is g; RMSprop keeps only (1−α)·g², so
-    that only |g| can be told. It works for every answer, whatever its own code looks like.
+    Adam's first moment is then (1−β₁)·g and SGD's velocity is g; RMSprop keeps only (1−α)·g², which
+    gives |g|. This works for every answer, whatever its own code looks like.
     """
     found = {}
     for name, settings in recipe.optimizers.items():

@@ -75,7 +75,7 @@ def _require_own(bound: dict[str, Bound]) -> None:
     for key, one in bound.items():
         other = holders.setdefault(id(one.variable), key)
         if other != key:
-            raise WrongNetwork(f"{key} and {other} are one and the same: each has its own")
+            raise WrongNetwork(f"{key} and {other} are one and the same array: each needs its own")
 
 
 def _compare(network: str, wanted: dict[str, Shape], found: dict[str, Found]) -> None:
@@ -88,7 +88,7 @@ def _compare(network: str, wanted: dict[str, Shape], found: dict[str, Found]) ->
     for name in found:
         if name not in wanted:
             averages = not any("running_" in known for known in wanted) and "running_" in name
-            why = ": a batch normalisation stands where the recipe has none" if averages else ""
+            why = ": the recipe has no batch normalisation here" if averages else ""
             raise WrongNetwork(f"{network}.{name} {found[name].shape} is not in the recipe{why}")
 
 

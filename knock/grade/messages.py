@@ -30,8 +30,8 @@ LARGEST = 64 << 20
 _NUMBERS = {"<f2", "<f4", "<f8", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "|b1"}
 """What arrays may hold. NumPy reads far more into such a word than a type."""
 
-_PARTS = ("parameters", "forward", "loss", "10 steps", "100 steps", "checkpoint")
-"""Where code may raise, in their order."""
+_STAGES = ("parameters", "forward", "loss", "10 steps", "100 steps", "checkpoint")
+"""The stages in which code may raise, in their order."""
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -87,7 +87,7 @@ class _Said(msgspec.Struct, frozen=True):
     refused: str = ""
     replaced: list[str] = []
     outputs: _Arrays = {}
-    behind: _Arrays = {}
+    blocked: _Arrays = {}
     losses: list[dict[str, float]] = []
     states: dict[int, _Arrays] = {}
     errors: dict[str, str] = {}
@@ -168,7 +168,7 @@ def pack(found: Trace, replaced: list[str]) -> bytes:
         _Said(
             replaced=replaced,
             outputs=_packed(found.outputs),
-            behind=_packed(found.behind),
+            blocked=_packed(found.blocked),
             losses=found.losses,
             states={step: _packed(state) for step, state in found.states.items()},
             errors=found.errors,
@@ -187,10 +187,10 @@ def unpack(message: bytes, expected: Trace, recipe: Recipe) -> tuple[str, list[s
         said = msgspec.msgpack.decode(message, type=_Said)
         found = Trace(
             outputs=_arrays(said.outputs),
-            behind=_arrays(said.behind),
+            blocked=_arrays(said.blocked),
             losses=said.losses,
             states={step: _arrays(state) for step, state in said.states.items()},
-            errors={part: plain_text.message(text) for part, text in said.errors.items()},
+            errors={stage: plain_text.message(text) for stage, text in said.errors.items()},
             again=said.again,
         )
         if said.resumed is not None:
@@ -232,14 +232,14 @@ def _require_whole(found: Trace, expected: Trace, recipe: Recipe) -> None:
             raise NotNumbersOfACheckError(what)
 
     steps, broken = len(found.losses), set(found.errors)
-    require(broken <= set(_PARTS) and len(broken) <= 1, "errors")
+    require(broken <= set(_STAGES) and len(broken) <= 1, "errors")
     require(steps <= len(expected.losses), "too many losses")
     looked_at = {0, *trace.LOOKED_AT} if recipe.optimizers else {0}
     seen = set() if "parameters" in broken else {step for step in looked_at if step <= steps}
     require(set(found.states) == seen, "states")
     came_far = steps > 0 or not broken & {"parameters", "forward"}
     require(set(found.outputs) == (set(expected.outputs) if came_far else set()), "outputs")
-    require(set(found.behind) == (set(expected.behind) if came_far else set()), "layers")
+    require(set(found.blocked) == (set(expected.blocked) if came_far else set()), "layers")
     for state in (*found.states.values(), *([found.resumed.state] if found.resumed else [])):
         right = expected.states[max(looked_at)]
         require(

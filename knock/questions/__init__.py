@@ -1,4 +1,4 @@
-"""The questions: which there are, and what is in the folder of one."""
+"""The questions: which ones there are, and what the folder of each contains."""
 
 from knock.questions.registry import Question, all_questions, find
 

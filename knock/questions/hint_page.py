@@ -1,7 +1,7 @@
-"""A question's page of hints: its levels, the parts within each, and one framework's share of it.
+"""A question's page of hints: its levels, the parts in each level, and one framework's share of it.
 
-A level is headed `## 1 · A nudge`, the help with a part of the question below it `### networks`.
-What stands above a level's first part belongs to all of them.
+A level begins with `## 1 · A nudge`; in it, the help with one part of the question begins with
+`### networks`. The text before a level's first part belongs to all parts.
 """
 
 import re
@@ -16,12 +16,12 @@ _PART = re.compile(r"^### (.*)$", re.MULTILINE)
 _BLOCK = re.compile(r"^```\w*\n.*?^```$|^\|[^\n]*(?:\n\|[^\n]*)*", re.MULTILINE | re.DOTALL)
 _TITLES = {name: framework.title for name, framework in frameworks.FRAMEWORKS.items()}
 _FOR_SOME = re.compile(rf"^(?=# (?:{'|'.join(_TITLES.values())})\b)", re.MULTILINE)
-"""Where a block of code goes on for other frameworks: a comment that begins with one's name."""
+"""Where a block of code continues for other frameworks: a comment that begins with a name."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """One level of help: all of its text, what belongs to every part, and what to each."""
+    """One level of help: its whole text, the text for all parts, and that for each part."""
 
     title: str
     text: str
@@ -29,7 +29,7 @@ class Level:
     parts: dict[str, str]
 
     def of(self, part: str) -> str:
-        """The help with one part, below what belongs to all of them."""
+        """The help with one part, after the text for all parts."""
         return f"{self.shared}\n\n{self.parts[part]}".strip()
 
 
@@ -49,7 +49,7 @@ def _level(title: str, text: str) -> Level:
 def narrow(text: str, framework: str) -> str:
     """A text with one framework's column of each table, and its pieces of each block of code.
 
-    A table or block that does not tell the frameworks apart stays as it is.
+    A table or block that is the same for all frameworks stays as it is.
     """
     return _BLOCK.sub(lambda found: _narrowed(found[0], _TITLES[framework]), text)
 
@@ -67,7 +67,7 @@ def _narrowed(block: str, title: str) -> str:
 
 
 def _column(rows: list[list[str]], title: str) -> Iterator[str]:
-    """Each row's first cell, and the one below a title, in columns of their own."""
+    """The first cell of each row and the cell in the column of a title, as two columns."""
     head, _, *below = rows
     width = max(len(row[0]) for row in below)
     for row in below:

@@ -2,23 +2,23 @@
 
 [[mistakes]]
 name = "what was done"
-part = "loss"                                 # the first line of a check that it turns red
-said = "words that this line must contain"    # they name the mistake
-numpy = [["old text", "new text"]]            # made by these changes to reference.py
-pytorch = [["old", "new"]]                    # and by these to our answer in PyTorch
+stage = "loss"                                # the first stage of a check that it turns red
+said = "words that the message must contain"  # they name the mistake
+numpy = [["old text", "new text"]]            # these changes to reference.py make it
+pytorch = [["old", "new"]]                    # and these to our answer in PyTorch
 keras = "why it cannot be made in Keras, or would be another mistake there"
-every = [["old", "new"]]                      # in each framework that is not named itself
+every = [["old", "new"]]                      # in each framework that has no line here
 
-`knock verify` plants it in the frameworks and reads what a check says. A check plants it in
-reference.py and compares numbers: where a learner's are the same, it says `said`, word for word.
+`knock verify` plants it in the frameworks and reads the messages of a check. A check plants it in
+reference.py and compares numbers: if a learner's are the same, its message contains all of `said`.
 
 Where `said` cannot name the mistake, `unnamed` says why.
 
-A mistake that turns another line red in some of the frameworks, or is named in other words there,
-has a second table of the same name. One that no answer of the question can make has only reasons.
+A mistake that turns another stage red in some of the frameworks, or gets other words there, has a
+second table of the same name. One that no answer to the question can make has only reasons.
 
 [[suspects]]
-said = "what the check says"                  # a mistake that no answer of ours is tried with
+said = "what the check says"                  # a mistake that is planted in no answer of ours
 numpy = [["old text", "new text"]]
 """
 
@@ -36,14 +36,14 @@ import msgspec
 FILE_NAME = "mistakes.toml"
 
 Changes = list[tuple[str, str]]
-"""Texts of an answer's source and what takes their place."""
+"""Texts in an answer's source, each with its replacement."""
 
 
 class Mistake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A mistake in some frameworks: what must turn red, and what must then be said."""
+    """A mistake in some frameworks: the stage that must turn red, and what its message must say."""
 
     name: str
-    part: str = ""
+    stage: str = ""
     said: str = ""
     unnamed: str = ""
     numpy: Changes | None = None
@@ -53,15 +53,15 @@ class Mistake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keras: Changes | str | None = None
     chainer: Changes | str | None = None
 
-    def told(self, framework: str) -> Changes | str | None:
+    def change_in(self, framework: str) -> Changes | str | None:
         """The changes that make it in a framework, or why it is not made there; None if neither."""
         own: Changes | str | None = getattr(self, framework)
         return self.every if own is None else own
 
     @property
     def made_in(self) -> list[str]:
-        """The frameworks that it is planted in."""
-        return [f for f in frameworks.FRAMEWORKS if isinstance(self.told(f), list)]
+        """The frameworks in which it is planted."""
+        return [f for f in frameworks.FRAMEWORKS if isinstance(self.change_in(f), list)]
 
 
 class Suspect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,7 +78,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Row:
-    """One mistake in all frameworks: where it is planted, and why it is not where it is not."""
+    """One mistake in all frameworks: where it is planted, and why it is not planted elsewhere."""
 
     name: str
     planted: dict[str, Mistake]
@@ -92,7 +92,7 @@ class Row:
 
 
 def of(question: Question) -> list[Mistake]:
-    """A question's mistakes, in the order of its file. Raises UserError where it is none."""
+    """A question's mistakes, in the order of its file. Raises UserError where it is broken."""
     return _read(question.mistakes_file).mistakes
 
 
@@ -113,21 +113,21 @@ def _read(path: Path) -> _File:
 
 
 def rows(mistakes: Iterable[Mistake]) -> list[Row]:
-    """The mistakes by name, each once."""
+    """One row for each name of a mistake."""
     found: dict[str, Row] = {}
     for one in mistakes:
         row = found.setdefault(one.name, Row(one.name, {}, {}))
         for framework in frameworks.FRAMEWORKS:
-            told = one.told(framework)
-            if isinstance(told, str):
-                row.reasons[framework] = told
-            elif told:
+            change = one.change_in(framework)
+            if isinstance(change, str):
+                row.reasons[framework] = change
+            elif change:
                 row.planted[framework] = one
     return list(found.values())
 
 
 def plant(source: str, changes: Changes) -> str:
-    """An answer's source with a mistake in it. Raises UserError where the two no longer fit."""
+    """An answer's source with a mistake in it. Raises UserError where a text is not there."""
     for old, new in changes:
         if old not in source:
             raise UserError(f"the mistake no longer fits the answer: {old!r} is not in it")
@@ -136,7 +136,7 @@ def plant(source: str, changes: Changes) -> str:
 
 
 def plant_once(source: str, changes: Changes) -> str:
-    """The same where each change must have one place. Raises UserError where one has several."""
+    """The same for texts that must occur exactly once. Raises UserError where one does not."""
     for old, new in changes:
         if (count := source.count(old)) > 1:
             raise UserError(f"the mistake has {count} places, and must have one: {old!r}")

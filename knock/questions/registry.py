@@ -1,4 +1,4 @@
-"""The registry: which questions there are, and their files. Imports no answer."""
+"""The registry: which questions there are, and their files. It imports no answer."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,23 +10,23 @@ from knock.errors import UserError
 
 @dataclass(frozen=True)
 class Question:
-    """A question's folder, with what its recipe says of it."""
+    """A question's folder, and what its recipe says about it."""
 
     number: int
     name: str
     title: str
     folder: Path
     opens: str | None = None
-    """The question whose checkpoints it opens, for one that trains nothing itself."""
+    """The question whose checkpoints this one opens, if it trains nothing itself."""
 
     @property
     def label(self) -> str:
-        """As it is written everywhere: `01 ae`."""
+        """How messages and tables call it: `01 ae`."""
         return f"{self.number:02d} {self.name}"
 
     @property
     def recipe_file(self) -> Path:
-        """What every answer of it builds, and how it is trained."""
+        """What every answer builds, and how it is trained."""
         return self.folder / "recipe.toml"
 
     @property
@@ -36,12 +36,12 @@ class Question:
 
     @property
     def hints_file(self) -> Path:
-        """Three levels of help, from a nudge to nearly the code."""
+        """Three levels of help, from a nudge to almost the code."""
         return self.folder / "hints.md"
 
     @property
     def reference_file(self) -> Path:
-        """The plain NumPy answer, which not every question has."""
+        """The NumPy answer, which not every question has."""
         return self.folder / "reference.py"
 
     @property
@@ -58,18 +58,18 @@ class Question:
         return recipe.parts(self.recipe_file)
 
     def answer(self, framework: str) -> Path:
-        """The script that answers it in `framework`."""
+        """Our script in `framework`."""
         return paths.ANSWERS / f"{self.name}_{framework}.py"
 
     @property
     def answered_in(self) -> list[str]:
-        """The frameworks that it has an answer in, in the order shown."""
+        """The frameworks in which it has an answer, in the order in which they are listed."""
         return [f for f in frameworks.FRAMEWORKS if self.answer(f).is_file()]
 
     def framework(self, name: str | None) -> str:
-        """`name`, or without one the first framework that is installed here.
+        """`name`; for None, the first framework with an answer, an installed one if there is one.
 
-        Raises UserError for an unknown one, and for one that it has no answer in.
+        Raises UserError for an unknown framework, and for one without an answer.
         """
         answered = self.answered_in
         if not answered:
@@ -82,7 +82,7 @@ class Question:
 
 
 def all_questions() -> list[Question]:
-    """Every question, by number. Reads each recipe's head; raises UserError where one is broken."""
+    """Every question, by number. Raises UserError if the head of a recipe is broken."""
     paths.require_repository()
     questions = []
     for file in sorted(paths.QUESTIONS.glob("[0-9][0-9]_*/recipe.toml")):

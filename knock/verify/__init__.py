@@ -1,5 +1,5 @@
-"""Is a question complete, and are the mistakes that people make in it recognised by name?
+"""Is a question complete, and does a check name the mistakes that people make in it?
 
-`folder` looks at its files, `trial` at its answers in one framework, `report` prints what both
-find. The tests ask the same functions.
+`folder` looks at its files, `reference` at its NumPy answer, `trial` at its answers in one
+framework; `report` prints what they find. The tests call the same functions.
 """

@@ -1,6 +1,6 @@
-"""What a question consists of, file by file. Each function says what is wrong, and what to do.
+"""The files of a question, one by one. Each function says what is wrong, and what to do.
 
-No framework is needed for any of it.
+None of it needs a framework.
 """
 
 import re
@@ -26,10 +26,10 @@ SECTIONS = [
     "Three things to try",
     "The paper",
 ]
-"""What a page tells, in this order: each is the beginning of a heading."""
+"""The sections of a page, in their order: each is the beginning of a heading."""
 
 _NUMBERS_ONLY = re.compile(r"differs?\b|times as large|^the gradient of|^right: |^$")
-"""Words of a check that say that something is wrong, and not what was done."""
+"""Words of a check which say that something is wrong, but not what was done."""
 
 
 def recipe(question: Question) -> list[str]:
@@ -82,7 +82,7 @@ def _pictures(question: Question) -> list[str]:
 
 
 def links(question: Question) -> list[str]:
-    """Those of its page and its hints lead somewhere."""
+    """All links on its page and in its hints lead somewhere."""
     return [
         f"{path}: {link}: {why}"
         for path in (question.page, question.hints_file)
@@ -119,7 +119,7 @@ def figure(question: Question) -> list[str]:
 
 
 def pictures(question: Question) -> list[str]:
-    """What the answers made is kept, each picture with how it was made."""
+    """The answers' pictures are kept, each with a file that says how it was made."""
     wrong = []
     for name in _pictures(question):
         for suffix in (".png",) if question.opens else (".png", ".json"):
@@ -138,7 +138,7 @@ def _misnamed(path: Path, question: Question) -> list[str]:
     except msgspec.DecodeError as error:
         return [f"{path}: {error}"]
     said = f"{told.get('question')}_{told.get('framework')}"
-    return [] if path.stem == said else [f"{path}: it tells of a run of {said}"]
+    return [] if path.stem == said else [f"{path}: it describes a run of {said}"]
 
 
 def answers(question: Question) -> list[str]:
@@ -151,7 +151,7 @@ def answers(question: Question) -> list[str]:
 
 
 def known_mistakes(question: Question) -> list[str]:
-    """Each is planted or explained in every framework, and what is said of it names it."""
+    """Each is planted or explained in every framework, and its words name it."""
     path = question.mistakes_file
     try:
         found, judged = mistakes.of(question), mistakes.suspects(path)
@@ -163,8 +163,8 @@ def known_mistakes(question: Question) -> list[str]:
         if _NUMBERS_ONLY.search(one.said)
     ]
     for one in found:
-        if one.made_in and one.part not in TOLERANCE:
-            wrong.append(f"{path}: {one.name}: no part {one.part!r}; {', '.join(TOLERANCE)}")
+        if one.made_in and one.stage not in TOLERANCE:
+            wrong.append(f"{path}: {one.name}: no stage {one.stage!r}; {', '.join(TOLERANCE)}")
         if one.made_in and not one.unnamed and _NUMBERS_ONLY.search(one.said):
             wrong.append(f"{path}: {one.name}: {one.said!r} does not say what was done")
     for row in mistakes.rows(found):

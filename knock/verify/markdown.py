@@ -20,7 +20,7 @@ def prose(page: Path) -> str:
 
 
 def parts(page: Path, level: int) -> list[tuple[str, str]]:
-    """Each heading of a level, 2 for `##`, and all that stands below it, blocks of code too."""
+    """Each heading of a level, 2 for `##`, and all text below it, blocks of code too."""
     blocks = list(FENCE.finditer(text := source(page)))
     found = [
         one

@@ -1,4 +1,4 @@
-"""A question's NumPy answer, tried with every mistake that it is said to make."""
+"""A question's NumPy answer, tried with every mistake that is planted in it."""
 
 import importlib.util
 import itertools
@@ -11,12 +11,12 @@ from knock.errors import UserError
 from knock.frameworks import numpy as plain
 from knock.questions import Question, mistakes
 from knock.recipe import Recipe
-from knock.scripts import load as answers
+from knock.scripts import load as script
 
 import numpy as np
 
 _EVALUATED = re.compile(r"framework\.evaluate\((?!self\.\w+, )")
-"""A network in evaluation mode, in words that a check does not look for."""
+"""A network in evaluation mode, in other words than those that a check looks for."""
 
 
 def known_mistakes(question: Question) -> list[str]:
@@ -41,7 +41,7 @@ def known_mistakes(question: Question) -> list[str]:
         except UserError as error:
             wrong.append(f"{path}, when {said}: {error}")
         except Exception as error:  # the code's own
-            wrong.append(f"{path}, when {said}: {answers.describe(error, path)}")
+            wrong.append(f"{path}, when {said}: {script.describe(error, path)}")
         else:
             found.append((said, numbers))
     for (said, numbers), (other, others) in itertools.combinations(found, 2):
@@ -53,7 +53,7 @@ def known_mistakes(question: Question) -> list[str]:
 
 
 def _numbers(question: Question, small: Recipe, text: str) -> dict[str, Array]:
-    """All that comes out of the first step, and of networks and methods with the first weights."""
+    """All numbers of the first step, and the outputs of networks and methods before it."""
     path = question.reference_file
     code = compile(text, str(path), "exec", dont_inherit=True)
     found = trace.first_outputs(path, plain, small, code)

@@ -1,4 +1,4 @@
-"""What is found in a question: a line for each thing that belongs to it, or a table of mistakes."""
+"""What `knock verify` prints: a line for each thing in a question, or a table of its mistakes."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -21,18 +21,18 @@ def report(words: Sequence[str], framework: str | None, table: bool) -> int:
     names = frameworks.installed() if framework is None else [frameworks.find(framework).name]
     if framework is not None and frameworks.find(framework).missing:
         raise UserError(frameworks.missing_line(frameworks.find(framework)))
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it is traced often: no news
-    told = _table if table else _lines
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # else it warns of each new graph
+    lines = _table if table else _lines
     fine = True
     for question in questions:
-        for line, good in told(question, names):
+        for line, good in lines(question, names):
             print(line, flush=True)
             fine &= good
     return 0 if fine else 1
 
 
 def _lines(question: Question, names: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    """What is printed of a question, each line with whether all is well there."""
+    """The lines about a question, each with whether all is right there."""
     yield f"{question.label}: {question.title}", True
     for name, look in folder.LOOKS.items():
         yield _line(name, wrong := look(question)), not wrong
@@ -72,10 +72,10 @@ def _table(question: Question, names: Sequence[str]) -> Iterator[tuple[str, bool
 
 
 def _cell(row: Row, name: str, trial: Trial) -> tuple[str, bool]:
-    """What was said of a mistake in a framework, and whether it was named."""
+    """What a check said about a mistake in a framework, and whether it named it."""
     if name not in row.planted:
         return f"– {row.reasons.get(name, '')}".rstrip(), name in row.reasons
     mistake = row.planted[name]
     found = trial.mistake(mistake)
     said = found.said.replace("|", "\\|") or "nothing is red"
-    return f"{'✗' if found.wrong else '✓'} {mistake.part}: {said}", not found.wrong
+    return f"{'✗' if found.wrong else '✓'} {mistake.stage}: {said}", not found.wrong

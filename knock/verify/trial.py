@@ -9,9 +9,9 @@ from pathlib import Path
 from types import CodeType
 
 from knock import frameworks
-from knock.check import parts as learner
 from knock.check import trace
 from knock.check.judge import TOLERANCE, Result, Standard, check
+from knock.check.parts import look
 from knock.errors import UserError
 from knock.frameworks import numpy as plain
 from knock.frameworks.adapter import Adapter
@@ -25,12 +25,12 @@ from knock.scripts.splice import splice
 TEN = (1, 2, 10)
 
 STEPS = {"10 steps": TEN, "100 steps": (), "batch norm": TEN, "checkpoint": ()}
-"""After how many steps a part of a check shows: all hundred for `()`, one where nothing is said."""
+"""After which steps the state is kept to try a stage: a check's own for `()`; not named: step 1."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a check said of a planted mistake, and what is wrong with that, if anything."""
+    """What a check said about a planted mistake, and what is wrong with that, if anything."""
 
     said: str
     wrong: str = ""
@@ -38,7 +38,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Trial:
-    """A question in a framework, and what a learner's answer to it is held to."""
+    """A question in a framework, and what a learner's answer must agree with."""
 
     question: Question
     framework: str
@@ -47,7 +47,7 @@ class Trial:
 
     @classmethod
     def of(cls, question: Question, framework: str, other: "Trial | None" = None) -> "Trial":
-        """`other` is a trial in another framework, which lends its judge's numbers.
+        """`other` is a trial in another framework, whose judge's numbers are used again.
 
         Raises UserError as `knock.check.check` does.
         """
@@ -62,18 +62,16 @@ class Trial:
         return Source.read(self.question.answer(self.framework))
 
     def answer(self) -> list[str]:
-        """It passes every part of its check."""
+        """It passes every stage of its check."""
         results = check(self.question, self.framework)
         return [f"{r.name}: {r.message}" for r in results if r.status == "failed"]
 
     def starter(self) -> list[str]:
-        """All of it is to do; with our parts in it again, it passes."""
+        """Everything in it is to do; with our parts filled in again, it passes."""
         parts = self.question.parts
         text = starter.make(self.source.text, parts, "knock check")
         with self._file(text) as path:
-            report = learner.look(
-                self.question, self.framework, path, travel=False, standard=self.standard
-            )
+            report = look(self.question, self.framework, path, travel=False, standard=self.standard)
             wrong = [
                 f"{p.name}: {p.status}, not to do" for p in report.parts if p.status != "to do"
             ]
@@ -90,8 +88,8 @@ class Trial:
         ]
 
     def mistake(self, one: Mistake) -> Found:
-        """It turns its part red, and none before that, and is named."""
-        changes = one.told(self.framework)
+        """It turns its stage red, and none before that, and is named."""
+        changes = one.change_in(self.framework)
         if not isinstance(changes, list):
             raise ValueError(f"{one.name} is not planted in {self.framework}")
         try:
@@ -99,8 +97,8 @@ class Trial:
         except UserError as error:
             return Found("", str(error))
         with self._file(text) as path:
-            steps = STEPS.get(one.part, (1,))
-            results = self._results(path, looked_at=steps, travel=one.part == "checkpoint")
+            steps = STEPS.get(one.stage, (1,))
+            results = self._results(path, looked_at=steps, travel=one.stage == "checkpoint")
         return _judged(one, results)
 
     def _results(
@@ -125,11 +123,11 @@ class Trial:
 def _judged(one: Mistake, results: list[Result]) -> Found:
     red = next((r for r in results if r.status == "failed"), None)
     if red is None:
-        return Found("", f"nothing is red; {one.part} should be")
-    if red.name != one.part:
-        earlier = list(TOLERANCE).index(red.name) < list(TOLERANCE).index(one.part)
+        return Found("", f"nothing is red; {one.stage} should be")
+    if red.name != one.stage:
+        earlier = list(TOLERANCE).index(red.name) < list(TOLERANCE).index(one.stage)
         what = f"{red.name} is red ({red.message})"
-        return Found(red.message, f"{what}, and not {one.part}" if earlier else f"only {what}")
+        return Found(red.message, f"{what}, and not {one.stage}" if earlier else f"only {what}")
     if one.said not in red.message:
         return Found(red.message, f"{red.name} says {red.message!r}, not {one.said!r}")
     return Found(red.message)
