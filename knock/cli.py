@@ -67,12 +67,17 @@ def parse(words: Sequence[str]) -> tuple[Command, argparse.Namespace, list[str]]
         raise SystemExit(0)
     command = load(name)
     made = parser(name)
-    if getattr(command, "TAKES_MORE", False):
-        found, rest = made.parse_known_args(others)
-    else:  # options may stand before a file, too
-        found, rest = made.parse_known_intermixed_args(others)
-        if rest:
-            raise UserError(f"unknown option {rest[0]!r} (see knock {name} --help)")
+    try:
+        if getattr(command, "TAKES_MORE", False):
+            found, rest = made.parse_known_args(others)
+        else:  # options may stand before a file, too
+            found, rest = made.parse_known_intermixed_args(others)
+            if rest:
+                raise UserError(f"unknown option {rest[0]!r} (see knock {name} --help)")
+    except UserError as error:
+        if hasattr(command, "refused"):
+            command.refused(others, error)
+        raise
     return command, found, rest
 
 

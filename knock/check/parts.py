@@ -39,6 +39,8 @@ class Part:
     name: str
     status: Status
     message: str = ""
+    names: Sequence[str] = ()
+    """The functions and classes that are to be written, as `GAN.train_step`: not only a few."""
 
 
 @dataclass(frozen=True)
@@ -129,11 +131,12 @@ def examine(
     for name, wanted in named.items():
         gone = [one for one in wanted if one not in bound]
         if name in open_places:
-            found.append(Part(name, "to do", _some(open_places[name])))
+            found.append(Part(name, "to do", _some(open_places[name]), open_places[name]))
         elif gone and results is None:
-            found.append(Part(name, "to do", f"{_some(gone)} not in your file"))
+            found.append(Part(name, "to do", f"{_some(gone)} not in your file", gone))
         elif gone:  # nothing can take its place, so nothing but the whole can tell
-            found.append(Part(name, "unknown", f"{_some(gone)} not in your file: see the whole"))
+            told = f"{_some(gone)} not in your file: see the whole"
+            found.append(Part(name, "unknown", told, gone))
         else:
             wrong = alone.failure(name)
             found.append(Part(name, "failed" if wrong else "done", wrong))
