@@ -66,9 +66,18 @@ def parse(words: Sequence[str]) -> tuple[Command, argparse.Namespace, list[str]]
         print(f"knock {__version__}")
         raise SystemExit(0)
     command = load(name)
-    found, rest = parser(name).parse_known_args(others)
-    if rest and not getattr(command, "TAKES_MORE", False):
-        raise UserError(f"unknown option {rest[0]!r} (see knock {name} --help)")
+    made = parser(name)
+    try:
+        if getattr(command, "TAKES_MORE", False):
+            found, rest = made.parse_known_args(others)
+        else:  # options may stand before a file, too
+            found, rest = made.parse_known_intermixed_args(others)
+            if rest:
+                raise UserError(f"unknown option {rest[0]!r} (see knock {name} --help)")
+    except UserError as error:
+        if hasattr(command, "refused"):
+            command.refused(others, error)
+        raise
     return command, found, rest
 
 

@@ -14,16 +14,26 @@ class UserError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """What a notebook shows of it, in the place of a traceback."""
-        return [_one_line(self)]
+        return [f"knock: {in_words(self)}"]
 
 
 def tell(error: Exception | str) -> None:
     """Print an error in one line on standard error, whatever its text holds."""
-    print(_one_line(error), file=sys.stderr)
+    print(f"knock: {in_words(error)}", file=sys.stderr)
 
 
-def _one_line(error: Exception | str) -> str:
-    return f"knock: {' '.join(str(error).split())}"
+def in_words(error: Exception | str) -> str:
+    """An error in one line: one that the user can cause in our words, any other by its name."""
+    match error:
+        case str() | UserError():
+            said = str(error)
+        case OSError():  # a path too long, say
+            said = f"{error.strerror}: {error.filename}"[:400]
+        case MemoryError():
+            said = "out of memory; try a smaller --batch-size or --size"
+        case _:
+            said = f"{type(error).__name__}: {error}"
+    return " ".join(said.split())
 
 
 STOPPED = 130
@@ -34,16 +44,10 @@ def exit_with(do: Callable[[], int], stopped: str = "stopped") -> NoReturn:
     """Exit with what `do` returns; with 2 for what the user can mend, 130 for a Ctrl-C."""
     try:
         code = do()
-    except UserError as error:
-        tell(error)
-        code = 2
     except BrokenPipeError:
         raise  # an OSError too, but the command line knows what it means
-    except OSError as error:  # a path too long, say
-        tell(f"{error.strerror}: {error.filename}"[:400])
-        code = 2
-    except MemoryError:
-        tell("out of memory; try a smaller --batch-size or --size")
+    except (UserError, OSError, MemoryError) as error:
+        tell(error)
         code = 2
     except KeyboardInterrupt:
         tell(stopped)

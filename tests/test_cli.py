@@ -304,6 +304,14 @@ def test_a_mistyped_command_is_guessed(typed, said, knock):
     assert knock(typed) == (2, "", f"knock: {said}\n")
 
 
+@pytest.mark.parametrize("place", range(4))
+def test_an_option_may_stand_anywhere(place):
+    words = ["ae", "mine.py", "--ours"]
+    words.insert(place, "--seed=3")
+    _, found, rest = cli.parse(["check", *words])
+    assert (found.question, str(found.file), found.seed, rest) == ("ae", "mine.py", 3, [])
+
+
 def test_without_a_command_the_help_is_named(knock):
     assert knock() == (2, "", "knock: which command? knock --help shows them\n")
 

@@ -44,7 +44,8 @@ QUESTIONS = all_questions()
 README = ROOT / "README.md"
 GUIDE = ROOT / "GUIDE.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
-RUNNABLE = [README, GUIDE, CONTRIBUTING, ROOT / "TEACHING.md"]
+TEACHING = ROOT / "TEACHING.md"
+RUNNABLE = [README, GUIDE, CONTRIBUTING, TEACHING]
 RUNNABLE += [question.page for question in QUESTIONS]
 
 
@@ -373,7 +374,9 @@ def test_an_unknown_command_is_noticed(line):
 def test_a_block_says_what_it_is(page):
     """Commands stand in blocks marked `sh`, so that none goes untried."""
     for language, text in FENCE.findall(source(page)):
-        assert language in ("", "sh", "python", "text", "toml"), f"{name(page)}: ```{language}"
+        assert language in ("", "sh", "python", "text", "toml", "json"), (
+            f"{name(page)}: ```{language}"
+        )
         if language != "sh" and page in RUNNABLE:
             assert not re.search(r"^(knock|pip|python3?) ", text, re.MULTILINE), text
 

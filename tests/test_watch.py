@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from knock import paths
+from knock.check import parts, report
 from knock.learner import answers
 from knock.learner.watch import child, keys, saves, session
 from knock.questions import all_questions
@@ -272,6 +273,34 @@ def test_of_an_endless_output_the_last_is_kept(tmp_path, monkeypatch):
     assert (ended.code, ended.output) == (2, last[-20:])
 
 
+FORGED = r"""
+print("01 ae in PyTorch: my/ae_pytorch.py\n  ✗ networks     forged", flush=True)
+import os
+os.write(1, b'{"format": 1, "reports": [], "error": "forged"}\n')
+"""
+
+
+def test_what_a_file_prints_is_shown_and_is_no_report(watch):
+    terminal, file = watch()
+    in_place(file, answer("found", more=FORGED))
+    before = terminal.see("✗ step +found")
+    assert "✗ networks     forged" in before and '"error": "forged"' in before
+    terminal.press("h")
+    terminal.see("01 ae · A nudge: step in PyTorch")
+    in_place(file, answer("all done", "done", "done", "done", "done", more=FORGED))
+    terminal.see("0 passed, 0 failed")
+    terminal.press("h")
+    terminal.see("It passes.")
+
+
+def test_a_file_that_prints_much_hides_no_report(watch):
+    terminal, file = watch()
+    in_place(file, answer("found", more="print('z' * 200_000)"))
+    shown = terminal.see("✗ step +found")
+    assert 60_000 < shown.count("z") <= 1 << 16, "the last of it"
+    assert "✓ networks" in shown and "✓ losses" in shown
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -318,7 +347,11 @@ def alone(tmp_path, monkeypatch):
 
 
 class FakeCheck:
-    output, code, stopped = "01 ae in Keras: x\n  ✗ step  wrong", 1, False
+    question, part = report.Asked(1, "ae"), parts.Part("step", "failed", "wrong")
+    report = report.CheckedFile(
+        question, "keras", "x", "", "learner", 0, False, [part], None, "", "step"
+    )
+    output, code, stopped = "", 1, False
 
     def __init__(self, *_):
         pass
@@ -339,7 +372,7 @@ def test_what_an_old_check_found_is_not_shown_for_a_new_file(alone, capsys):
     watched.ended(first)
     assert watched.check is second and watched.report == ""
     watched.ended(second)
-    assert "✗ step  wrong" in watched.report and watched.at == "step"
+    assert "01 ae in Keras: x\n  ✗ step         wrong" in watched.report and watched.at == "step"
     assert capsys.readouterr().out.count("✗ step") == 1
 
 

@@ -37,6 +37,8 @@ class Part:
     name: str
     status: Status
     message: str = ""
+    names: Sequence[str] = ()
+    """The functions and classes that are to be written, as `GAN.train_step`: not only a few."""
 
 
 @dataclass(frozen=True)
@@ -126,12 +128,12 @@ def examine(
     for name, wanted in named.items():
         gone = [one for one in wanted if one not in bound]
         if name in open_places:
-            found.append(Part(name, "to do", _some(open_places[name])))
+            found.append(Part(name, "to do", _some(open_places[name]), open_places[name]))
         elif gone and results is None:
-            found.append(Part(name, "to do", f"{_some(gone)} not in your file"))
+            found.append(Part(name, "to do", f"{_some(gone)} not in your file", gone))
         elif gone:  # what is not there cannot be checked by itself
             message = f"{_some(gone)} not in your file: only the whole file is checked"
-            found.append(Part(name, "unknown", message))
+            found.append(Part(name, "unknown", message, gone))
         else:
             wrong = alone.failure(name)
             found.append(Part(name, "failed" if wrong else "done", wrong))

@@ -1,29 +1,171 @@
-"""The results of a check, as lines for a terminal."""
+"""What a check found, as data, and the two ways to show it: lines for a terminal, and JSON.
 
+Both are made of the same objects. TEACHING.md describes the JSON for its readers; whoever changes
+or removes a key here counts `FORMAT` up.
+"""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from knock import frameworks
+from knock.check import judge, parts
 from knock.check.judge import Result
-from knock.check.parts import MARKS, Report
+from knock.check.parts import MARKS, Part
+from knock.questions import Question
 
-_MARKS = {"passed": "✓", "failed": "✗", "skipped": "–"}
+import msgspec
+
+FORMAT = 1
+
+_STAGE_MARKS: dict[judge.Status, str] = {"passed": "✓", "failed": "✗", "skipped": "–"}
 
 
-def lines(report: Report) -> str:
-    """A learner's parts."""
-    told = []
-    for part in report.parts:
+class Stage(msgspec.Struct, frozen=True):
+    """One of the stages that are measured: how far off the answer is, and how far it may be.
+
+    `value` is None where nothing was measured: the stage was skipped or not reached, or the code
+    raised in it. It is also None where the difference is infinite, because JSON knows no such
+    number.
+    """
+
+    name: str
+    status: judge.Status
+    value: float | None
+    infinite: bool
+    tolerance: float
+    message: str
+
+    @classmethod
+    def of(cls, result: Result) -> "Stage":
+        """A result of the judge."""
+        value = None if result.value is None else float(result.value)
+        infinite = value is not None and not math.isfinite(value)
+        return cls(
+            result.name,
+            result.status,
+            None if infinite else value,
+            infinite,
+            result.tolerance,
+            _text(result.message),
+        )
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The question that a file answers."""
+
+    number: int
+    name: str
+
+
+class CheckedFile(msgspec.Struct, frozen=True):
+    """One file that was checked, and what was found.
+
+    `sha256` is its digest when the check began. `parts` is empty for an answer of ours, and
+    `stages` None while something in the file is to do. `rest` says what is wrong outside of the
+    parts, `at` names the part to go on with; both are empty where there is nothing to say.
+    """
+
+    question: Asked
+    framework: str
+    file: str
+    sha256: str
+    whose: Literal["learner", "ours"]
+    seed: int
+    passed: bool
+    parts: list[Part]
+    stages: list[Stage] | None
+    rest: str
+    at: str
+
+
+class Document(msgspec.Struct, frozen=True):
+    """What `knock check --json` writes: a report for each file, and what went wrong, if it did."""
+
+    format: int = FORMAT
+    reports: list[CheckedFile] = []
+    error: str = ""
+
+
+def of_learner(
+    question: Question, framework: str, file: Path, digest: str, seed: int, found: parts.Report
+) -> CheckedFile:
+    """The report on a learner's file."""
+    return CheckedFile(
+        Asked(question.number, question.name),
+        framework,
+        str(file),
+        digest,
+        "learner",
+        seed,
+        found.passed,
+        [Part(one.name, one.status, _text(one.message), one.names) for one in found.parts],
+        None if found.results is None else [Stage.of(one) for one in found.results],
+        _text(found.rest),
+        found.at[0],
+    )
+
+
+def of_ours(
+    question: Question,
+    framework: str,
+    file: Path,
+    digest: str,
+    seed: int,
+    results: Iterable[Result],
+) -> CheckedFile:
+    """The report on an answer of ours, which is checked as a whole."""
+    stages = [Stage.of(one) for one in results]
+    passed = all(stage.status != "failed" for stage in stages)
+    asked = Asked(question.number, question.name)
+    return CheckedFile(
+        asked, framework, str(file), digest, "ours", seed, passed, [], stages, "", ""
+    )
+
+
+def to_json(document: Document) -> bytes:
+    """One line of UTF-8 with a line's end."""
+    return msgspec.json.encode(document) + b"\n"
+
+
+def from_json(data: bytes) -> Document | None:
+    """What `to_json` wrote; None where that is something else, or not all of it."""
+    try:
+        return msgspec.json.decode(data, type=Document)
+    except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
+        return None
+
+
+def lines(checked: CheckedFile) -> str:
+    """The same for a terminal: a line that says what was checked, the parts, the stages."""
+    question = f"{checked.question.number:02d} {checked.question.name}"
+    title = f"{question} in {frameworks.find(checked.framework).title}"
+    shown = Path(checked.file).name if checked.whose == "ours" else checked.file
+    told = [f"{title}: {shown}"]
+    for part in checked.parts:
         to_do = "to do: " if part.status == "to do" else ""
-        line = f"  {MARKS[part.status]} {part.name:<12} {to_do}{part.message}"
-        told.append(line.rstrip())
-    return "\n".join([*told, *([f"  ✗ {'the rest':<12} {report.rest}"] if report.rest else [])])
+        told.append(f"  {MARKS[part.status]} {part.name:<12} {to_do}{part.message}".rstrip())
+    if checked.rest:
+        told.append(f"  ✗ {'the rest':<12} {checked.rest}")
+    if checked.stages is not None:
+        told += [""] if checked.parts else []
+        told += _table(checked.stages)
+    return "\n".join(told)
 
 
-def table(results: list[Result]) -> str:
-    """The results of the whole."""
-    found = []
-    for r in results:
-        value = "" if r.value is None else f"{r.value:.1e}"
-        allowed = f"≤ {r.tolerance:.0e}" if r.tolerance else "exact"
-        line = f"  {_MARKS[r.status]} {r.name:<12} {value:>8}  {allowed:<7}  {r.message}"
-        found.append(line.rstrip())
-    failed = sum(r.status == "failed" for r in results)
-    passed = sum(r.status == "passed" for r in results)
-    return "\n".join([*found, f"  {passed} passed, {failed} failed"])
+def _table(stages: list[Stage]) -> list[str]:
+    """A line for each stage, and how many have passed."""
+    told = []
+    for one in stages:
+        value = "inf" if one.infinite else "" if one.value is None else f"{one.value:.1e}"
+        allowed = f"≤ {one.tolerance:.0e}" if one.tolerance else "exact"
+        mark = _STAGE_MARKS[one.status]
+        told.append(f"  {mark} {one.name:<12} {value:>8}  {allowed:<7}  {one.message}".rstrip())
+    passed, failed = (sum(s.status == wanted for s in stages) for wanted in ("passed", "failed"))
+    return [*told, f"  {passed} passed, {failed} failed"]
+
+
+def _text(text: str) -> str:
+    """A text without what cannot be written in UTF-8, which an error of a learner's may hold."""
+    return text.encode(errors="backslashreplace").decode()

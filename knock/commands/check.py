@@ -4,25 +4,42 @@ import os
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from knock import paths
 from knock.arguments import file
-from knock.errors import UserError
+from knock.errors import UserError, in_words
 
 if TYPE_CHECKING:
+    from knock.check.report import CheckedFile, Document
     from knock.questions import Question
 
 HELP = "check an answer part by part, on small sizes"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Which answer, whose, with which numbers."""
+    """Which answer, whose, with which numbers, and how it is reported."""
     parser.add_argument("question", help="number or name")
     parser.add_argument("file", nargs="?", type=file, help="else what you began or checked last")
     parser.add_argument("--framework", "-f", help="in this one; else read off the file's name")
     parser.add_argument("--ours", action="store_true", help="our answer, in one framework or all")
     parser.add_argument("--seed", type=int, default=0, help="other weights and batches")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the report as JSON, for programs (see TEACHING.md); what your file prints then "
+        "goes to standard error",
+    )
+
+
+def refused(words: Sequence[str], error: UserError) -> None:
+    """With `--json`, say as data too what is wrong with the words of the command line."""
+    if "--json" in words:
+        from knock.check import report
+
+        print(report.to_json(report.Document(error=in_words(error))).decode(), end="")
 
 
 def run(found: Namespace, rest: list[str]) -> int:
@@ -31,37 +48,76 @@ def run(found: Namespace, rest: list[str]) -> int:
     Without a file it is the learner's own, which `knock start` or an earlier check knows; where
     there is none, or with `--ours`, it is ours in every installed framework.
     """
-    from unittest import mock
+    if found.json:
+        return _as_data(found)
+    from knock.check import report
 
-    from knock import check, frameworks
-    from knock.check import parts, report
-    from knock.learner import answers, progress
+    question, framework, path = _meant(found)
+    if framework is None:
+        return _all(question, found.seed)
+    seen = _check(question, framework, path, found.seed)
+    print(report.lines(seen))
+    return 0 if seen.passed else 1
+
+
+def _as_data(found: Namespace) -> int:
+    """The same, as one document of JSON, which also says why nothing could be checked."""
+    from knock.check import output
+    from knock.check.report import Document, to_json
+
+    with output.kept_for_data() as write:
+        try:
+            question, framework, path = _meant(found)
+            if framework is None:
+                document, code = _all_as_data(question, found.seed)
+            else:
+                seen = _check(question, framework, path, found.seed)
+                document, code = Document(reports=[seen]), 0 if seen.passed else 1
+        except Exception as error:
+            write(to_json(Document(error=in_words(error))))
+            raise
+        except SystemExit as left:  # of an adapter that cannot be used here
+            write(to_json(Document(error=str(left.__cause__ or left))))
+            raise
+        write(to_json(document))
+    return code
+
+
+def _meant(found: Namespace) -> tuple["Question", str | None, Path | None]:
+    """The question, the framework and the file: None for every framework, and for our file."""
+    from knock import frameworks
+    from knock.learner import answers
     from knock.questions import find
 
-    question, framework, file, seed = find(found.question), found.framework, found.file, found.seed
-    if found.ours and file is not None:
-        raise UserError(f"either --ours or {file}, not both")
-    if not found.ours and file is None:
-        framework, file = answers.known(question, framework) or (framework, None)
-    if framework is None and file is not None:
-        framework = frameworks.of_file(file)
-    if framework is None:
-        return _all(question, seed)
-    title = f"{question.label} in {frameworks.find(framework).title}: "
-    if file is None or file.resolve().parent == paths.ANSWERS:
-        results = check.check(question, framework, file, seed)
-        shown = file or question.answer(framework).name
-        print(f"{title}{shown}", report.table(results), sep="\n")
-        return 0 if all(one.status != "failed" for one in results) else 1
-    before = progress.digest(file)  # it may be saved again while it is being checked
+    question, framework, path = find(found.question), found.framework, found.file
+    if found.ours and path is not None:
+        raise UserError(f"either --ours or {path}, not both")
+    if not found.ours and path is None:
+        framework, path = answers.known(question, framework) or (framework, None)
+    if framework is None and path is not None:
+        framework = frameworks.of_file(path)
+    return question, framework, path
+
+
+def _check(question: "Question", framework: str, path: Path | None, seed: int) -> "CheckedFile":
+    """Check one file in this process, and remember what was found if it is a learner's."""
+    from unittest import mock
+
+    from knock import check
+    from knock.check import parts, report
+    from knock.learner import progress
+
+    ours = path is None or path.resolve().parent == paths.ANSWERS
+    path = path or question.answer(framework)
+    before = progress.digest(path)  # it may be saved again while it is being checked
+    if ours:
+        results = check.check(question, framework, path, seed)
+        return report.of_ours(question, framework, path, before, seed, results)
     with mock.patch.object(os, "_exit", _leave):
-        seen = parts.look(question, framework, file, seed)
-    print(f"{title}{file}", report.lines(seen), sep="\n")
-    if seen.results is not None:
-        print("", report.table(seen.results), sep="\n")
+        seen = parts.look(question, framework, path, seed)
     passed = before if seen.passed else ""
-    progress.checked(question, framework, file, seen.done, passed, *seen.at)
-    return 0 if seen.passed else 1
+    progress.checked(question, framework, path, seen.done, passed, *seen.at)
+    return report.of_learner(question, framework, path, before, seed, seen)
 
 
 def _leave(code: int) -> NoReturn:
@@ -70,14 +126,40 @@ def _leave(code: int) -> NoReturn:
 
 
 def _all(question: "Question", seed: int) -> int:
-    """Every installed framework, each in a process of its own, as a user would run it."""
+    """Check ours in every installed framework, one after the other, and print what was found."""
+    return max(_code(subprocess.run(words)) for words in _each(question, seed).values())
+
+
+def _all_as_data(question: "Question", seed: int) -> tuple["Document", int]:
+    """The same, with all reports in one document."""
+    from knock.check.report import Document, from_json
+
+    codes, reports, errors = [], [], []
+    for name, words in _each(question, seed).items():
+        done = subprocess.run([*words, "--json"], stdout=subprocess.PIPE)
+        codes.append(_code(done))
+        said = from_json(done.stdout)
+        if said is None:
+            said = Document(error=f"its check ended without a report (exit code {codes[-1]})")
+        reports += said.reports
+        errors += [f"{name}: {said.error}"] if said.error else []
+    return Document(reports=reports, error="; ".join(errors)), max(codes)
+
+
+def _each(question: "Question", seed: int) -> dict[str, list[str]]:
+    """For each installed framework, how our answer is checked in a process of its own.
+
+    Raises UserError where none is installed.
+    """
     from knock import frameworks
 
     names = [name for name in frameworks.installed() if name in question.answered_in]
     if not names:
         raise UserError("no framework is installed; knock doctor says how to get one")
-    codes = []
-    for name in names:
-        words = ["check", question.name, "--ours", "--framework", name, "--seed", str(seed)]
-        codes.append(subprocess.run([sys.executable, "-P", "-m", "knock", *words]).returncode)
-    return max(codes)
+    knock = [sys.executable, "-P", "-m", "knock", "check", question.name, "--ours"]
+    return {name: [*knock, "--framework", name, "--seed", str(seed)] for name in names}
+
+
+def _code(done: "subprocess.CompletedProcess[bytes]") -> int:
+    """A process' exit code; for one that a signal ended, what a shell says."""
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode

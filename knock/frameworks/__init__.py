@@ -111,4 +111,4 @@ def missing_line(framework: Framework) -> str:
 def leave(message: str) -> NoReturn:
     """End the program with one line and exit code 2, from where no caller could catch an error."""
     tell(message)
-    raise SystemExit(2)
+    raise SystemExit(2) from UserError(message)

@@ -1,6 +1,5 @@
 """Who has handed in what: a folder with a subfolder or a file for each student."""
 
-import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,10 +133,7 @@ def _read(path: Path, folder: Path) -> tuple[str, str]:
             return "", "it is no file"
         if path.stat().st_size > _LARGEST[path.suffix.lower()]:
             return "", _TOO_LARGE
-        if notebook.is_notebook(path):
-            text = notebook.source(path)
-        else:
-            text = importlib.util.decode_source(path.read_bytes())
+        text = notebook.text(path)
         return (text, "") if len(text) <= _LARGEST[".py"] else ("", _TOO_LARGE)
     except UserError as error:
         return "", str(error).replace(f"{path}", path.name)

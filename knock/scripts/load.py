@@ -36,23 +36,34 @@ def load(path: Path, code: CodeType | None = None) -> ModuleType:
     # A new name each time: two versions of one file may be looked at in one process.
     name = f"knock_answer_{next(_numbers)}"
     if notebook.is_notebook(path):
-        code = code or compile(notebook.source(path), str(path), "exec", dont_inherit=True)
         # Of no file: TensorFlow would take what is in that for the source of a function.
-        module, loader = ModuleType(name), None
+        module = ModuleType(name)
     else:
         spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
+        if spec is None:
             raise UserError(f"{path} is no Python file")
-        module, loader = importlib.util.module_from_spec(spec), spec.loader
+        module = importlib.util.module_from_spec(spec)
+    code = code or _compiled(path)
     sys.modules[name] = module  # Keras and others look up the module that a class is in
     try:
-        if code is not None:
-            exec(code, vars(module))
-        elif loader is not None:
-            loader.exec_module(module)
+        exec(code, vars(module))
     except (Exception, SystemExit) as error:  # a file that exits has not passed
         raise UserError(f"{path} does not run: {describe(error, path)}") from None
     return module
+
+
+def _compiled(path: Path) -> CodeType:
+    """The code of a file as it is now. Raises UserError where it cannot be read, or is no Python.
+
+    A module's own loader would run bytecode that it has kept, even an older text's if that was as
+    long and was saved within the same second.
+    """
+    try:
+        return compile(notebook.text(path), str(path), "exec", dont_inherit=True)
+    except UserError:  # a notebook's, which says what is wrong with it
+        raise
+    except Exception as error:
+        raise UserError(f"{path} does not run: {describe(error, path)}") from None
 
 
 def model_class(module: ModuleType, name: str, path: Path) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""What a notebook says of an answer, as the text of a script.
+"""The text of an answer: a script's own, or the script that a notebook amounts to.
 
 In a notebook people try things out between what they write, and write some of it more than once. So
 of its cells only that counts which defines something: imports, the last function or class of each
@@ -51,6 +51,15 @@ def require(package: str) -> None:
         raise UserError(
             f'notebooks need {package}, not installed here: pip install -e ".[notebook]"'
         )
+
+
+def text(path: Path) -> str:
+    """The text of a script, or of a notebook as one.
+
+    Raises OSError, SyntaxError or UnicodeDecodeError for a script that cannot be read, is in an
+    unknown encoding, or does not keep to its own; UserError as `source` does for a notebook.
+    """
+    return source(path) if is_notebook(path) else importlib.util.decode_source(path.read_bytes())
 
 
 def source(path: Path) -> str:

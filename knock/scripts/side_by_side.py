@@ -72,13 +72,10 @@ def _path(question: Question, word: str) -> Path:
 
 def _side(question: Question, path: Path) -> Side:
     try:
-        if notebook.is_notebook(path):
-            source = notebook.source(path)
-        else:
-            source = path.read_text(encoding="utf-8")
+        source = notebook.text(path)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, SyntaxError):  # a SyntaxError for an unknown encoding
         raise UserError(f"{path} is no text") from None
     for name, framework in frameworks.FRAMEWORKS.items():
         if path == question.answer(name):

@@ -1,7 +1,6 @@
 """The text of a script, or of a notebook as one, and its syntax tree."""
 
 import ast
-import importlib.util
 import symtable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +24,7 @@ class Source:
     def read(cls, path: Path) -> "Source":
         """A script, or a notebook as one. Raises UserError where it is missing, or no Python."""
         try:
-            if notebook.is_notebook(path):
-                text = notebook.source(path)
-            else:
-                text = importlib.util.decode_source(path.read_bytes())
+            text = notebook.text(path)
         except FileNotFoundError:
             raise UserError(f"no file {path}") from None
         except OSError as error:

@@ -2,13 +2,12 @@
 
 import os
 import queue
-import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
+from knock.check import report
 from knock.learner import hints, overview, progress
 from knock.learner.watch.child import Check
 from knock.learner.watch.saves import SECOND, looks
@@ -19,9 +18,6 @@ _CLEAR = "\x1b[H\x1b[2J"
 _SLOW = "That takes long: does it end? A save begins a new check."
 _LONG = 60
 """Seconds after which that is said: a check takes less than 20."""
-
-_MARKS = "✗·–"
-"""Those of the parts that are not done, in `knock check`'s lines: the first to go on with first."""
 
 Event = Check | str | None
 """A check that has ended, a key that was pressed, or None when it is time to look at the file."""
@@ -41,7 +37,6 @@ class Session:
     ) -> None:
         self.events, self.poll, self.pressed = events, poll, pressed
         self.question, self.framework, self.file = question, framework, file
-        self.parts = list(question.parts)
         known = progress.of(question, framework)
         mine = known is not None and known.path.resolve() == file.resolve()
         self.at = hints.at(question, known if mine else None)
@@ -111,11 +106,11 @@ class Session:
         if check is not self.check:
             return
         self.check, self.status, self.coming = None, "", ""
-        output = check.output.strip()
-        reported = re.search(rf"^{self.question.label} in ", output, re.MULTILINE)
-        self.passes = bool(reported) and check.code == 0
-        if reported:
-            at = next(_open(output, self.parts), None)
+        output, found = check.output.strip(), check.report
+        self.passes = found is not None and found.passed
+        if found is not None:
+            output = f"{output}\n{report.lines(found)}".strip()
+            at = found.at or None
             if at != self.at:
                 self.at, self.level, self.help = at, 0, ""
         elif check.code != 2:  # what is wrong with the file is told in a line
@@ -173,13 +168,6 @@ def _state(file: Path) -> tuple[int, str] | None:
         return file.stat().st_mtime_ns, progress.digest(file)
     except OSError:
         return None
-
-
-def _open(output: str, parts: list[str]) -> Iterator[str]:
-    """The parts that are not done by the lines of a report, the one to go on with first."""
-    told = re.findall(rf"^  ([{_MARKS}]) (\S+)", output, re.MULTILINE)
-    for wanted in _MARKS:
-        yield from (part for mark, part in told if mark == wanted and part in parts)
 
 
 def _how(code: int | None) -> str:
