@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from knock.errors import UserError, tell
+from knock.errors import UserError, print_error
 
 if TYPE_CHECKING:  # it needs NumPy, which takes longer to import than `knock list` takes in all
     from knock.frameworks.adapter import Adapter
@@ -110,5 +110,5 @@ def missing_line(framework: Framework) -> str:
 
 def leave(message: str) -> NoReturn:
     """End the program with one line and exit code 2, from where no caller could catch an error."""
-    tell(message)
+    print_error(message)
     raise SystemExit(2)
