@@ -26,7 +26,7 @@ def run(found: Namespace, rest: list[str]) -> int:
 
     A file that is as it was when it passed is not checked again. Without `--framework` it is the
     one in the file's name; without a file, it is the learner's last. Returns 1 where something has
-    not passed. Raises UserError where there is nothing to check.
+    not passed. Raises UserError if there is nothing to check.
     """
     from knock import frameworks
     from knock.learner import answers

@@ -192,7 +192,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 def install() -> None:
     """Have the cures applied when Chainer is imported; calling it again changes nothing.
 
-    Raises ImportError where Chainer is there already, without them: that cannot be made good.
+    Raises ImportError if Chainer is there already, without them: that cannot be made good.
     """
     if any(isinstance(finder, _Finder) for finder in sys.meta_path):
         return
