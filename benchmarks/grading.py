@@ -1,11 +1,11 @@
-"""Submissions a minute, and the memory, of a whole grading.
+"""How many submissions per minute a whole grading does, and how much memory it uses.
 
     python benchmarks/grading.py [--students N] [--jobs N] [--questions NAME,NAME]
 
-A class is made up: of ten, six are right, two have made one of the known mistakes, one has written
-the first part only, and one's step ends the process. Questions and frameworks take turns. Memory is
-that of all processes together, each shared page counted once, at the highest of five looks a
-second.
+The class is made up: of ten submissions, six are right, two contain one of the known mistakes, one
+has only the first part, and one ends the process in its step. Questions and frameworks alternate.
+Memory is measured over all processes together five times per second, each shared page counted
+once; the highest value is printed.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import time
 
 from knock import frameworks
 from knock.grade import grading, points, report, schedule
-from knock.grade.conditions import Variant
+from knock.grade.conditions import Condition
 from knock.grade.submissions import Submission
 from knock.questions import Question, find, mistakes
 from knock.scripts import starter
@@ -27,7 +27,7 @@ KINDS = ["right"] * 6 + ["mistaken"] * 2 + ["begun", "ending"]
 
 
 def text(question: Question, framework: str, kind: str, number: int) -> str:
-    """What a student of a kind hands in."""
+    """The file that a student of this kind hands in."""
     ours = question.answer(framework).read_text(encoding="utf-8")
     if kind == "mistaken":
         known = [one.change_in(framework) for one in mistakes.of(question)]
@@ -43,7 +43,7 @@ def text(question: Question, framework: str, kind: str, number: int) -> str:
 
 
 def watch(most: list[int], done: threading.Event) -> None:
-    """Keep the most memory that this process and all that it started have held."""
+    """Record the most memory that this process and its children have held."""
     me = psutil.Process()
     while not done.wait(0.2):
         held = 0
@@ -56,7 +56,7 @@ def watch(most: list[int], done: threading.Event) -> None:
 
 
 def main() -> None:
-    """Make up a class, grade it, and print what it took."""
+    """Make up a class, grade it, and print time and memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--students", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
@@ -77,7 +77,7 @@ def main() -> None:
     began, worth = time.monotonic(), points.load()
     shares: dict[str, list[float]] = collections.defaultdict(list)
     computed: dict[str, list[float]] = collections.defaultdict(list)
-    settings = grading.Settings(60, 4 << 30, [Variant()])
+    settings = grading.Settings(60, 4 << 30, [Condition()])
     for submission, grade in schedule.here(list(made), settings, found.jobs):
         reached, of = report.points(grade, worth)
         shares[made[submission]].append(reached / of)
@@ -86,7 +86,7 @@ def main() -> None:
     seconds = time.monotonic() - began
     print(
         f"{len(made)} submissions, {found.jobs} at once: {seconds:.0f} s, "
-        f"{60 * len(made) / seconds:.1f} a minute, {most[0] >> 20} MiB at most"
+        f"{60 * len(made) / seconds:.1f} per minute, {most[0] >> 20} MiB at most"
     )
     for kind in dict.fromkeys(KINDS):
         if computed[kind]:

@@ -1,4 +1,4 @@
-"""Errors that are meant for the person at the keyboard, and how every command ends."""
+"""Errors that are meant for the user, and how every command ends."""
 
 import sys
 from collections.abc import Callable
@@ -6,19 +6,19 @@ from typing import NoReturn
 
 
 class UserError(Exception):
-    """Something the user can mend: one line that says what was wrong, where, and what to do.
+    """Something the user can fix: one line that says what was wrong, where, and what to do.
 
-    Whoever runs a command prints the message to standard error and exits with code 2; anything
-    else that is raised is a fault of ours and keeps its traceback.
+    Every command prints the message to standard error and exits with code 2. Any other exception is
+    a bug of ours and keeps its traceback.
     """
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows of it, in the place of a traceback."""
+        """What a notebook shows of it, instead of a traceback."""
         return [f"knock: {in_words(self)}"]
 
 
-def tell(error: Exception | str) -> None:
-    """Print an error in one line on standard error, whatever its text holds."""
+def print_error(error: Exception | str) -> None:
+    """Print an error or a warning on standard error, always in one line."""
     print(f"knock: {in_words(error)}", file=sys.stderr)
 
 
@@ -37,19 +37,19 @@ def in_words(error: Exception | str) -> str:
 
 
 STOPPED = 130
-"""What a shell reports of a program that Ctrl-C ended."""
+"""The exit code of a program that was stopped with Ctrl-C."""
 
 
 def exit_with(do: Callable[[], int], stopped: str = "stopped") -> NoReturn:
-    """Exit with what `do` returns; with 2 for what the user can mend, 130 for a Ctrl-C."""
+    """Exit with the code that `do` returns; 2 after an error the user can fix, 130 after Ctrl-C."""
     try:
         code = do()
     except BrokenPipeError:
-        raise  # an OSError too, but the command line knows what it means
+        raise  # this is an OSError too, but `knock.cli` handles it
     except (UserError, OSError, MemoryError) as error:
-        tell(error)
+        print_error(error)
         code = 2
     except KeyboardInterrupt:
-        tell(stopped)
+        print_error(stopped)
         code = STOPPED
     raise SystemExit(code)

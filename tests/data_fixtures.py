@@ -1,4 +1,4 @@
-"""Small data sets and pictures that the tests of `knock.data` write for themselves."""
+"""Small data sets and pictures that the tests of `knock.data` write."""
 
 import gzip
 import io
@@ -16,14 +16,14 @@ RNG = np.random.default_rng(20260101)
 
 
 def write_picture(path: Path, height: int = 20, width: int = 30, colour=(200, 30, 60)) -> Path:
-    """A picture of one colour, in the form that the name asks for."""
+    """A picture of one colour, in the format of the name's ending."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (width, height), colour).save(path)
     return path
 
 
 def noisy_picture(height: int = 60, width: int = 40) -> Image.Image:
-    """A picture that does not compress to nothing, so that it can be cut in many places."""
+    """A picture that compresses badly, so that its file is long enough to cut in many places."""
     return Image.fromarray(RNG.integers(0, 256, (height, width, 3)).astype(np.uint8))
 
 
@@ -35,7 +35,7 @@ def encoded(image: Image.Image, form: str, **options) -> bytes:
 
 
 def write_newts(root: Path, splits=("train", "test"), each: int = 2, suffix: str = ".jpg") -> Path:
-    """The newts' layout; a mask has the left half background, the right half its species."""
+    """The newts' layout; each mask is background on the left half, its species on the right."""
     colours = {"akahara": (128, 0, 0), "madara": (0, 128, 0)}
     for split in splits:
         for name, colour in colours.items():
@@ -56,7 +56,7 @@ def idx_bytes(values: np.ndarray) -> bytes:
 
 
 def write_idx(folder: Path, count: int = 12, packed: bool = True, splits=("train", "t10k")) -> None:
-    """The IDX files of a small set: picture i is filled with i, its label is i mod 10."""
+    """The IDX files of a small set: all pixels of picture i are i, its label is i mod 10."""
     folder.mkdir(parents=True, exist_ok=True)
     pictures = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None], (count, 28, 28))
     for split in splits:
@@ -89,7 +89,7 @@ def write_cifar(folder: Path, each: int = 4) -> Path:
 
 
 def write_cifar_archive(path: Path, folder: Path) -> Path:
-    """The files of `folder` in an archive of the published form."""
+    """The files of `folder` in an archive like the published one."""
     with tarfile.open(path, "w:gz") as tar:
         tar.add(folder, arcname="cifar-10-batches-bin")
     return path
@@ -115,7 +115,7 @@ def recipe(
     dtype: str = "float32",
     pairs: str | None = None,
 ) -> Recipe:
-    """A recipe of which only what the data read is filled in."""
+    """A recipe with only those fields filled that the data use."""
     return Recipe(
         question="test",
         title="test",

@@ -1,7 +1,7 @@
-"""Chainer beside NumPy 2: every cure is still needed, and cures; every speed-up changes nothing.
+"""Chainer with NumPy 2: every patch is still needed and works; every speed-up changes nothing.
 
-The faults are looked for in a process of their own, in which this file runs as a script with the
-cures taken out; the same questions are then asked with the cures in.
+Each question below shows one fault. This file also runs as a script: once without the patches, to
+see that the faults are there, and once with them, to see that they are gone.
 """
 
 import json
@@ -22,7 +22,7 @@ if __name__ != "__main__":
     from knock.frameworks.chainer import optimizers, speed
 
 
-# ---- What is asked of Chainer, with and without the cures ----------------------------------------
+# ---- The questions to Chainer, with and without the patches -------------------------------------
 
 
 def as_strided():
@@ -86,7 +86,7 @@ def plain_hyperparameters():
 def plain_clip_bounds():
     from chainer.functions.math import clip
 
-    cuda, clip.cuda = clip.cuda, types.SimpleNamespace(cupy=np)  # its rules for dtypes are NumPy's
+    cuda, clip.cuda = clip.cuda, types.SimpleNamespace(cupy=np)  # with NumPy's rules for dtypes
     try:
         (y,) = clip.Clip(np.float64(-1), np.float64(1)).forward_gpu((np.zeros(1, "f"),))
         return str(y.dtype)
@@ -107,7 +107,7 @@ PROBES = (
 
 
 def ask(question):
-    """What it answers, or the exception, in words."""
+    """The answer, or the exception in words."""
     try:
         return question()
     except Exception as error:
@@ -115,7 +115,7 @@ def ask(question):
 
 
 def import_fresh(name="chainer"):
-    """Import it as in a new process. What it says of itself, or nothing."""
+    """Import it as in a new process. Returns its warnings."""
     for known in list(sys.modules):
         if known.split(".")[0] in ("chainer", "chainerx"):
             del sys.modules[known]
@@ -127,7 +127,7 @@ def import_fresh(name="chainer"):
 
 
 def with_cupy(has_device):
-    """(chainer.cuda.available, what it warns of) where CuPy 14 is installed."""
+    """(chainer.cuda.available, the warnings) if CuPy 14 is installed."""
     import unittest.mock
 
     cupy = unittest.mock.MagicMock(__version__="14.2.0", ndarray=type("ndarray", (), {}))
@@ -159,21 +159,21 @@ def with_cupy(has_device):
 
 
 def as_installed_today():
-    """Without what old setuptools and NumPy brought."""
+    """Hide what old versions of setuptools and NumPy had."""
     sys.modules["pkg_resources"] = sys.modules["numpy.distutils"] = None
 
 
-def answers_without_cures():
+def answers_without_patches():
     as_installed_today()
-    cures = dict(compat.CURES)
-    keep = compat.CURES
+    patches = dict(compat.PATCHES)
+    keep = compat.PATCHES
     keep.clear()
     answers = {"import": ask(import_fresh)}
-    # As little as lets Chainer be imported: the half of a cure that its first line needs.
+    # Just enough to import Chainer: the half of a patch that the import needs.
     half = ("np.sctypes['int']", "(np.int8, np.int16, np.int32, np.int64)")
-    keep["as_strided"] = (cures["as_strided"][0], lambda source: source.replace(*half))
+    keep["as_strided"] = (patches["as_strided"][0], lambda source: source.replace(*half))
     answers["environment_check"] = ask(import_fresh)
-    keep["environment_check"] = cures["environment_check"]
+    keep["environment_check"] = patches["environment_check"]
     import_fresh()
     answers |= {probe.__name__: ask(probe) for probe in PROBES}
     answers["testing_helper"] = ask(lambda: import_fresh("chainer.gradient_check"))
@@ -182,7 +182,7 @@ def answers_without_cures():
     return answers
 
 
-def answers_with_cures():
+def answers_with_patches():
     as_installed_today()
     answers = {"import": ask(import_fresh), "environment_check": None}
     answers |= {probe.__name__: ask(probe) for probe in PROBES}
@@ -194,12 +194,12 @@ def answers_with_cures():
 
 
 if __name__ == "__main__":
-    wanted = {"without": answers_without_cures, "with": answers_with_cures}[sys.argv[1]]
+    wanted = {"without": answers_without_patches, "with": answers_with_patches}[sys.argv[1]]
     print("\n" + json.dumps(wanted()))
     sys.exit()
 
 
-# ---- Its answers ---------------------------------------------------------------------------------
+# ---- The answers ---------------------------------------------------------------------------------
 
 
 def run_as_script(which):
@@ -216,71 +216,71 @@ def without():
 
 
 @pytest.fixture(scope="module")
-def cured():
+def patched():
     return run_as_script("with")
 
 
-def test_every_cure_is_asked_about(without, cured):
-    assert set(compat.CURES) <= set(without)
-    assert set(compat.CURES) <= set(cured)
+def test_every_patch_has_a_question(without, patched):
+    assert set(compat.PATCHES) <= set(without)
+    assert set(compat.PATCHES) <= set(patched)
 
 
-def test_import_needs_the_cures_and_then_is_silent(without, cured):
+def test_import_needs_the_patches_and_is_silent_with_them(without, patched):
     assert "sctypes" in without["import"]
     assert "No module named" in without["environment_check"]
-    assert cured["import"] == []
-    assert cured["numpy"] == []  # nothing was put into NumPy's namespace
+    assert patched["import"] == []
+    assert patched["numpy"] == []  # nothing was put into NumPy's namespace
 
 
-def test_gradient_check_can_be_imported(without, cured):
+def test_gradient_check_can_be_imported(without, patched):
     assert "pkg_resources" in without["testing_helper"]
-    assert cured["testing_helper"] == []
+    assert patched["testing_helper"] == []
 
 
-def test_as_strided_has_a_gradient(without, cured):
+def test_as_strided_has_a_gradient(without, patched):
     assert "sctypes" in without["as_strided"]
-    assert cured["as_strided"] == [1, 2, 1, 0, 0, 0]
+    assert patched["as_strided"] == [1, 2, 1, 0, 0, 0]
 
 
-def test_resize_images_resizes(without, cured):
+def test_resize_images_resizes(without, patched):
     assert "AttributeError" in without["resize_images"]
-    assert cured["resize_images"] == [[0, 0.5, 1], [1, 1.5, 2], [2, 2.5, 3]]
+    assert patched["resize_images"] == [[0, 0.5, 1], [1, 1.5, 2], [2, 2.5, 3]]
 
 
-def test_categorical_has_a_log_probability(without, cured):
+def test_categorical_has_a_log_probability(without, patched):
     assert "TypeError" in without["categorical"]
-    np.testing.assert_allclose(cured["categorical"], [0.75, 0.5], rtol=1e-6)
+    np.testing.assert_allclose(patched["categorical"], [0.75, 0.5], rtol=1e-6)
 
 
-def test_transposed_convolution_of_raw_noise_has_a_weight_gradient(without, cured):
+def test_transposed_convolution_of_raw_noise_has_a_weight_gradient(without, patched):
     assert "Error" in without["deconvolution_2d"]
-    assert cured["deconvolution_2d"] == [[0, 3], [6, 9]]
+    assert patched["deconvolution_2d"] == [[0, 3], [6, 9]]
 
 
-def test_gradient_of_softplus_keeps_its_precision(without, cured):
+def test_gradient_of_softplus_keeps_its_precision(without, patched):
     assert without["softplus_gradient"][0] == 0
-    np.testing.assert_allclose(cured["softplus_gradient"], [np.exp(-20), 0.5, 1], rtol=1e-6)
+    np.testing.assert_allclose(patched["softplus_gradient"], [np.exp(-20), 0.5, 1], rtol=1e-6)
 
 
-def test_summary_adds_up_in_float64(without, cured):
+def test_summary_adds_up_in_float64(without, patched):
     assert not np.isclose(without["summary_in_float64"], 0.003, rtol=0.1)
-    np.testing.assert_allclose(cured["summary_in_float64"], 0.003, rtol=1e-2)
+    np.testing.assert_allclose(patched["summary_in_float64"], 0.003, rtol=1e-2)
 
 
 @pytest.mark.parametrize("name", ["plain_hyperparameters", "plain_clip_bounds"])
-def test_a_numpy_scalar_does_not_decide_the_dtype(without, cured, name):
+def test_a_numpy_scalar_does_not_decide_the_dtype(without, patched, name):
     assert without[name] == "float64"
-    assert cured[name] == "float32"
+    assert patched[name] == "float32"
 
 
-def test_cupy_without_a_device_is_not_available(without, cured):
+def test_cupy_without_a_device_is_not_available(without, patched):
     assert without["cuda_needs_a_device"][0] is True
-    assert cured["cuda_needs_a_device"] == [False, []]
+    assert patched["cuda_needs_a_device"] == [False, []]
 
 
-def test_cupy_without_cudnn_is_no_reason_to_warn(without, cured):
+def test_cupy_without_cudnn_gives_no_warning(without, patched):
     assert "cuDNN is not enabled" in without["no_cudnn"][1][0]
-    assert cured["no_cudnn"] == [True, []]
+    assert patched["no_cudnn"] == [True, []]
 
 
 def test_installing_twice_changes_nothing():
@@ -296,9 +296,9 @@ def test_chainer_imported_before_is_refused(monkeypatch):
 
 
 def test_another_chainer_is_refused():
-    for name in set(compat.CURES) - {"environment_check", "plain_hyperparameters"}:
+    for name in set(compat.PATCHES) - {"environment_check", "plain_hyperparameters"}:
         with pytest.raises(ImportError, match=r"not Chainer 7\.8\.1"):
-            compat.CURES[name][1]("import numpy\n")
+            compat.PATCHES[name][1]("import numpy\n")
 
 
 # ---- The speed-ups -------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ def test_another_chainer_is_refused():
 
 @pytest.fixture
 def stock(monkeypatch):
-    """A function that puts Chainer's own methods back for the rest of the test."""
+    """A function that restores Chainer's own methods for the rest of the test."""
     own = {
         (speed.Convolution2DFunction, "_forward_cpu_core"): speed._convolution_by_one,
         (speed.Convolution2DGradW, "_forward_cpu_core"): speed._weight_gradient_by_one,
@@ -349,7 +349,7 @@ def arrays(*shapes):
     return [random.normal(size=shape) for shape in shapes]
 
 
-@pytest.mark.parametrize("side", [18, 7])  # many positions, few
+@pytest.mark.parametrize("side", [18, 7])  # many positions, and few
 @pytest.mark.parametrize(("kernel", "options"), [(3, {"pad": 1}), (5, {"stride": 2, "pad": 2})])
 def test_convolution_is_the_same(stock, side, kernel, options):
     import chainer.functions as F
@@ -391,7 +391,7 @@ def test_max_pooling_gives_a_tie_to_the_first(stock):
     assert_same_as_stock(lambda x: F.max_pooling_2d(x, (3, 2)), [x], stock)
 
 
-def test_maps_lie_as_they_are_indexed():
+def test_maps_are_contiguous():
     import chainer.functions as F
 
     x, W, V = (a.astype("f") for a in arrays((2, 3, 16, 16), (4, 3, 3, 3), (4, 3, 2, 2)))

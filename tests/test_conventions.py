@@ -1,7 +1,7 @@
-"""Every layer, update and loss means the same in each framework: PARITY's table, row by row.
+"""Every layer, update and loss has the same meaning in each framework.
 
-Float64, against PyTorch or against plain NumPy. Where a framework's stock version means something
-else, a test says so: when it fails, our own version is no longer needed.
+All is float64, compared with PyTorch or plain NumPy. If a framework's own version differs, a test
+shows how: when that test fails, our version is no longer needed.
 """
 
 import importlib
@@ -26,7 +26,7 @@ def other(request):
 
 @pytest.fixture
 def draw():
-    """Normal numbers of a shape, the same in every test that asks in the same order."""
+    """Normal numbers of a shape; the same calls give the same numbers in every test."""
     source = np.random.default_rng(7)
     return lambda *shape: source.normal(size=shape)
 
@@ -39,7 +39,7 @@ def _column(name):
 
 
 def same(got, wanted, tolerance=1e-12):
-    """Float64, of one shape, and equal: relative to the largest value."""
+    """Float64, of the same shape, and equal, relative to the largest value."""
     got, wanted = np.asarray(got), np.asarray(wanted)
     assert got.dtype == np.float64
     assert got.shape == wanted.shape
@@ -154,8 +154,8 @@ def test_layer_norm_second_derivative(pytorch, other, draw):
     same(other.layer_norm_second(*arguments), pytorch.layer_norm_second(*arguments), 1e-11)
 
 
-def test_layer_norm_second_derivative_is_right(pytorch, draw):
-    """PyTorch's too: as finite differences of its first one have it."""
+def test_pytorch_s_second_derivative_of_layer_norm_is_right(pytorch, draw):
+    """It agrees with finite differences of the first derivative."""
     x, gamma, beta = draw(1, 2, 1, 2), 1 + draw(2), draw(2)
 
     def norm(x):
@@ -182,7 +182,7 @@ BETAS = [(0.9, 0.999), (0.5, 0.999), (0.0, 0.9)]
 
 
 def _gradients(draw):
-    return 10.0 ** -np.arange(20).reshape(20, 1, 1) * draw(20, 3, 2)  # down to ε's size and below
+    return 10.0 ** -np.arange(20).reshape(20, 1, 1) * draw(20, 3, 2)  # from 10 down to below ε
 
 
 @pytest.mark.parametrize("betas", BETAS)
@@ -220,7 +220,7 @@ def test_sgd(pytorch, other, draw, momentum):
 
 
 class TestStockKeras:
-    """What Keras' own layers and optimisers do instead."""
+    """How Keras' own layers and optimisers differ."""
 
     @pytest.fixture
     def keras(self):
@@ -310,7 +310,7 @@ def test_tensorflow_moments_stop_a_gradient(pytorch, draw):
 
 @pytest.mark.parametrize("name", ["tensorflow", "keras"])
 def test_leaky_relu_in_float32(name, draw):
-    """A faster operation is taken there."""
+    """In float32 a faster operation is used."""
     x = draw(50).astype(np.float32)
     got = _column(name).leaky_relu(x, 0.2)
     assert got.dtype == np.float32

@@ -1,4 +1,4 @@
-"""Augmentation: pictures and masks move as one, nothing is invented, everything is repeatable."""
+"""Augmentation: pictures and masks move together, no values appear, everything is repeatable."""
 
 from knock.data import augment
 from knock.recipe import Augment
@@ -18,7 +18,7 @@ def blocks(count: int = 16, side: int = 32) -> np.ndarray:
     return masks
 
 
-def test_nothing_on_gives_the_very_arrays_back():
+def test_without_augmentation_the_same_arrays_come_back():
     masks = blocks()
     images = masks[..., None]
     new_images, new_masks, new_targets = augment.apply(
@@ -43,11 +43,11 @@ def test_masks_keep_their_ids_and_move_with_their_pictures(border):
     images = np.repeat(masks[..., None] * 100, 3, axis=-1)
     for step in range(10):
         new_images, new_masks, _ = augment.apply(images, masks, ALL, border, 7, step)
-        # a mean of 0 and 2 would be a 1: ids that have no mean among them show it
+        # the mean of ids 0 and 2 would be id 1; ids 0, 100 and 200 show such a mixture
         _, far_apart, _ = augment.apply(images, masks * 100, ALL, border, 7, step)
         np.testing.assert_array_equal(far_apart, new_masks * 100)
         assert not np.array_equal(new_masks, masks)
-        # away from the edges between areas, picture and mask say the same
+        # away from the edges between areas, picture and mask agree
         flat = np.isin(new_images[..., 0], (0, 100, 200))
         assert flat.mean() > 0.7
         agree = new_images[..., 0][flat] == new_masks[flat] * 100
@@ -69,7 +69,7 @@ def test_targets_move_with_their_pictures_and_are_interpolated_too(border):
     assert not np.array_equal(new_targets, images)
 
 
-def test_a_seed_and_a_step_say_everything():
+def test_seed_and_step_decide_everything():
     images = made.RNG.integers(0, 256, (8, 16, 16, 3)).astype(np.uint8)
     first, *_ = augment.apply(images, None, ALL, "reflect", 3, 5)
     again, *_ = augment.apply(images, None, ALL, "reflect", 3, 5)
@@ -88,7 +88,7 @@ def test_a_flip_is_exact_and_hits_about_half():
     assert 140 < mirrored.sum() < 260
 
 
-def test_every_step_flips_other_pictures():
+def test_every_step_flips_different_pictures():
     flips = [augment.matrices(Augment(flip=True), 50, 8, 8, 0, step)[:, 0, 0] for step in (0, 1)]
     assert (flips[0] != flips[1]).any()
 
@@ -113,7 +113,7 @@ def test_turns_and_shifts_stay_in_their_ranges_and_fill_them():
     assert np.abs(moves[:, 1, 2]).max() <= 5 and np.abs(moves[:, 1, 2]).max() > 4.5
 
 
-def test_photographs_mirror_at_the_edge_and_figures_meet_black():
+def test_photographs_are_mirrored_at_the_edge_and_figures_get_black():
     images = np.full((50, 16, 16, 1), 200, np.uint8)
     reflected, *_ = augment.apply(images, None, ALL, "reflect", 0, 0)
     assert (reflected == 200).all()
@@ -129,7 +129,7 @@ def test_shapes_that_are_not_square_keep_their_axes(channels):
     assert found.any(axis=(1, 2, 3)).all() and masks.any(axis=(1, 2)).all()
 
 
-def test_a_picture_is_changed_as_its_matrix_says():
+def test_a_picture_moves_as_its_matrix_says():
     images = np.zeros((30, 31, 41, 1), np.uint8)
     images[:, 10, 30] = 255
     how = Augment(flip=True, rotate=20.0, shift=0.1)
@@ -141,8 +141,8 @@ def test_a_picture_is_changed_as_its_matrix_says():
         np.testing.assert_allclose(where, matrix @ (30, 10, 1), atol=0.6)
 
 
-def test_a_crop_keeps_another_part_each_time_and_the_same_of_all():
-    """Pixels that tell where they were: the row in one channel, the column in the other."""
+def test_a_crop_takes_random_places_but_the_same_for_picture_mask_and_target():
+    """Each pixel holds its own place: the row in one channel, the column in the other."""
     rows, columns = np.mgrid[:12, :14].astype(np.uint8)
     images = np.stack([np.stack([rows, columns, 0 * rows], axis=-1)] * 200)
     masks = np.stack([rows] * 200)
@@ -154,7 +154,7 @@ def test_a_crop_keeps_another_part_each_time_and_the_same_of_all():
     corners = {(int(one[0, 0, 0]), int(one[0, 0, 1])) for one in new_images}
     assert corners == {(row, column) for row in range(5) for column in range(5)}  # every one
     inner = new_images - new_images[:, :1, :1]
-    assert (inner == inner[0]).all()  # and nothing but a part
+    assert (inner == inner[0]).all()  # each is a part of the whole
     again, *_ = augment.apply(images, masks, how, "reflect", 0, 3)
     other, *_ = augment.apply(images, masks, how, "reflect", 0, 4)
     np.testing.assert_array_equal(again, new_images)
@@ -162,7 +162,7 @@ def test_a_crop_keeps_another_part_each_time_and_the_same_of_all():
 
 
 def test_a_crop_comes_after_the_rest():
-    """So that a turned picture shows no edge that it has pixels beyond."""
+    """So a rotated picture shows no black corners that its own pixels could fill."""
     images = made.RNG.integers(0, 256, (4, 12, 12, 1)).astype(np.uint8)
     turned, *_ = augment.apply(images, None, Augment(rotate=20.0), "constant", 0, 0)
     both, *_ = augment.apply(images, None, Augment(rotate=20.0, crop=2), "constant", 0, 0)

@@ -1,4 +1,4 @@
-"""Batches: a function of the step alone, every picture once an epoch, in the form promised."""
+"""Batches: they depend on the step alone, and every epoch has every picture once."""
 
 import threading
 import time
@@ -22,14 +22,14 @@ def batches(count: int = 10, **named) -> Batches:
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 10, 23])
-def test_every_picture_comes_exactly_once_an_epoch(batch_size):
+def test_every_picture_comes_exactly_once_per_epoch(batch_size):
     source = batches(10, batch_size=batch_size)
     steps = -(-50 // batch_size)
     labels = np.concatenate([source.batch(step)["labels"] for step in range(steps)])[:50]
     epochs = labels.reshape(5, 10)
     for epoch in epochs:
         assert sorted(epoch) == list(range(10))
-    assert len({tuple(epoch) for epoch in epochs}) == 5  # each in an order of its own
+    assert len({tuple(epoch) for epoch in epochs}) == 5  # each in its own order
 
 
 def test_pictures_and_labels_stay_together():
@@ -79,8 +79,8 @@ def test_draws_arrive_in_their_shape_range_and_dtype(dtype):
 
 
 @pytest.mark.parametrize("name", ["images", "labels", "masks", "targets", "epoch"])
-def test_a_draw_named_as_the_data_are_is_refused(name):
-    with pytest.raises(UserError, match=f"draws.{name}: the name is taken"):
+def test_a_draw_with_a_name_of_the_data_is_refused(name):
+    with pytest.raises(UserError, match=f"draws.{name}: the data already use this name"):
         batches(draws={name: Draw("normal")})
 
 
@@ -202,7 +202,7 @@ def test_stopping_early_ends_the_thread(leave):
         steps.close()
     else:
         del steps
-    # step 4 may have been in hand, and is finished; step 5 was waiting, and is not begun
+    # step 4 may have begun, and is finished; step 5 was waiting, and never begins
     assert our_threads() == [] and max(made_steps) <= 4
 
 

@@ -21,7 +21,7 @@ FILE = Remote("file.bin", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves `server.files`; the first folder of the address says how well."""
+    """Serves `server.files`; the first folder of the address says how it behaves."""
 
     def do_GET(self):
         _, how, name = self.path.split("/", 2)
@@ -55,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(bytes(100_000))
                 self.server.sent += 100_000
         except OSError:
-            pass  # nobody listens any more: as it should be
+            pass  # the client is gone, as it should be
 
     def log_message(self, *arguments):
         """The tests' output is not a server's log."""
@@ -75,7 +75,7 @@ def server():
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch, tmp_path):
-    """The data folder; no proxy of this machine stands between us and our own server."""
+    """The data folder; and no proxy of this machine comes between us and our own server."""
     monkeypatch.setenv("KNOCK_DATA", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -119,7 +119,7 @@ def test_a_broken_connection_is_continued_by_the_next_mirror(server):
 
 
 def test_what_a_broken_connection_left_is_used_next_time(server, home):
-    with pytest.raises(UserError, match="broke off"):
+    with pytest.raises(UserError, match="was lost"):
         fetch(FILE, "set", address(server, "breaks"))
     assert not (home / "file.bin").exists()
     assert (home / "file.bin.part").read_bytes() == CONTENT[:150_000]
@@ -134,7 +134,7 @@ def test_a_whole_part_needs_no_connection(server, home):
 
 
 @pytest.mark.parametrize("part", [bytes(100_000), bytes(300_000), bytes(400_000)])
-def test_a_wrong_part_is_given_up_for_the_next_mirror(server, home, part):
+def test_after_a_wrong_part_the_next_mirror_is_tried(server, home, part):
     home.mkdir(parents=True)
     (home / "file.bin.part").write_bytes(part)
     assert fetch(FILE, "set", address(server, "good", "good")).read_bytes() == CONTENT
@@ -150,13 +150,13 @@ def test_a_page_in_the_file_s_place_leaves_the_part_as_it_was(server, home):
     home.mkdir(parents=True)
     (home / "file.bin.part").write_bytes(CONTENT[:100_000])
     server.files["file.bin"] = b"<html>Please log in</html>"
-    with pytest.raises(UserError, match="another file"):
+    with pytest.raises(UserError, match="a different file"):
         fetch(FILE, "set", address(server, "plain"))
     assert (home / "file.bin.part").read_bytes() == CONTENT[:100_000]
 
 
 def test_an_endless_answer_is_cut_off(server, home):
-    with pytest.raises(UserError, match="another file"):
+    with pytest.raises(UserError, match="a different file"):
         fetch(FILE, "set", address(server, "endless"))
     assert server.sent < 100_000_000
     assert (home / "file.bin.part").stat().st_size <= FILE.size
@@ -167,12 +167,12 @@ def test_no_mirror_left_is_one_line_that_says_what_to_do(server, home, tmp_path)
         fetch(FILE, "set", [nobody(), *address(server, "gone", "other")])
     message = str(caught.value)
     assert "\n" not in message and "file.bin of set" in message
-    assert "no connection" in message and "404" in message and "another file" in message
+    assert "no connection" in message and "404" in message and "a different file" in message
     assert str(tmp_path / "home" / "set") in message
     assert not (home / "file.bin").exists()
 
 
-def test_a_silent_server_is_not_waited_for(monkeypatch):
+def test_a_silent_server_is_given_up_quickly(monkeypatch):
     monkeypatch.setattr(mirrors, "TIMEOUT", (0.2, 0.2))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         home = f"http://127.0.0.1:{silent.getsockname()[1]}/good/"
@@ -182,7 +182,7 @@ def test_a_silent_server_is_not_waited_for(monkeypatch):
         assert time.monotonic() - start < 5
 
 
-def test_a_downloaded_file_that_is_wrong_is_fetched_anew(server, home):
+def test_a_downloaded_file_that_is_wrong_is_fetched_again(server, home):
     home.mkdir(parents=True)
     (home / "file.bin").write_bytes(CONTENT[:-1] + b"x")
     assert fetch(FILE, "set", address(server, "good")).read_bytes() == CONTENT
@@ -195,7 +195,7 @@ def test_a_downloaded_file_that_is_wrong_is_never_used(server, home):
         fetch(FILE, "set", [nobody()])
 
 
-def test_a_full_disk_is_said(server, monkeypatch):
+def test_a_full_disk_is_reported(server, monkeypatch):
     def full(self, response, have):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -206,7 +206,7 @@ def test_a_full_disk_is_said(server, monkeypatch):
     assert len(server.asked) == 1  # another mirror would not help
 
 
-def test_a_place_that_cannot_be_written_is_said(server, monkeypatch, tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(server, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("KNOCK_DATA", str(tmp_path / "file"))
     with pytest.raises(UserError, match="cannot store file.bin"):
@@ -248,9 +248,9 @@ def test_cifar_is_downloaded_and_read(server, monkeypatch, tmp_path):
     assert len(server.asked) == 1
 
 
-def test_own_files_keep_the_net_out_of_it(monkeypatch, tmp_path):
+def test_own_files_need_no_network(monkeypatch, tmp_path):
     made.write_idx(tmp_path / "home" / "mnist")
-    monkeypatch.setattr(idx, "fetch", lambda *_: pytest.fail("asked the net"))
+    monkeypatch.setattr(idx, "fetch", lambda *_: pytest.fail("asked the network"))
     assert len(data.load("mnist", (1, 32, 32))) == 12
 
 

@@ -1,4 +1,4 @@
-"""Files in the forms of MNIST and CIFAR-10: read as defined, refused where they are not."""
+"""Files in the formats of MNIST and CIFAR-10: read as defined, otherwise refused."""
 
 import gzip
 import hashlib
@@ -19,10 +19,10 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def no_own_data(monkeypatch, tmp_path):
-    """Neither the reader's data folder nor the cache of this machine takes part."""
+    """Hide the user's data folder and the cache of this machine."""
     monkeypatch.delenv("KNOCK_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "no-cache"))
-    idx._say_once.cache_clear()
+    idx._warn_once.cache_clear()
 
 
 def refusal(name, folder, split="train") -> str:
@@ -34,7 +34,7 @@ def refusal(name, folder, split="train") -> str:
 
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("subfolder", ["", "mnist"])
-def test_mnist_is_read_packed_or_not_here_or_below(tmp_path, packed, subfolder):
+def test_mnist_is_read_packed_or_unpacked_in_the_folder_or_a_subfolder(tmp_path, packed, subfolder):
     made.write_idx(tmp_path / subfolder, packed=packed)
     found = data.load("mnist", (1, 32, 32), "train", tmp_path)
     assert found.images.shape == (12, 32, 32, 1) and found.border == "constant"
@@ -81,9 +81,9 @@ def idx_header(*numbers: int) -> bytes:
 
 
 BAD_IMAGES = {
-    "cut": (made.idx_bytes(IMAGES)[:-1], "cut short"),
-    "cut in the header": (idx_header(0x0803, 12), "cut short"),
-    "empty": (b"", "cut short"),
+    "cut": (made.idx_bytes(IMAGES)[:-1], "incomplete"),
+    "cut in the header": (idx_header(0x0803, 12), "incomplete"),
+    "empty": (b"", "incomplete"),
     "too long": (made.idx_bytes(IMAGES) + b"\0", "longer than the 12 images"),
     "labels": (made.idx_bytes(np.zeros(12)), "0x00000801"),
     "other numbers": (idx_header(0x0D03, 12, 28, 28) + bytes(12 * 784 * 4), "0x00000d03"),
@@ -128,7 +128,7 @@ def test_a_label_above_9_is_refused(tmp_path):
     made.write_idx(tmp_path, packed=False)
     labels = np.arange(12)
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(made.idx_bytes(labels))
-    assert "has the label 11" in refusal("mnist", tmp_path)
+    assert "has the label 11, but labels are 0 to 9" in refusal("mnist", tmp_path)
 
 
 def test_a_gzip_bomb_is_not_unpacked(tmp_path):
@@ -142,7 +142,7 @@ def test_a_gzip_bomb_is_not_unpacked(tmp_path):
     assert "longer than" in message and peak < 20_000_000
 
 
-def test_a_claim_of_many_pictures_takes_no_memory_for_them(tmp_path):
+def test_a_header_that_claims_many_pictures_takes_no_memory_for_them(tmp_path):
     made.write_idx(tmp_path, packed=False)
     claim = idx_header(0x0803, idx.MAX_COUNT, 28, 28)
     (tmp_path / "train-images-idx3-ubyte").write_bytes(claim)
@@ -150,10 +150,10 @@ def test_a_claim_of_many_pictures_takes_no_memory_for_them(tmp_path):
     message = refusal("mnist", tmp_path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert "cut short" in message and peak < 20_000_000
+    assert "incomplete" in message and peak < 20_000_000
 
 
-def test_files_of_other_origin_are_used_and_said_once(tmp_path, caplog):
+def test_files_of_other_origin_are_used_with_one_warning(tmp_path, caplog):
     made.write_idx(tmp_path)
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
@@ -162,7 +162,7 @@ def test_files_of_other_origin_are_used_and_said_once(tmp_path, caplog):
     assert "not the file published with mnist" in caplog.text
 
 
-def test_published_files_packed_anew_are_recognised(tmp_path, caplog, monkeypatch):
+def test_published_files_that_were_packed_again_are_recognised(tmp_path, caplog, monkeypatch):
     made.write_idx(tmp_path)
     digests = {
         hashlib.sha256(gzip.decompress(p.read_bytes())).hexdigest() for p in tmp_path.iterdir()
@@ -178,7 +178,7 @@ def test_published_files_packed_anew_are_recognised(tmp_path, caplog, monkeypatc
 
 
 @pytest.mark.parametrize("folder", ["", "cifar-10-batches-bin", "cifar10/cifar-10-batches-bin"])
-def test_cifar_is_read_where_it_may_lie(tmp_path, folder):
+def test_cifar_is_read_from_every_usual_place(tmp_path, folder):
     made.write_cifar(tmp_path / folder)
     train, test = (data.load("cifar10", (3, 32, 32), s, tmp_path) for s in ("train", "test"))
     assert train.images.shape == (20, 32, 32, 3) and test.images.shape == (4, 32, 32, 3)
@@ -208,9 +208,9 @@ def test_cifar_in_another_size_and_grey(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (made.cifar_records(4)[:-1], "cut short"),
+        (made.cifar_records(4)[:-1], "incomplete"),
         (b"", "0 bytes"),
-        (made.cifar_records(4, label=10), "class 10"),
+        (made.cifar_records(4, label=10), "has class 10"),
         (b"\x80\x04}" + bytes(1000), "binary version"),
     ],
 )
@@ -240,7 +240,7 @@ def test_a_cut_archive_is_refused(tmp_path):
     for length in (0, 1, 9, 300, len(content) - 1):
         archive.write_bytes(content[:length])
         found = refusal("cifar10", tmp_path)
-        assert str(archive) in found and "cut short or damaged" in found
+        assert str(archive) in found and "incomplete or damaged" in found
 
 
 def test_an_archive_of_the_pickled_version_is_refused(tmp_path):

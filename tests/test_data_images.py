@@ -1,4 +1,4 @@
-"""Any file a reader may have: read rightly, or refused in one line that names it."""
+"""Any file a user may have: read correctly, or refused in one line that names it."""
 
 import struct
 import tracemalloc
@@ -16,7 +16,7 @@ from PIL import Image
 
 
 def refusal(path, read=lambda path: images.read(path, 3)) -> str:
-    """The message with which a file is refused; it names the file and is one line."""
+    """The message that refuses a file; it is one line and names the file."""
     with pytest.raises(UserError) as caught:
         read(path)
     message = str(caught.value)
@@ -25,7 +25,7 @@ def refusal(path, read=lambda path: images.read(path, 3)) -> str:
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A PNG that is nothing but its header, with right checksums."""
+    """A PNG that has only its header, with correct checksums."""
     body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     end = b"IEND"
     return (
@@ -52,7 +52,7 @@ def test_a_file_cut_anywhere_is_refused_or_whole(tmp_path, name):
     path = tmp_path / "picture.jpg"
     path.write_bytes(data)
     whole = images.read(path, 3)
-    # every length would take seconds: the ends, where decoders forgive, and a few between
+    # all lengths would take seconds: try the ends, where decoders forgive, and a few between
     lengths = {*range(1, 40), *range(40, len(data), max(1, len(data) // 60))}
     refused = 0
     for length in sorted(lengths | set(range(len(data) - 20, len(data)))):
@@ -67,11 +67,11 @@ def test_a_file_cut_anywhere_is_refused_or_whole(tmp_path, name):
     assert refused > 50
 
 
-def test_a_cut_jpeg_is_called_cut_short(tmp_path):
+def test_a_cut_jpeg_is_called_incomplete(tmp_path):
     path = tmp_path / "cut.jpg"
     data = made.encoded(made.noisy_picture(), "JPEG")
     path.write_bytes(data[: len(data) * 2 // 3])
-    assert "is cut short" in refusal(path)
+    assert "is incomplete" in refusal(path)
 
 
 def test_a_png_with_a_flipped_bit_is_called_damaged(tmp_path):
@@ -83,7 +83,7 @@ def test_a_png_with_a_flipped_bit_is_called_damaged(tmp_path):
 
 
 @pytest.mark.parametrize("side", [9_000, 50_000])
-def test_a_header_that_asks_for_gigabytes_is_refused_before_any_is_taken(tmp_path, side):
+def test_a_header_that_asks_for_gigabytes_is_refused_before_they_are_allocated(tmp_path, side):
     path = tmp_path / "huge.png"
     path.write_bytes(png_header(side, side))
     tracemalloc.start()
@@ -99,7 +99,7 @@ def test_a_note_in_a_png_that_unpacks_to_megabytes_is_refused(tmp_path):
     note = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     data = made.encoded(made.noisy_picture(), "PNG")
     path = tmp_path / "note.png"
-    path.write_bytes(data[:33] + note + data[33:])  # behind the header
+    path.write_bytes(data[:33] + note + data[33:])  # after the header
     assert "is damaged" in refusal(path)
 
 
@@ -132,7 +132,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "GIF", "WEBP"])
-def test_the_name_need_not_tell_the_form(tmp_path, form):
+def test_the_name_may_differ_from_the_format(tmp_path, form):
     path = tmp_path / "picture.jpg"
     path.write_bytes(made.encoded(Image.new("RGB", (30, 20), (200, 30, 60)), form))
     found = images.read(path, 3)
@@ -162,7 +162,7 @@ def test_grey_becomes_colour_and_colour_grey(tmp_path):
     assert found.shape == (20, 30, 1) and (found == 150).all()  # 0.587 · 255
 
 
-def test_transparency_shows_white_paper(tmp_path):
+def test_transparent_pixels_become_white(tmp_path):
     Image.new("RGBA", (4, 4), (255, 0, 0, 0)).save(tmp_path / "clear.png")
     assert (images.read(tmp_path / "clear.png", 3) == 255).all()
     Image.new("RGBA", (4, 4), (255, 0, 0, 128)).save(tmp_path / "half.png")
@@ -183,11 +183,11 @@ def test_cmyk_is_not_read_inverted(tmp_path):
     assert red > 245 and green < 10 and blue < 10
 
 
-def test_a_picture_lying_on_its_side_is_set_upright(tmp_path):
+def test_a_picture_on_its_side_is_turned_upright(tmp_path):
     array = np.zeros((10, 20, 3), np.uint8)
     array[:, :10] = 255  # white on the left
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn a quarter clockwise to view
+    exif[0x0112] = 6  # rotate by 90 degrees clockwise to view
     Image.fromarray(array).save(tmp_path / "side.png", exif=exif)
     found = images.read(tmp_path / "side.png", 3)
     assert found.shape == (20, 10, 3)
@@ -199,7 +199,7 @@ def test_one_pixel_is_a_picture(tmp_path):
     assert images.read(path, 3).shape == (1, 1, 3)
 
 
-def test_reading_warns_of_nothing(tmp_path):
+def test_reading_gives_no_warnings(tmp_path):
     path = made.write_picture(tmp_path / "one.png")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -234,7 +234,7 @@ def test_a_mask_with_another_colour_is_refused_with_the_place(tmp_path):
     assert "(127, 0, 0) at x=1, y=2" in message
 
 
-def test_damaged_camera_notes_do_not_break_the_message(tmp_path):
+def test_damaged_exif_data_do_not_break_the_message(tmp_path):
     data = made.encoded(made.noisy_picture(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
     (tmp_path / "notes.jpg").write_bytes(data)
     with warnings.catch_warnings():
@@ -245,7 +245,7 @@ def test_damaged_camera_notes_do_not_break_the_message(tmp_path):
             assert "notes.jpg" in str(error)
 
 
-def test_random_bytes_behind_a_right_beginning_never_escape_as_another_error(tmp_path):
+def test_random_bytes_never_raise_anything_but_a_user_error(tmp_path):
     path = tmp_path / "fuzz.jpg"
     for form in ("JPEG", "PNG", "GIF", "BMP", "WEBP"):
         good = made.encoded(made.noisy_picture(12, 12), form)

@@ -1,4 +1,4 @@
-"""Pairs: read from either layout, turned as one, handed over in the direction asked for."""
+"""Pairs: read from either layout, moved together, passed on in the wanted direction."""
 
 from pathlib import Path
 
@@ -33,14 +33,14 @@ def side_by_side(folder: Path, numbers) -> None:
 
 
 def two_folders(a: Path, b: Path, numbers) -> None:
-    """The same pairs in a file for each picture; those of B end otherwise."""
+    """The same pairs in a file for each picture; B's have another ending."""
     for number in numbers:
         made.write_picture(a / f"{number:03}.png", 8, 8, (number, 0, 0))
         made.write_picture(b / f"{number:03}.BMP", 8, 8, (0, number, 0))
 
 
 def numbers_of(found: data.ImageSet) -> list[int]:
-    """Which pairs a set holds; both pictures of each are whole, and in their places."""
+    """Which pairs a set has; both pictures of each must be complete and in their places."""
     numbers = found.images[:, 0, 0, 0]
     for pictures, channel in ((found.images, 0), (found.targets, 1)):
         expected = np.zeros((len(numbers), 8, 8, 3), np.uint8)
@@ -54,7 +54,7 @@ def load(folder: Path, split: str = "train") -> data.ImageSet:
 
 
 LAYOUTS = {
-    "one file a pair": side_by_side,
+    "one file per pair": side_by_side,
     "two folders": lambda folder, numbers: two_folders(folder / "A", folder / "B", numbers),
 }
 
@@ -75,7 +75,7 @@ def test_train_and_test_folders_of_pairs_are_used(tmp_path, layout):
     assert numbers_of(load(tmp_path)) == [1, 2] and numbers_of(load(tmp_path, "test")) == [3]
 
 
-def test_train_and_test_may_lie_in_a_and_b(tmp_path):
+def test_train_and_test_may_be_inside_a_and_b(tmp_path):
     two_folders(tmp_path / "A" / "train", tmp_path / "B" / "train", [1, 2])
     two_folders(tmp_path / "A" / "test", tmp_path / "B" / "test", [3])
     assert numbers_of(load(tmp_path)) == [1, 2] and numbers_of(load(tmp_path, "test")) == [3]
@@ -84,7 +84,7 @@ def test_train_and_test_may_lie_in_a_and_b(tmp_path):
 def test_subfolders_of_pairs_are_classes(tmp_path):
     side_by_side(tmp_path / "one" / "frog", [2])
     side_by_side(tmp_path / "one" / "bird", [1, 3])
-    for kind, numbers in (("bird", [1, 2]), ("frog", [1, 3])):  # 001 names a pair of each class
+    for kind, numbers in (("bird", [1, 2]), ("frog", [1, 3])):  # both classes have a pair 001
         two_folders(tmp_path / "two" / "A" / kind, tmp_path / "two" / "B" / kind, numbers)
     one, two = load(tmp_path / "one"), load(tmp_path / "two")
     assert one.classes == two.classes == ("bird", "frog")
@@ -92,7 +92,7 @@ def test_subfolders_of_pairs_are_classes(tmp_path):
     assert numbers_of(two) == [1, 2, 1] and two.labels.tolist() == [0, 0, 1]
 
 
-@pytest.mark.parametrize("layout", ["one file a pair", "two folders"])
+@pytest.mark.parametrize("layout", ["one file per pair", "two folders"])
 def test_both_pictures_are_cropped_and_resized_alike(tmp_path, layout):
     grey = made.RNG.integers(0, 256, (20, 30, 3)).astype(np.uint8)
     if layout == "two folders":
@@ -135,7 +135,7 @@ def test_two_pictures_of_one_name_are_refused_with_both_names(tmp_path):
     assert str(tmp_path / "B" / "001.BMP") in message and str(tmp_path / "B" / "001.png") in message
 
 
-def test_partners_of_other_sizes_are_refused_with_both_names(tmp_path):
+def test_partners_of_different_sizes_are_refused_with_both_names(tmp_path):
     two_folders(tmp_path / "A", tmp_path / "B", [1])
     made.write_picture(tmp_path / "B" / "001.BMP", 8, 9)
     message = refusal(tmp_path)
@@ -172,7 +172,7 @@ def test_newts_are_pairs_by_their_masks(tmp_path):
     np.testing.assert_array_equal(found.masks, plain.masks)
 
 
-def test_newts_without_masks_are_no_pairs(tmp_path):
+def test_newts_without_masks_cannot_be_pairs(tmp_path):
     made.write_picture(tmp_path / "train" / "images" / "madara" / "1.jpg")
     message = refusal(tmp_path, "newts")
     assert str(tmp_path) in message and "train/seg_images" in message
@@ -223,30 +223,30 @@ def test_every_class_is_painted_white_on_black():
 
 
 @pytest.mark.parametrize("way", DIRECTIONS)
-def test_painted_masks_stay_black_and_white_when_they_are_turned(way):
+def test_painted_masks_stay_black_and_white_when_they_are_rotated(way):
     pictures = masked()
     batch = Batches(pictures, recipe_of(pictures, way, Augment(rotate=40.0))).batch(0)
     target = batch["targets" if way == "AtoB" else "images"]
     assert set(np.unique(target)) == {-1, 1}
-    # mixing would push an edge outward, the further the higher the id
+    # interpolated ids would push an edge outward, and higher ids further
     high = made.image_set(pictures.images, pictures.masks * 100)
     other = Batches(high, recipe_of(high, way, Augment(rotate=40.0))).batch(0)
     np.testing.assert_array_equal(other["targets" if way == "AtoB" else "images"], target)
 
 
 @pytest.mark.parametrize("way", DIRECTIONS)
-def test_both_pictures_of_a_pair_move_as_one(way):
+def test_both_pictures_of_a_pair_move_together(way):
     pictures = inverted()
     plain = Batches(pictures, recipe_of(pictures, way)).batch(0)
     for step in range(5):
         batch = Batches(pictures, recipe_of(pictures, way, ALL)).batch(step)
         pixels = [to_pixels(batch[name]).astype(int) for name in ("images", "targets")]
-        # each is rounded once after interpolation, so that their sum may be one beside 255
+        # each is rounded once after interpolation, so their sum may differ from 255 by one
         assert np.abs(pixels[0] + pixels[1] - 255).max() <= 1
         assert not np.array_equal(batch["images"], plain["images"])
 
 
-def test_a_painted_mask_lies_on_its_turned_picture():
+def test_a_painted_mask_matches_its_rotated_picture():
     pictures = masked()
     images = np.where(pictures.masks > 0, 255, 0).astype(np.uint8)[..., None].repeat(3, axis=-1)
     pictures = made.image_set(images, pictures.masks)
@@ -269,7 +269,7 @@ def test_test_pairs_are_those_asked_for_and_not_augmented(pictures, chosen):
             np.testing.assert_array_equal(to_pixels(unit), pixels[chosen])
 
 
-def test_a_set_without_pairs_is_a_fault_for_a_recipe_of_pairs():
+def test_a_recipe_of_pairs_refuses_a_set_without_pairs():
     alone = made.image_set(masked().images)
     with pytest.raises(ValueError, match="no pairs"):
         Batches(alone, recipe_of(alone, "AtoB"))

@@ -1,4 +1,4 @@
-"""Sizes and channels: nothing is swapped, squeezed or mixed that must not be."""
+"""Sizes and channels: nothing is swapped, squeezed or mixed by mistake."""
 
 from knock.data import resize
 
@@ -38,24 +38,26 @@ def test_one_pixel_can_become_a_picture():
     assert resize.photograph(np.zeros((1, 500, 1), np.uint8), 8, 6).shape == (8, 6, 1)
 
 
-def test_a_mask_lies_on_its_picture_after_resizing():
+def test_a_mask_matches_its_picture_after_resizing():
     ids = np.zeros((256, 256), np.uint8)
     ids[37:181, 90:233] = 2
     for side in (32, 64, 100):
         small = resize.mask(ids, side, side)
         picture = resize.photograph(ids[..., None] * 100, side, side)[..., 0]
         assert set(np.unique(small)) == {0, 2}
-        # where the picture is wholly one thing, the mask says the same
+        # where the picture has one pure value, the mask has the same
         assert (small[picture == 200] == 2).all() and (small[picture == 0] == 0).all()
 
 
 def test_a_mask_is_not_moved_by_shrinking():
     ids = np.zeros((256, 256), np.uint8)
-    ids[:, 2:] = 1  # the area of the first new pixel is 0 … 3: half and half; its middle is 2
+    ids[:, 2:] = (
+        1  # the first new pixel covers columns 0 … 3, half and half; its middle is column 2
+    )
     assert resize.mask(ids, 64, 64)[0].tolist() == [1] * 64
 
 
-def test_28_becomes_32_by_black_edges_alone():
+def test_28_becomes_32_by_black_edges_only():
     images = RNG.integers(1, 256, (2, 28, 28, 1)).astype(np.uint8)
     padded = resize.drawing(images, (1, 32, 32))
     np.testing.assert_array_equal(padded[:, 2:30, 2:30], images)
@@ -64,7 +66,7 @@ def test_28_becomes_32_by_black_edges_alone():
     assert resize.drawing(images, (3, 56, 56)).shape == (2, 56, 56, 3)
 
 
-def test_grey_is_the_same_whoever_makes_it():
+def test_our_grey_is_pillow_s_grey():
     colour = RNG.integers(0, 256, (64, 64, 3)).astype(np.uint8)
     pillow = np.asarray(Image.fromarray(colour).convert("L"))
     np.testing.assert_array_equal(resize.with_channels(colour, 1)[..., 0], pillow)
@@ -87,4 +89,4 @@ def test_a_coarse_picture_is_shown_with_larger_pixels():
     assert sorted(np.bincount(shown).tolist()) == [3, 3, 3, 3, 4, 4, 4, 4]  # 3.5 pixels each
     assert (np.diff(shown.astype(int)) >= 0).all()
     middles = resize.coarse(np.arange(3, dtype=np.uint8).reshape(1, 3, 1, 1), 4, 1)
-    assert middles[0, :, 0, 0].tolist() == [0, 1, 1, 2]  # the pixel that a middle lies in
+    assert middles[0, :, 0, 0].tolist() == [0, 1, 1, 2]  # the pixel that contains the middle

@@ -1,4 +1,4 @@
-"""The sets themselves: found where they lie, read as their layout says, refused in one line."""
+"""The sets themselves: found in their places, read by their layout, refused in one line."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ from PIL import Image
 
 @pytest.fixture(autouse=True)
 def no_own_data(monkeypatch, tmp_path):
-    """Neither the reader's data folder nor the cache of this machine takes part."""
+    """Hide the user's data folder and the cache of this machine."""
     monkeypatch.delenv("KNOCK_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "no-cache"))
 
@@ -46,7 +46,7 @@ def test_importing_the_package_loads_nothing_heavy():
     assert found.stdout.strip() == "[]"
 
 
-def test_status_tells_what_is_here(monkeypatch, tmp_path):
+def test_status_lists_what_is_here(monkeypatch, tmp_path):
     before = {one.name: one for one in data.status()}
     assert tuple(before) == data.SETS
     assert before["digits"].present and not before["mnist"].present
@@ -73,7 +73,7 @@ def test_only_downloadable_sets_are_downloaded():
 def test_digits_are_split_where_a_writer_begins():
     train, test = (data.load("digits", (1, 32, 32), split) for split in ("train", "test"))
     assert len(train) + len(test) == 1797 and len(train) == digits.TRAIN
-    # every writer's series begins 0 … 9, 0 … 9; the one before the split is another's end
+    # every writer's series begins with 0 … 9, 0 … 9
     assert test.labels[:20].tolist() == [*range(10)] * 2
     assert train.labels[:20].tolist() == [*range(10)] * 2
     assert train.images.shape[1:] == (32, 32, 1) and train.border == "constant"
@@ -85,7 +85,7 @@ def test_digits_look_as_they_did_at_8_by_8():
     from sklearn.datasets import load_digits
 
     found = data.load("digits", (1, 32, 32)).images.reshape(-1, 8, 4, 8, 4).mean(axis=(2, 4))
-    # cubic overshoot must be clipped: wrapped round it would turn black into white
+    # cubic overshoot must be clipped: if it wrapped around, black would become white
     assert np.abs(found - load_digits().images[: digits.TRAIN] * 255 / 16).max() < 80
 
 
@@ -105,7 +105,7 @@ def test_newts_are_read_with_their_masks(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".JPG", ".jpeg", ".png", ".PNG", ".webp"])
-def test_own_photographs_may_end_otherwise(tmp_path, suffix):
+def test_own_photographs_may_have_other_endings(tmp_path, suffix):
     made.write_newts(tmp_path, suffix=suffix)
     assert len(data.load("newts", (3, 8, 8), "train", tmp_path)) == 4
 
@@ -117,7 +117,7 @@ def test_newts_in_the_data_folder_come_before_the_shipped(monkeypatch, tmp_path)
     assert newts.where() == tmp_path / "newts"
 
 
-def test_the_shipped_newts_serve_where_no_others_are_named(monkeypatch, tmp_path):
+def test_without_others_the_shipped_newts_are_used(monkeypatch, tmp_path):
     monkeypatch.setattr(newts, "SHIPPED", made.write_newts(tmp_path / "Dataset", each=1))
     assert len(data.load("newts", (3, 8, 8))) == 2
     (tmp_path / "empty").mkdir()
@@ -160,7 +160,7 @@ def test_a_folder_without_newts_is_refused(tmp_path):
 
 
 def names_of(found: data.ImageSet) -> list[int]:
-    """Which pictures a folder's set holds, by the red that each was given."""
+    """Which pictures a folder's set has: each one's number is its red value."""
     return found.images[:, 0, 0, 0].tolist()
 
 
@@ -202,7 +202,7 @@ def test_train_and_test_folders_are_used_and_agree_on_classes(tmp_path):
         assert found.classes == ("bird", "frog")
 
 
-def test_what_is_hidden_or_no_picture_is_passed_over(tmp_path):
+def test_hidden_files_and_other_files_are_ignored(tmp_path):
     numbered(tmp_path, [7])
     made.write_picture(tmp_path / ".hidden.png")
     made.write_picture(tmp_path / ".thumbnails" / "small.png")
@@ -218,7 +218,7 @@ def test_folders_that_cannot_be_a_set_are_refused(tmp_path):
     assert ".webp" in refusal("folder", (3, 8, 8), "train", tmp_path / "empty")
     numbered(tmp_path / "both", [1])
     numbered(tmp_path / "both" / "frog", [2])
-    assert "both loose (001.png)" in refusal("folder", (3, 8, 8), "train", tmp_path / "both")
+    assert "both in itself (001.png)" in refusal("folder", (3, 8, 8), "train", tmp_path / "both")
 
 
 def test_one_bad_picture_in_a_folder_is_named(tmp_path):

@@ -1,4 +1,4 @@
-"""Grading: points for what is right, and nothing but a part lost by whatever a submission does."""
+"""Grading: points for what is right, and whatever a submission does, it loses only that part."""
 
 import csv
 import html
@@ -32,8 +32,8 @@ from knock.grade import (
     submissions,
     worker,
 )
-from knock.grade.conditions import Variant
-from knock.grade.process import DoesNotStartError, Room
+from knock.grade.conditions import Condition
+from knock.grade.process import DoesNotStartError, WorkerProcess
 from knock.grade.submissions import Submission
 from knock.questions import all_questions, find
 from knock.scripts import starter
@@ -51,26 +51,26 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 QUESTION = find("vae_latent")  # nothing is trained: the fastest to be checked
 PARTS = list(QUESTION.parts)
 LOST = "walk"
-"""The part into which mistakes and attacks are planted."""
+"""The part that mistakes and attacks are planted into."""
 RIGHT = answer("vae_latent", FRAMEWORK or "chainer").read_text(encoding="utf-8")
 FILE = f"vae_latent_{FRAMEWORK}.py"
-SETTINGS = grading.Settings(20, 1 << 30, [Variant()])
-SHORT = grading.Settings(1, 1 << 30, [Variant()])
+SETTINGS = grading.Settings(20, 1 << 30, [Condition()])
+SHORT = grading.Settings(1, 1 << 30, [Condition()])
 
 
 def planted(code: str) -> str:
-    """Our answer with something at the beginning of `decode`."""
+    """Our answer with some code at the beginning of `decode`."""
     head = "    def decode(self, first, second):\n"
     assert head in RIGHT
     return RIGHT.replace(head, head + "".join(f"        {line}\n" for line in code.splitlines()))
 
 
 WRONG = planted("first = first + 1")
-"""Right but for one part."""
+"""All right except for one part."""
 
 
 def hand_in(folder, **texts):
-    """A folder of submissions, a subfolder a student."""
+    """A folder of submissions, one subfolder per student."""
     for student, text in texts.items():
         path = folder / student / FILE
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,14 +94,14 @@ def part(found, name):
 
 @pytest.fixture(autouse=True, scope="module")
 def rooms():
-    """One process for all tests of this file that grade in this process."""
+    """Let all tests of this file share the worker process, and close it at the end."""
     yield
     grading.close()
 
 
 @pytest.fixture
 def grade(knock, tmp_path):
-    """The command on a folder of submissions; its code, output, errors and table."""
+    """Run the command on a folder of submissions: exit code, output, errors and table."""
 
     def run(*words, **texts):
         hand_in(tmp_path / "class", **texts)
@@ -115,7 +115,7 @@ def grade(knock, tmp_path):
 
 
 @needs_one
-def test_each_part_has_its_points_and_the_table_says_why_one_has_none(grade, tmp_path):
+def test_each_part_has_its_points_and_the_table_says_why_one_gets_none(grade, tmp_path):
     left = {p: n for p, n in QUESTION.parts.items() if p != "networks"}
     code, out, _, found = grade(
         right=RIGHT,
@@ -153,7 +153,7 @@ def test_each_part_has_its_points_and_the_table_says_why_one_has_none(grade, tmp
 
 
 @needs_one
-def test_what_a_submission_prints_and_warns_costs_nothing(grade):
+def test_output_and_warnings_of_a_submission_cost_no_points(grade):
     noise = "import sys, warnings\nwarnings.warn('x' * 99)\nprint('!' * 99999, file=sys.stderr)\n"
     _, _, err, found = grade(loud=planted(noise))
     assert found["loud"]["points"] == found["loud"]["of"]
@@ -171,9 +171,9 @@ def test_one_table_has_the_points_of_every_part_of_every_question(tmp_path):
     for old, new, said in (
         ("step = 4\n", "", "no points for 'step'; it needs: whole, networks"),
         ("step = 4", "stepp = 4\nstep = 4", "no question has a part 'stepp'"),
-        ("step = 4", "step = -1", "step must not be below 0"),
+        ("step = 4", "step = -1", "the points of step must be 0 or more"),
         ("step = 4", "step = 'four'", "Expected `float`, got `str`"),
-        ("step = 4", "step 4", "is no table of points"),
+        ("step = 4", "step 4", "is not a table of points"),
     ):
         own.write_text(text.replace(old, new), encoding="utf-8")
         with pytest.raises(UserError, match=re.escape(said)):
@@ -185,7 +185,7 @@ def test_one_table_has_the_points_of_every_part_of_every_question(tmp_path):
 # Attacks
 
 STOPPED = "it was stopped"
-"""After its seconds of computing, or, on a busy machine, of the clock."""
+"""After its seconds of computing, or, on a busy machine, by the clock."""
 
 ATTACKS = {
     "an endless loop": ("while True: pass", STOPPED),
@@ -232,13 +232,13 @@ ATTACKS = {
     ),
     "our answer, read": (
         f"open({str(answer('vae_latent', FRAMEWORK or 'chainer'))!r})",
-        "no files but its own",
+        "only its own files",
     ),
     "the judge, imported": (
         "import knock.frameworks.numpy",
         "No module named 'knock.frameworks.numpy'",
     ),
-    "the judge's answer, read": (f"open({str(QUESTION.reference_file)!r})", "no files but its own"),
+    "the judge's answer, read": (f"open({str(QUESTION.reference_file)!r})", "only its own files"),
     "a patched checker": (
         "from knock.check import trace\ntrace.outputs = lambda *given: {}",
         "it replaces knock.check.trace.outputs of the checker",
@@ -247,9 +247,9 @@ ATTACKS = {
         "from knock.recipe import Recipe\nRecipe.image_shape = (1, 1, 1)",
         "it replaces knock.recipe.schema.Recipe.image_shape of the checker",
     ),
-    "another submission, read": (f"open('{{folder}}/bob/{FILE}')", "no files but its own"),
-    "all submissions, listed": ("import os; os.listdir('{folder}')", "no files but its own"),
-    "a file in another place": ("open('{folder}/forged.csv', 'w')", "no files but its own"),
+    "another submission, read": (f"open('{{folder}}/bob/{FILE}')", "only its own files"),
+    "all submissions, listed": ("import os; os.listdir('{folder}')", "only its own files"),
+    "a file in another place": ("open('{folder}/forged.csv', 'w')", "only its own files"),
     "a connection": (
         "import socket; socket.create_connection(('127.0.0.1', {port}))",
         "open no connection",
@@ -259,18 +259,18 @@ ATTACKS = {
         "import os; os.kill(os.getppid(), 9)",
         "may start no program",
     ),
-    "the grader's memory": ("open('/proc/{grader}/mem', 'rb')", "no files but its own"),
+    "the grader's memory": ("open('/proc/{grader}/mem', 'rb')", "only its own files"),
     "the grader's limits": (
         "import resource; resource.prlimit({grader}, resource.RLIMIT_CPU, (1, 1))",
         "may start no program",
     ),
     "another's file, closed": (
         f"import os; os.chmod('{{folder}}/bob/{FILE}', 0)",
-        "change no file's rights",
+        "change no file's permissions",
     ),
     "another's file, dated back": (
         f"import os; os.utime('{{folder}}/bob/{FILE}', (1, 1))",
-        "change no file's rights",
+        "change no file's permissions",
     ),
     "the grader's share of the processors": (
         "import os; os.setpriority(os.PRIO_PROCESS, {grader}, 19)",
@@ -317,7 +317,7 @@ ATTACKS = {
 @needs_one
 @needs_walls
 @pytest.mark.parametrize("name", ATTACKS)
-def test_an_attack_costs_its_part_alone_and_is_told(name, tmp_path):
+def test_an_attack_costs_only_its_part_and_is_named(name, tmp_path):
     code, said = ATTACKS[name]
     hand_in(tmp_path, bob="secret\n")
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -339,8 +339,8 @@ def test_an_attack_costs_its_part_alone_and_is_told(name, tmp_path):
 
 @needs_one
 @needs_walls
-def test_nothing_of_a_submission_is_in_the_memory_of_the_next():
-    """Every part of the process is looked through for a line that its neighbour's file has."""
+def test_nothing_of_a_submission_is_left_in_the_memory_of_the_next():
+    """The whole memory of the process is searched for a line of the previous submission."""
     assert graded(RIGHT + "\nNOBODY_ELSE = 'has' # this line\n").whole
     search = """
 found, memory = 0, open('/proc/self/mem', 'rb', 0)
@@ -355,7 +355,7 @@ raise ValueError(f'{found} of them')"""
 
 
 @needs_walls
-def test_a_scratch_folder_is_seen_through_and_removed_however_it_is_built(tmp_path, monkeypatch):
+def test_a_scratch_folder_is_measured_and_removed_whatever_is_in_it(tmp_path, monkeypatch):
     place = tmp_path / "scratch"
     (place / "results").mkdir(parents=True)
     (place / "results" / "x").write_bytes(bytes(1 << 20))
@@ -379,7 +379,7 @@ def test_a_scratch_folder_is_seen_through_and_removed_however_it_is_built(tmp_pa
 
 @needs_one
 @needs_walls
-def test_an_attack_outside_of_all_parts_costs_the_file_and_is_told():
+def test_an_attack_outside_of_all_parts_costs_the_whole_file_and_is_named():
     loop = graded(RIGHT + "\nwhile True: pass\n", SHORT)
     assert [part.status for part in loop.parts] == ["failed"] * 3
     assert loop.remark.startswith(STOPPED)
@@ -390,7 +390,7 @@ def test_an_attack_outside_of_all_parts_costs_the_file_and_is_told():
 @pytest.mark.parametrize(
     "text", ["(" * 5000, "-" * 200000 + "1", "x." * 20000 + "x", "\0", "é" * 9]
 )
-def test_a_text_that_no_parser_likes_is_a_line(text):
+def test_a_text_that_breaks_a_parser_gets_a_one_line_remark(text):
     submission = Submission("anna", "vae_latent", FRAMEWORK or "chainer", FILE, text)
     found = grading.grade(submission, SETTINGS)
     assert not found.whole
@@ -403,38 +403,41 @@ def test_a_text_that_no_parser_likes_is_a_line(text):
     ["NotImplementedError(" + "-" * 900 + "1)", "x" + ".x" * 2000, "x(0x" + "f" * 9000 + ")"],
 )
 def test_what_is_raised_in_a_part_may_be_any_expression(nested):
-    """The grader itself looks for a starter's errors among what is raised."""
+    """The grader itself parses what a file raises, to find a starter's open parts."""
     found = graded(planted(f"if False: raise {nested}"))
     assert "the grader fails" not in found.remark
     assert part(found, "codes").status == "done" or "does not run" in found.remark
 
 
 @needs_one
-def test_a_failure_of_the_grader_costs_the_others_nothing(monkeypatch):
+def test_a_failure_of_the_grader_does_not_stop_the_others(monkeypatch):
     def fail(*given):
         raise RecursionError("too deep")
 
     with monkeypatch.context() as broken:
         broken.setattr(grading, "examine", fail)
         found = graded(RIGHT)
-    assert found.remark == ("the grader fails on it, so grade it by hand: RecursionError: too deep")
+    assert found.remark == ("the grader fails on it; grade it by hand: RecursionError: too deep")
     assert not found.whole
 
 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (DoesNotStartError("chainer does not start: no word"), "^chainer does not start: no word"),
+        (
+            DoesNotStartError("chainer does not start: it gives no reason"),
+            "^chainer does not start: it gives no reason",
+        ),
         (OSError(28, "No space left on device"), "^cannot run submissions: .*No space left"),
     ],
 )
-def test_what_the_machine_lacks_is_no_submission_s_fault(error, said, monkeypatch):
-    """The grading ends with a line, and keeps no grade; the same command goes on."""
+def test_a_lack_of_the_machine_is_not_blamed_on_a_submission(error, said, monkeypatch):
+    """The grading ends with one line and keeps no grade, so the same command can continue."""
 
     def broken(framework):
         raise error
 
-    monkeypatch.setattr(grading, "_room", broken)
+    monkeypatch.setattr(grading, "_worker_process", broken)
     text = answer("vae_latent", "chainer").read_text(encoding="utf-8")
     submission = Submission("anna", "vae_latent", "chainer", FILE, text)
     with pytest.raises(UserError, match=said):
@@ -448,25 +451,25 @@ def test_where_there_is_no_fork_each_job_has_a_process_of_its_own(monkeypatch, t
     file = elsewhere / "knock" / "grade" / "sandbox.py"
     text = file.read_text(encoding="utf-8").replace('sys.platform == "linux"', "False")
     file.write_text(text.replace('os.name != "posix"', "True"), encoding="utf-8")
-    with closing(Room(FRAMEWORK, elsewhere, fork=False)) as room:
-        monkeypatch.setattr(grading, "_room", lambda name: room)
+    with closing(WorkerProcess(FRAMEWORK, elsewhere, fork=False)) as process:
+        monkeypatch.setattr(grading, "_worker_process", lambda name: process)
         right = graded(RIGHT)
         assert right.whole and right.walls == []
         for code, said in (
             ("import os; os._exit(3)", "it ended the process (exit code 3)"),
-            ("import time; time.sleep(1000)", "it was stopped: it was not done in time"),
+            ("import time; time.sleep(1000)", "it was stopped: it took too long"),
             (
                 "x = bytearray(1 << 29); import time; time.sleep(1000)",
-                "it was stopped: it took more memory than it may",
+                "it was stopped: it used more memory than allowed",
             ),
         ):
-            found = graded(planted(code), grading.Settings(2, 1 << 28, [Variant()]))
+            found = graded(planted(code), grading.Settings(2, 1 << 28, [Condition()]))
             assert part(found, LOST).message.startswith(said)
             assert part(found, "codes").status == "done"
 
 
 @pytest.mark.parametrize("name", ["recipe.toml", "reference.py", "mistakes.toml"])
-def test_a_version_is_another_when_a_file_that_a_grade_needs_is(name, monkeypatch, tmp_path):
+def test_the_version_changes_with_every_file_that_a_grade_depends_on(name, monkeypatch, tmp_path):
     shutil.copytree(paths.QUESTIONS, tmp_path / "questions")
     monkeypatch.setattr(paths, "QUESTIONS", tmp_path / "questions")
     before = schedule.version()
@@ -485,7 +488,7 @@ def test_a_submission_sees_of_a_question_only_its_recipe(tmp_path):
 
 @pytest.fixture(scope="module")
 def honest():
-    """The judge's own trace of question 01, its recipe, and what is sent of it."""
+    """The judge's own trace of question 01, its recipe, and the message that carries it."""
     question = find("ae")
     small = recipe.load_check(question.recipe_file)
     found = trace.take(question.reference_file, plain, small)
@@ -542,7 +545,7 @@ HOSTILE = {
     "a weight of another shape": put([1, 2], "states", 0, "encoder.fc.bias", "shape"),
     "objects": put("|O", "outputs", "encoder", "dtype"),
     "texts": put("<U4", "outputs", "encoder", "dtype"),
-    "a type that is no Python": put("f8, (", "outputs", "encoder", "dtype"),
+    "a type that is not Python": put("f8, (", "outputs", "encoder", "dtype"),
     "a weight that is true": lambda sent: sent["states"][1]["encoder.fc.bias"].update(
         dtype="|b1", data=bytes(sent["states"][1]["encoder.fc.bias"]["shape"][0])
     ),
@@ -560,7 +563,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_no_honest_process_sends_is_not_taken(name, honest):
+def test_what_no_honest_process_sends_is_refused(name, honest):
     found, small, message = honest
     sent = msgspec.msgpack.decode(message)
     HOSTILE[name](sent)
@@ -570,7 +573,7 @@ def test_what_no_honest_process_sends_is_not_taken(name, honest):
         messages.unpack(message[:-9], found, small)
 
 
-def test_a_loss_that_is_no_number_after_a_checkpoint_does_not_pass(honest):
+def test_a_loss_that_is_nan_after_a_checkpoint_does_not_pass(honest):
     question = find("ae")
     standard = Standard.by(plain, question.reference_file, honest[1])
     _, _, got = messages.unpack(honest[2], standard.expected, standard.recipe)
@@ -580,8 +583,8 @@ def test_a_loss_that_is_no_number_after_a_checkpoint_does_not_pass(honest):
 
 
 @pytest.mark.parametrize("stage", messages._STAGES)
-def test_where_code_raises_the_trace_may_end(stage, honest, tmp_path):
-    """What an honest process sends then is taken."""
+def test_the_trace_may_end_where_code_raises(stage, honest, tmp_path):
+    """What an honest process sends then is accepted."""
     found, small, _ = honest
     text = find("ae").reference_file.read_text(encoding="utf-8")
     after = {"loss": 0, "10 steps": 5, "100 steps": 50, "checkpoint": 101}.get(stage)
@@ -606,7 +609,7 @@ def test_where_code_raises_the_trace_may_end(stage, honest, tmp_path):
 
 @needs_one
 def test_a_file_that_knows_the_open_numbers_fails_the_hidden_ones(grade, tmp_path):
-    """Pictures of one size only, as in the open check, where the recipe says which."""
+    """It fixes the size of the open check's pictures instead of taking it from the recipe."""
     small = recipe.load_check(QUESTION.recipe_file)
     shape = small.image_shape
     assert "(-1, *self.image_shape)" in RIGHT
@@ -629,15 +632,15 @@ def test_a_file_that_knows_the_open_numbers_fails_the_hidden_ones(grade, tmp_pat
     ("text", "said"),
     [
         (None, "no hidden checks in hidden"),
-        ("seed = 'x'\n", "is no hidden check: Expected `int`, got `str` - at `$.seed`"),
-        ("sead = 1\n", "is no hidden check: Object contains unknown field `sead`"),
+        ("seed = 'x'\n", "is not a hidden check: Expected `int`, got `str` - at `$.seed`"),
+        ("sead = 1\n", "is not a hidden check: Object contains unknown field `sead`"),
         ("questions = ['nothing']\n", "no question 'nothing'"),
         ("[check]\nimage = [1, 2]\n", "hidden check one: "),
         ("[check]\nconstants = { zz = 3 }\n", "hidden check one: "),
         ("[check]\nimage = [1, -8, 8]\n", "hidden check one: "),
     ],
 )
-def test_a_broken_hidden_check_is_told_before_anything_is_graded(knock, tmp_path, text, said):
+def test_a_broken_hidden_check_is_reported_before_anything_is_graded(knock, tmp_path, text, said):
     hand_in(tmp_path / "class", anna=RIGHT)
     (tmp_path / "hidden").mkdir()
     if text is not None:
@@ -648,7 +651,7 @@ def test_a_broken_hidden_check_is_told_before_anything_is_graded(knock, tmp_path
     assert not (tmp_path / "grades.csv").exists()
 
 
-# Stopped, and gone on with
+# Stopped and continued
 
 
 def command(folder, *words):
@@ -678,35 +681,35 @@ def lines(path):
 
 @needs_one
 @posix
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
-def test_a_grading_that_was_stopped_goes_on_where_it_was(sign, tmp_path, knock):
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+def test_a_grading_that_was_stopped_continues_where_it_was(stop, tmp_path, knock):
     slow = planted("import time; time.sleep(0.3)")
     names = [f"s{number}" for number in range(6)]
     hand_in(tmp_path / "class", **dict.fromkeys(names, slow))
     stopped = command(tmp_path)
-    record, deadline = tmp_path / "grades.jsonl", time.monotonic() + 120
-    while lines(record) < 2 and time.monotonic() < deadline:
+    journal, deadline = tmp_path / "grades.jsonl", time.monotonic() + 120
+    while lines(journal) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
-    stopped.send_signal(sign)
+    stopped.send_signal(stop)
     stopped.communicate(timeout=60)
-    before = lines(record)
+    before = lines(journal)
     assert 2 <= before < len(names)
-    if sign == signal.SIGINT:
+    if stop == signal.SIGINT:
         assert stopped.returncode == 130
         assert len(rows(tmp_path / "grades.csv")) in (before, before + 1)
     else:
-        with record.open("a", encoding="utf-8") as file:
+        with journal.open("a", encoding="utf-8") as file:
             file.write('{"key": "cut in the mid')
     code, out, _ = knock("grade", "class", "--out", "grades.csv", "--jobs", "1")
     assert code == 0
     assert f"{before} of 6 are graded already" in out
     assert out.count(": vae_latent in") == len(names) - before
-    assert lines(record) == len(names)
+    assert lines(journal) == len(names)
     found = rows(tmp_path / "grades.csv")
     assert list(found) == names
     assert all(row["points"] == row["of"] for row in found.values())
     code, out, _ = knock("grade", "class", "--out", "grades.csv", "--jobs", "1")
-    assert code == 0 and "6 of 6 are graded already" in out  # of the cut line nothing is left
+    assert code == 0 and "6 of 6 are graded already" in out  # nothing is left of the cut line
 
 
 @needs_one
@@ -724,12 +727,12 @@ def test_what_has_changed_is_graded_again(grade, tmp_path):
         points.TABLE.read_text(encoding="utf-8").replace("walk = 2", "walk = 50"), encoding="utf-8"
     )
     _, out, _, found = grade("--seed", "5", "--points", "points.toml")
-    assert "2 of 2 are graded already" in out  # points are no part of a grade
+    assert "2 of 2 are graded already" in out  # a grade holds no points
     assert float(found["anna"]["walk"]) == 50
 
 
 @posix
-def test_two_gradings_do_not_write_one_record(knock, tmp_path):
+def test_two_gradings_do_not_write_the_same_journal(knock, tmp_path):
     import fcntl
 
     hand_in(tmp_path / "class", anna=RIGHT)
@@ -742,12 +745,12 @@ def test_two_gradings_do_not_write_one_record(knock, tmp_path):
     )
 
 
-def test_a_file_of_others_is_no_record(knock, tmp_path):
+def test_another_file_is_not_taken_for_a_journal(knock, tmp_path):
     hand_in(tmp_path / "class", anna=RIGHT)
     (tmp_path / "grades.jsonl").write_text('{"a": 1}\n')
     code, _, err = knock("grade", "class", "--out", "grades.csv")
     assert (code, err.count("\n")) == (2, 1)
-    assert "grades.jsonl, line 1, is no record of grades" in err
+    assert "grades.jsonl, line 1, is not a grade" in err
     assert (tmp_path / "grades.jsonl").read_text() == '{"a": 1}\n'
 
 
@@ -756,7 +759,7 @@ def test_a_file_of_others_is_no_record(knock, tmp_path):
 
 @needs_one
 def test_two_hundred_submissions(tmp_path):
-    """Each its own grade, whatever its neighbours do."""
+    """Each gets its own grade, whatever the others do."""
     attacks = ["import os; os._exit(0)", "raise ValueError", "import os; os.kill(os.getppid(), 9)"]
     kinds = [*map(planted, attacks), WRONG, *[RIGHT] * 21]
     made = [
@@ -803,7 +806,7 @@ def test_a_cluster_that_is_not_there_is_a_line(knock, tmp_path):
 # Who has handed in what
 
 
-def test_question_framework_and_student_are_read_off_names(tmp_path):
+def test_question_framework_and_student_are_read_from_names(tmp_path):
     for name in (
         "anna/wgan_gp_pytorch.py",
         "anna/deep/down/My WGAN (keras).py",
@@ -826,13 +829,13 @@ def test_question_framework_and_student_are_read_off_names(tmp_path):
         ("gan_tensorflow", "gan", "tensorflow"),
     ]
     assert all(one.text == "x = 1\n" for one in found)
-    assert ignored == ["anna/helpers.py: no question in its name; say --question"]
+    assert ignored == ["anna/helpers.py: no question in its name; add --question"]
     found, ignored = submissions.find(tmp_path, find("ae"), "chainer")
     assert {(one.question, one.framework) for one in found} == {("ae", "chainer")}
     assert len(found) == 5 and ignored == []
 
 
-def test_what_is_no_readable_file_is_told_and_not_read(tmp_path):
+def test_what_is_not_a_readable_file_is_reported_and_not_read(tmp_path):
     folder = tmp_path / "class"
     (folder / "anna").mkdir(parents=True)
     (tmp_path / "other.py").write_text("secret\n", encoding="utf-8")
@@ -842,17 +845,17 @@ def test_what_is_no_readable_file_is_told_and_not_read(tmp_path):
     (folder / "dora_ae_keras.py").mkdir()
     (folder / "emil_ae_keras.py").write_text("x = 1\n")
     found = {one.student: one for one in submissions.find(folder, None, None)[0]}
-    assert found["anna"].problem == "it is a link, and not read"
-    assert found["bert"].problem.startswith("it is no text")
-    assert found["carl"].problem == "it is larger than 256 KB, and not read"
+    assert found["anna"].problem == "it is a link, so it was not read"
+    assert found["bert"].problem.startswith("it is not text")
+    assert found["carl"].problem == "it is larger than 256 KB, so it was not read"
     assert found["emil"].problem == ""
     assert not any(one.text for name, one in found.items() if name != "emil")
     failed = grading.grade(found["anna"], SETTINGS)
-    assert failed.remark == "it is a link, and not read"
+    assert failed.remark == "it is a link, so it was not read"
     assert {part.status for part in failed.parts} == {"failed"}
 
 
-def test_names_keep_their_signs_and_nobody_is_left_out_in_silence(tmp_path):
+def test_names_keep_their_letters_and_nobody_is_left_out_silently(tmp_path):
     folder = tmp_path / "class"
     for name in ("加藤2_ae_keras.py", "佐藤2_ae_keras.py", "Mu\u0308ller/AE_keras.PY"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -862,15 +865,15 @@ def test_names_keep_their_signs_and_nobody_is_left_out_in_silence(tmp_path):
     found, ignored = submissions.find(folder, None, None)
     assert {one.student for one in found} == {"加藤2", "佐藤2", "Müller"}
     assert sorted(ignored) == [
-        "deep: its folders are too deep",
-        "empty: no script and no notebook in it",
+        "deep: its folders are nested too deep",
+        "empty: has no script or notebook",
     ]
 
 
 @needs_one
 @posix
 @pytest.mark.parametrize("name", [b"a\nb", b"\x1b[2Jc", b"\xff\xfe", "\u202ed".encode()])
-def test_a_name_that_a_terminal_obeys_is_spelt_out(name, tmp_path, knock):
+def test_control_characters_in_a_name_are_escaped(name, tmp_path, knock):
     folder = os.fsencode(tmp_path / "class") + b"/" + name
     try:
         os.makedirs(folder)
@@ -880,13 +883,13 @@ def test_a_name_that_a_terminal_obeys_is_spelt_out(name, tmp_path, knock):
         file.write("(\n")
     code, out, err = knock("grade", "class", "--out", "g.csv", "--html", "g.html")
     assert code == 0, err
-    assert all(sign.isprintable() for line in out.splitlines() for sign in line)
+    assert all(letter.isprintable() for line in out.splitlines() for letter in line)
     [student] = rows(tmp_path / "g.csv")
     assert student.isprintable() and "\\" in student
 
 
 @needs_one
-def test_a_message_is_one_line_that_no_terminal_obeys():
+def test_a_message_is_one_line_without_control_characters():
     found = graded(planted("raise ValueError('a\\x1b[2J\\u202e' + 'x' * 9999)"))
     said = part(found, LOST).message
     assert said.isprintable() and "a\\x1b[2J\\u202exxx" in said and len(said) < 700
@@ -914,12 +917,12 @@ def test_a_notebook_is_graded_as_its_script_is(knock, tmp_path):
 
 
 @needs_one
-def test_a_class_that_lies_beside_python_is_told(grade, tmp_path, monkeypatch):
+def test_a_class_folder_that_submissions_can_read_is_reported(grade, tmp_path, monkeypatch):
     place = tmp_path.resolve()
     monkeypatch.setattr(sandbox, "_SYSTEM", (f"{place}",))
     code, _, err, _ = grade(anna="(\n")
     assert code == 0
-    assert f"submissions can read {place / 'class'}, since it lies in {place}" in err
+    assert f"submissions can read {place / 'class'}, since it is in {place}" in err
 
 
 # The table and the page
@@ -933,7 +936,7 @@ def result(student="anna", message="", remark=""):
 
 
 def test_no_cell_is_a_formula_and_no_text_is_markup():
-    assert report.table([], points.load()).startswith("\ufeffstudent,")  # Excel's sign of UTF-8
+    assert report.table([], points.load()).startswith("\ufeffstudent,")  # Excel's mark of UTF-8
     evil = ["=1+1", "+1", "-1", "@SUM(A1)", "  =2\n", "<script>alert(1)</script>", '"><b>']
     grades = [result(text, text, text) for text in evil]
     worth = points.load()
@@ -945,14 +948,14 @@ def test_no_cell_is_a_formula_and_no_text_is_markup():
     assert not re.search(r'src=|href="[^#]|@import|url\(', page)
 
 
-def test_the_page_counts_what_went_wrong_and_says_which_walls_did_not_stand():
+def test_the_page_counts_what_went_wrong_and_says_which_walls_are_missing():
     grades = [result("anna", "doubled"), result("bert", "doubled"), result("carl", "halved")]
     page = report.document(grades, points.load(), SETTINGS)
     counted = re.findall(r"<tr><td>(\d)</td><th>vae_latent, walk</th><td>(\w+)</td>", page)
     assert counted == [("2", "doubled"), ("1", "halved")]
-    assert "no wall for network on this system: a submission can use the network" in page
-    behind = [msgspec.structs.replace(one, walls=list(sandbox.ALL)) for one in grades]
-    assert "no wall" not in report.document(behind, points.load(), SETTINGS)
+    assert "network not restricted on this system: a submission can use the network" in page
+    walled = [msgspec.structs.replace(one, walls=list(sandbox.ALL)) for one in grades]
+    assert "not restricted" not in report.document(walled, points.load(), SETTINGS)
     for number in range(3):
         assert f'href="#s{number}"' in page and f'id="s{number}"' in page
 
@@ -966,7 +969,7 @@ def test_the_page_counts_what_went_wrong_and_says_which_walls_did_not_stand():
         (["nowhere", "--out", "g.csv"], "no folder nowhere of submissions"),
         (["empty", "--out", "g.csv"], "no submissions in empty, such as dcgan_keras.py"),
         (["unnamed", "--out", "g.csv"], "unnamed: a.py: no question in its name"),
-        (["class", "--out", "g.txt"], "--out must name a .csv, not g.txt"),
+        (["class", "--out", "g.txt"], "--out must name a .csv file, not g.txt"),
         (["class", "--out", "no/g.csv"], "cannot write no/g.jsonl"),
         (["class", "--out", "g.csv", "--jobs", "0"], "must be above 0"),
         (["class", "--out", "g.csv", "--question", "x"], "no question 'x'"),
@@ -983,7 +986,7 @@ def test_bad_input_is_one_line(knock, tmp_path, words, said):
     assert said in err
 
 
-def test_a_framework_that_is_missing_is_told_at_once(knock, tmp_path, monkeypatch):
+def test_a_missing_framework_is_reported_at_once(knock, tmp_path, monkeypatch):
     hand_in(tmp_path / "class", anna=RIGHT)
     monkeypatch.setattr(frameworks.Framework, "missing", property(lambda self: ("it",)))
     code, _, err = knock("grade", "class", "--out", "g.csv")
@@ -992,10 +995,10 @@ def test_a_framework_that_is_missing_is_told_at_once(knock, tmp_path, monkeypatc
     assert not (tmp_path / "g.csv").exists()
 
 
-def test_the_process_of_submissions_says_nothing_about_our_machine(monkeypatch):
-    """Nothing of the environment but what Python needs goes in."""
+def test_submissions_do_not_see_the_environment(monkeypatch):
+    """Only the variables that Python needs are passed on."""
     monkeypatch.setenv("SECRET_TOKEN", "x")
     seen = {}
     monkeypatch.setattr(subprocess, "Popen", lambda words, **more: seen.update(more))
-    Room("keras", worker.Path("."))._start(None)
+    WorkerProcess("keras", worker.Path("."))._start(None)
     assert "SECRET_TOKEN" not in seen["env"] and "PATH" in seen["env"]

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-HELP = "where the data sets are; with a name, get that one and show some"
+HELP = "list the data sets; with a name, get that one and draw a sheet of its pictures"
 
 _SHAPES = {
     "digits": (1, 32, 32),
@@ -17,15 +17,15 @@ _COLUMNS = 8
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Which set, where it is, and where the sheet goes."""
-    parser.add_argument("dataset", nargs="?", help="the set's name")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="where its files are")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the sheet (PNG)")
+    parser.add_argument("dataset", nargs="?", help="the name of the set")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="the folder with its files")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where the sheet goes (PNG)")
 
 
 def run(found: Namespace, rest: list[str]) -> int:
-    """List the sets, or get one and draw a sheet with a row for each class.
+    """List the sets, or get one and draw a sheet with one row per class.
 
-    Raises UserError for an unknown set, and for one that cannot be had or read.
+    Raises UserError for an unknown set, and for one that cannot be downloaded or read.
     """
     if found.dataset is None and found.data is None:
         return _list()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from knock.arguments import file
-from knock.errors import UserError, tell
+from knock.errors import UserError, print_error
 
 if TYPE_CHECKING:
     from knock.questions import Question
@@ -26,7 +26,7 @@ def run(found: Namespace, rest: list[str]) -> int:
 
     A file that is as it was when it passed is not checked again. Without `--framework` it is the
     one in the file's name; without a file, it is the learner's last. Returns 1 where something has
-    not passed. Raises UserError where there is nothing to check.
+    not passed. Raises UserError if there is nothing to check.
     """
     from knock import frameworks
     from knock.learner import answers
@@ -48,7 +48,7 @@ def run(found: Namespace, rest: list[str]) -> int:
                 "shows our answer all the same"
             )
         if failed := _failed(question, framework, path):
-            tell(
+            print_error(
                 f"{path} has not passed yet ({', '.join(failed)}); "
                 f"{answers.check_command(question, framework, path)} says why, and --give-up shows "
                 "our answer all the same"

@@ -37,9 +37,9 @@ class _Load(Protocol):
 
 @dataclass(frozen=True)
 class _Source:
-    """How one set is read, where it lies (None: nowhere yet), and how it is got.
+    """How one set is read, where it is (None: nowhere yet), and how to get it.
 
-    `load_pairs` reads it as pairs of pictures, where it has them.
+    `load_pairs` reads it as pairs of pictures; None if it has no pairs.
     """
 
     load: _Load
@@ -91,7 +91,7 @@ SETS = tuple(_SOURCES)
 
 @dataclass(frozen=True)
 class SetStatus:
-    """One line of `knock data`: is the set here, where, and how is it got if it is not."""
+    """One line of `knock data`: whether the set is here, where, and otherwise how to get it."""
 
     name: str
     where: Path | None
@@ -108,10 +108,10 @@ def load(
 ) -> ImageSet:
     """Read one of `SETS` into memory, every picture already `image_shape` = (C, H, W).
 
-    Without `folder` the set is looked for in `$KNOCK_DATA`, then in the cache folder, and mnist,
-    fashion_mnist and cifar10 are downloaded where they are in neither. With `pairs` every picture
-    has a second one: in `targets`, or to be painted from its mask. Raises UserError for an unknown
-    name, a missing set, a set without pairs, and any file that cannot be used, naming it.
+    Without `folder` the set is searched in `$KNOCK_DATA`, then in the cache folder; mnist,
+    fashion_mnist and cifar10 are downloaded if they are in neither. With `pairs` every picture has
+    a second one: in `targets`, or to be painted from its mask. Raises UserError for an unknown
+    name, a missing set, a set without pairs, and any file that cannot be used, with its name.
     """
     source = _source(name)
     channels, height, width = image_shape
@@ -129,15 +129,15 @@ def load(
 
 
 def status() -> list[SetStatus]:
-    """Every set with the place where it was found. Reads no file's content, opens no connection."""
+    """Every set, and where it was found. Reads no file's content, opens no connection."""
     found = [(name, source, source.where()) for name, source in _SOURCES.items()]
     return [SetStatus(n, where, where is not None, s.how_to_get) for n, s, where in found]
 
 
 def download(name: str) -> Path:
-    """Fetch a set from its public homes, unless it is here already, and return its folder.
+    """Fetch a set from its public servers, unless it is already here, and return its folder.
 
-    Raises UserError for a set that is not downloaded, and where no home answers.
+    Raises UserError for a set that cannot be downloaded, and if no server answers.
     """
     source = _source(name)
     if source.download is None:

@@ -1,4 +1,4 @@
-"""Random changes to training pictures: mirrored, turned, shifted in one affine warp each, cut."""
+"""Random changes to training pictures: mirror, rotate, shift (one affine warp), then crop."""
 
 from knock import noise
 from knock.data.imageset import Border, Pixels
@@ -19,10 +19,10 @@ def apply(
 ) -> tuple[Pixels, Pixels | None, Pixels | None]:
     """Change the images and targets (uint8 N×H×W×C) and masks (uint8 N×H×W) of one batch alike.
 
-    Pictures are interpolated; masks are not, so that no class id arises that was not there. Beyond
-    the edge a picture shows its mirror image or black, as `border` says, and its mask the same.
-    Last, all but some part of each is cut away, `crop` pixels twice along each side. With nothing
-    to change the arrays themselves come back.
+    Pictures are interpolated; masks are not, so that no new class ids appear. Beyond its edge a
+    picture shows its mirror image or black, as `border` says, and so does its mask. At the end each
+    is cropped at a random place: height and width shrink by 2·`crop`. If there is nothing to
+    change, the arrays themselves are returned.
     """
     if (how.flip, how.rotate, how.shift) != (False, 0.0, 0.0):
         images, masks, targets = _warped(images, masks, targets, how, border, seed, step)
@@ -67,9 +67,9 @@ def _warped(
 def matrices(
     how: Augment, count: int, height: int, width: int, seed: int, step: int
 ) -> NDArray[np.float64]:
-    """`count` affine maps, N×2×3, of a pixel's (x, y, 1) in the old picture to that in the new.
+    """`count` affine maps, N×2×3, from a pixel's (x, y, 1) in the old picture to the new one.
 
-    Mirrored first (every other picture on average), then turned about the centre by up to
+    First mirrored (half of the pictures on average), then rotated about the centre by up to
     ±`rotate` degrees, then shifted by up to ±`shift` of each side; drawn from (seed, step).
     """
     mirror = noise.uniform(seed, step, "augment/flip", (count,)) < 0.5
@@ -86,13 +86,13 @@ def matrices(
 
 
 def corners(how: Augment, count: int, seed: int, step: int) -> NDArray[np.int64]:
-    """The row and the column, 0 … 2·`crop`, from which `count` pictures are kept, N×2."""
+    """The row and the column, 0 … 2·`crop`, where each cropped picture begins: int64 `count`×2."""
     drawn = noise.uniform(seed, step, "augment/crop", (count, 2), 0, 2 * how.crop + 1)
     return drawn.astype(np.int64)
 
 
 def _cut(whole: Pixels, crop: int, places: NDArray[np.int64]) -> Pixels:
-    """The parts that begin at `places`, smaller than the whole by `crop` on every side."""
+    """The crops that begin at `places`, smaller than the whole by 2·`crop` in each direction."""
     height, width = (side - 2 * crop for side in whole.shape[1:3])
     parts = [
         one[top : top + height, left : left + width]

@@ -1,4 +1,4 @@
-"""What a training step gets: pictures, labels, masks, and the recipe's random draws."""
+"""What a training step receives: pictures, labels, masks, and the recipe's random draws."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -23,15 +23,15 @@ _OWN = ("images", "labels", "masks", "targets", "epoch")
 
 
 class Batches:
-    """The batches of a run, each a function of its step alone.
+    """The batches of a run; each depends only on its step.
 
-    Picture i of step s stands at place s·B + i of an endless row: the epochs one after another,
-    each a permutation of the set of its own. So every picture comes once an epoch, a batch may
-    straddle two, and one larger than the set takes from several.
+    Picture i of step s is at place s·B + i of an endless row: one epoch after another, each with a
+    permutation of its own. So every picture comes once per epoch, a batch may be part of two
+    epochs, and a batch larger than the set is part of several.
     """
 
     def __init__(self, pictures: ImageSet, recipe: Recipe) -> None:
-        """Raises UserError where the recipe's draws cannot be made."""
+        """Raises UserError if the recipe's draws are impossible."""
         if pictures.image_shape != recipe.read_shape:
             raise ValueError(f"{pictures.image_shape} pictures for a {recipe.read_shape} recipe")
         if recipe.pairs and pictures.targets is None and pictures.masks is None:
@@ -39,17 +39,17 @@ class Batches:
         self.pictures = pictures
         self.recipe = recipe
         self._size = recipe.train.pictures
-        random_draws(recipe, 0)  # what cannot be drawn is refused before the first step
+        random_draws(recipe, 0)  # impossible draws are refused before the first step
         self._order = lru_cache(maxsize=4)(self._permutation)
 
     def batch(self, step: int) -> Batch:
         """The batch of `step` (0, 1, …).
 
         N is the recipe's batch size times its rounds.
-        images: N×C×H×W in the recipe's dtype, −1 … 1; where the recipe has pairs the input of each,
-        and targets, in the same form, what is wanted for it. labels: int64 N. masks: uint8 N×H×W,
-        if the set has them. epoch: int64, how many times the set was gone through before the first
-        of them. Then every draw of the recipe under its name: N×shape, in its dtype.
+        images: N×C×H×W in the recipe's dtype, −1 … 1. If the recipe has pairs, images are the
+        inputs and targets, in the same form, the wanted outputs. labels: int64 N. masks: uint8
+        N×H×W, if the set has them. epoch: int64, how many epochs ended before the first picture.
+        And every draw of the recipe under its name: N×shape, in the recipe's dtype.
         """
         recipe, pictures = self.recipe, self.pictures
         chosen = self._chosen(step)
@@ -90,13 +90,13 @@ class Batches:
 def random_draws(recipe: Recipe, step: int, count: int | None = None) -> Batch:
     """Everything that the recipe draws at `step`, by name: N×shape, in the recipe's dtype.
 
-    N is `count`, or the recipe's batch size, times its rounds where the draw says so. Raises
-    UserError where a name is taken by the data or a shape cannot be worked out.
+    N is `count`, or the recipe's batch size, times its rounds if the draw says so. Raises UserError
+    if a name is already used by the data or a shape cannot be evaluated.
     """
     drawn: Batch = {}
     for name, draw in recipe.draws.items():
         if name in _OWN:
-            raise UserError(f"draws.{name}: the name is taken by the data; choose another")
+            raise UserError(f"draws.{name}: the data already use this name; choose another")
         sizes = [evaluate(size, recipe.sizes, f"draws.{name}.shape") for size in draw.shape]
         rows = recipe.train.pictures if draw.rounds else recipe.train.batch_size
         shape, key = (rows if count is None else count, *sizes), f"draw/{name}"
@@ -116,8 +116,8 @@ def unit_pair(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """The inputs and the wanted pictures at the `chosen` places of a set, not augmented.
 
-    Both N×C×H×W in the recipe's dtype, −1 … 1, as `Batches` pairs them. Raises ValueError where
-    the recipe or the set has no pairs.
+    Both N×C×H×W in the recipe's dtype, −1 … 1, as `Batches` pairs them. Raises ValueError if the
+    recipe or the set has no pairs.
     """
     return _directed(
         pictures.images[chosen],
@@ -141,7 +141,7 @@ def _directed(
     if targets is None:
         if masks is None:
             raise ValueError("a set without targets and masks has no pairs")
-        # painted after augmentation, which mixes pictures but not ids: no grey arises
+        # painted after augmentation, which interpolates pictures but not ids: no grey appears
         targets = painted(masks, images.shape[-1])
     a, b = to_unit(images, recipe.dtype), to_unit(targets, recipe.dtype)
     return (a, b) if recipe.pairs == "AtoB" else (b, a)
@@ -150,8 +150,7 @@ def _directed(
 def to_unit(images: Pixels, dtype: str = "float32") -> NDArray[Any]:
     """uint8 N×H×W×C pictures as N×C×H×W in −1 … 1: (value − 127.5) / 127.5.
 
-    The difference is exact and the quotient rounded once, so that every machine gets the same
-    bits.
+    The difference is exact and the quotient is rounded once, so every machine gets the same bits.
     """
     planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
     unit: NDArray[Any] = np.subtract(planes, 127.5, dtype=dtype)
@@ -160,7 +159,7 @@ def to_unit(images: Pixels, dtype: str = "float32") -> NDArray[Any]:
 
 
 def to_pixels(unit: NDArray[Any]) -> Pixels:
-    """The way back: N×C×H×W in −1 … 1 as uint8 N×H×W×C, rounded; what lies outside is clipped."""
+    """The way back: N×C×H×W in −1 … 1 as uint8 N×H×W×C, rounded; other values are clipped."""
     values = np.rint(np.asarray(unit, np.float64) * 127.5 + 127.5)
     return np.ascontiguousarray(np.clip(values, 0, 255).astype(np.uint8).transpose(0, 2, 3, 1))
 
@@ -170,8 +169,8 @@ def prefetch(
 ) -> Generator[Item, None, None]:
     """make(start) … make(stop − 1) in order, up to `ahead` of them made in the background.
 
-    What `make` raises is raised where the iterator is advanced. When the iterator is exhausted,
-    closed or dropped, its thread ends once the step in hand is made.
+    What `make` raises, the iterator raises. When the iterator is exhausted, closed or deleted, its
+    thread finishes the current step and ends.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as worker:
         waiting: deque[Future[Item]] = deque()

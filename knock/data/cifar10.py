@@ -1,4 +1,4 @@
-"""CIFAR-10 in its binary version: no pickle, so nothing in a file can run.
+"""CIFAR-10 in its binary version: no pickle, so a file cannot run code.
 
 A record is 3073 bytes: the class, then 32×32 red, green and blue, each row by row (Krizhevsky
 2009). Five files of 10 000 are for training, one is for testing.
@@ -23,7 +23,7 @@ CLASSES = tuple(
 )
 RECORD = 1 + 3 * 32 * 32
 MAX_RECORDS = 100_000
-"""More than any one file of this form has: no larger one is read into memory."""
+"""More than any real file has: no larger one is read into memory."""
 
 ARCHIVE = Remote(
     "cifar-10-binary.tar.gz",
@@ -43,9 +43,9 @@ FILES: dict[Split, tuple[str, ...]] = {
 
 
 def load(image_shape: Shape, split: Split, folder: Path | None = None) -> ImageSet:
-    """Read one split, unpacked or from the archive; download it if it is nowhere.
+    """Read one split, unpacked or from the archive; download it if it does not exist.
 
-    Raises UserError naming the file that is missing, cut or of another form.
+    Raises UserError that names the missing, incomplete or wrong file.
     """
     found = next(
         (place for root in places.candidates(NAME, folder) if (place := _in(root, split))), None
@@ -53,8 +53,8 @@ def load(image_shape: Shape, split: Split, folder: Path | None = None) -> ImageS
     if found is None:
         if folder is not None:
             raise UserError(
-                f"no {NAME} in {folder}: there must be {FOLDER}/{FILES[split][0]} or "
-                f"{ARCHIVE.file} (the binary version)"
+                f"no {NAME} in {folder}; put {FOLDER}/{FILES[split][0]} or {ARCHIVE.file} "
+                "(the binary version) there"
             )
         found = fetch(ARCHIVE, NAME, HOMES)
     files = _unpacked(found, split) if found.is_dir() else _packed(found, split)
@@ -72,7 +72,7 @@ def load(image_shape: Shape, split: Split, folder: Path | None = None) -> ImageS
 
 
 def where() -> Path | None:
-    """The folder with both splits' files, or with the archive, if there is one."""
+    """The folder with the files of both splits, or with the archive; None if there is none."""
     for root in places.candidates(NAME, None):
         train, test = _in(root, "train"), _in(root, "test")
         if train is not None and test is not None:
@@ -82,7 +82,7 @@ def where() -> Path | None:
 
 
 def download() -> Path:
-    """Fetch the archive unless it is here already; the folder it is in."""
+    """Fetch the archive unless it is already here, and return its folder."""
     return fetch(ARCHIVE, NAME, HOMES).parent
 
 
@@ -106,7 +106,7 @@ def _unpacked(folder: Path, split: Split) -> Iterator[tuple[str, bytes]]:
 
 
 def _packed(archive: Path, split: Split) -> Iterator[tuple[str, bytes]]:
-    """The split's files, read where they are in the archive; nothing is unpacked to disk."""
+    """The split's files, read inside the archive; nothing is unpacked to disk."""
     found = {}
     try:
         with gzip.open(archive) as unzipped, tarfile.open(fileobj=unzipped, mode="r|") as tar:
@@ -117,10 +117,10 @@ def _packed(archive: Path, split: Split) -> Iterator[tuple[str, bytes]]:
                     _check_length(member.size, where)
                     stream = tar.extractfile(member)
                     found[name] = where, stream.read() if stream is not None else b""
-            unzipped.read(1 << 20)  # to the end, where gzip's checksum stands
+            unzipped.read(1 << 20)  # to the end, so that gzip compares its checksum
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise UserError(
-            f"{archive} is cut short or damaged ({error}); copy or download it again"
+            f"{archive} is incomplete or damaged ({error}); copy or download it again"
         ) from None
     for name in FILES[split]:
         if name not in found:
@@ -131,13 +131,13 @@ def _packed(archive: Path, split: Split) -> Iterator[tuple[str, bytes]]:
 def _check_length(length: int, where: str) -> None:
     if length == 0 or length % RECORD or length > MAX_RECORDS * RECORD:
         raise UserError(
-            f"{where} is {length} bytes long, which is no whole number (1 to {MAX_RECORDS}) of "
-            f"records of {RECORD}: it is cut short, or not CIFAR-10's binary version"
+            f"{where} is {length} bytes long, but a file is 1 to {MAX_RECORDS} records of {RECORD} "
+            "bytes: it is incomplete, or not CIFAR-10's binary version; download it again"
         )
 
 
 def _records(content: bytes, where: str) -> Pixels:
     records = np.frombuffer(content, np.uint8).reshape(-1, RECORD)
     if (worst := records[:, 0].max()) > 9:
-        raise UserError(f"{where} has the class {worst}; CIFAR-10's are 0 to 9")
+        raise UserError(f"{where} has class {worst}, but the classes are 0 to 9; download it again")
     return records

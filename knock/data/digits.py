@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 TRAIN = 1415
 """Pictures of the train split; the other 382 are the test split.
 
-The pictures lie in the order of their 13 writers: 14 times the labels begin again with the same
-series 0 1 2 … 9 0 1 2 …, and 1415 is where the twelfth begins. A split there keeps every series
-whole: what is tested is handwriting that training has not seen, which a shuffled split is not.
+The pictures are in the order of their 13 writers: 14 times the labels begin with the same series
+0 1 2 … 9 0 1 2 …, and the twelfth series begins at 1415. A split there keeps every series whole, so
+the test uses handwriting that training has not seen; a shuffled split would not.
 """
 
 CLASSES = tuple("0123456789")
@@ -24,10 +24,12 @@ CLASSES = tuple("0123456789")
 def load(image_shape: Shape, split: Split, folder: Path | None = None) -> ImageSet:
     """The digits, white on black, resized with cubic interpolation (the smoothest strokes).
 
-    Raises UserError where a folder is given: there are no files to read.
+    Raises UserError if a folder is given: this set has no files.
     """
     if folder is not None:
-        raise UserError(f"digits come with scikit-learn and are not read from {folder}")
+        raise UserError(
+            f"digits come with scikit-learn, not from a folder; leave out --data {folder}"
+        )
     from sklearn.datasets import load_digits
 
     found = load_digits()
@@ -47,7 +49,7 @@ def load(image_shape: Shape, split: Split, folder: Path | None = None) -> ImageS
 
 
 def where() -> Path | None:
-    """The package that holds them, if it is installed."""
+    """The package that has them; None if it is not installed."""
     found = importlib.util.find_spec("sklearn")
     return Path(found.origin).parent if found is not None and found.origin else None
 

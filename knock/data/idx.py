@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST, and whatever else comes in their four IDX files.
+"""MNIST and Fashion-MNIST, and any other set in the same four IDX files.
 
 An IDX file is a header of big-endian 32-bit numbers (0x0801 for labels or 0x0803 for images, then
 the size of each axis) and then the values, a byte each (LeCun, Cortes & Burges 1998).
@@ -24,7 +24,7 @@ import numpy as np
 
 SIDE = 28
 MAX_COUNT = 1_000_000
-"""More pictures than any set in this form has: a larger count is a damaged header."""
+"""More pictures than any real set has: a larger count means a damaged header."""
 
 STEMS: dict[Split, tuple[str, str]] = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -34,9 +34,9 @@ STEMS: dict[Split, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Published:
-    """A set as it was published: its classes, its gzipped files by name, and who serves them.
+    """A set as it was published: its classes, its gzipped files by name, and its servers.
 
-    `contents` are the digests of the files once unpacked, where they are known.
+    `contents` are the digests of the unpacked files, as far as they are known.
     """
 
     name: str
@@ -143,10 +143,10 @@ PUBLISHED = {
 def load(
     published: Published, image_shape: Shape, split: Split, folder: Path | None = None
 ) -> ImageSet:
-    """Read one split, downloading it if it is nowhere and no `folder` is given.
+    """Read one split, downloading it if it does not exist and no `folder` is given.
 
-    The reader's own files may differ from the published ones, which is said once, but not in form.
-    Raises UserError naming the file that is missing, cut or of another form.
+    The user's own files may differ from the published ones in content (one warning says so), but
+    not in form. Raises UserError that names the missing, incomplete or wrong file.
     """
     images_path, labels_path = _paths(published, split, folder)
     images = read(published, images_path, axes=3)
@@ -167,7 +167,7 @@ def load(
 
 
 def where(published: Published) -> Path | None:
-    """The folder in which both splits are, if there is one."""
+    """The folder that has both splits; None if there is none."""
     for place in places.candidates(published.name, None):
         if all(_named(place, stem) for stems in STEMS.values() for stem in stems):
             return place
@@ -179,7 +179,7 @@ def where(published: Published) -> Path | None:
 
 
 def download(published: Published) -> Path:
-    """Fetch all four files that are not here yet; the folder they are in."""
+    """Fetch those of the four files that are not here yet, and return their folder."""
     folders = [
         fetch(remote, published.name, published.homes).parent for remote in published.files.values()
     ]
@@ -189,14 +189,14 @@ def download(published: Published) -> Path:
 def read(published: Published, path: Path, axes: int) -> Pixels:
     """The values of an IDX file, gzipped or not: uint8 N×28×28 (`axes` 3) or N labels (`axes` 1).
 
-    No more is unpacked than the header announces. Raises UserError where the header is not that of
-    such a file, its length is another than the header says, or a label is not 0 … 9.
+    No more is unpacked than the header announces. Raises UserError if the header is not that of
+    such a file, the length differs from the header's, or a label is not 0 … 9.
     """
     try:
         with _open(path) as stream:
             content = _content(stream, path, axes)
     except EOFError:
-        raise UserError(f"{path} is cut short; copy or download it again") from None
+        raise UserError(f"{path} is incomplete; copy or download it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise UserError(f"{path} is damaged ({error}); copy or download it again") from None
     except OSError as error:
@@ -206,7 +206,9 @@ def read(published: Published, path: Path, axes: int) -> Pixels:
     values = np.frombuffer(content, np.uint8, offset=header)
     if axes == 1:
         if values.max(initial=0) > 9:
-            raise UserError(f"{path} has the label {values.max()}; labels are 0 to 9")
+            raise UserError(
+                f"{path} has the label {values.max()}, but labels are 0 to 9; use another file"
+            )
         return values
     return values.reshape(-1, SIDE, SIDE)
 
@@ -222,8 +224,8 @@ def _paths(published: Published, split: Split, folder: Path | None) -> tuple[Pat
             raise UserError(f"{place} lacks {missing} (or {missing}.gz) of {published.name}")
     if folder is not None:
         raise UserError(
-            f"no {published.name} in {folder}: there must be {stems[0]} and {stems[1]}, each as it "
-            "is or with .gz"
+            f"no {published.name} in {folder}; put {stems[0]} and {stems[1]} there, unpacked or "
+            "as .gz"
         )
     images, labels = (
         fetch(published.files[stem], published.name, published.homes) for stem in stems
@@ -232,14 +234,14 @@ def _paths(published: Published, split: Split, folder: Path | None) -> tuple[Pat
 
 
 def _named(place: Path, stem: str) -> Path | None:
-    """The file in `place` under one of the names that are about for it."""
-    dotted = stem.replace("-idx", ".idx")  # as some unpacking programs write it
+    """The file in `place` under one of its usual names; None if there is none."""
+    dotted = stem.replace("-idx", ".idx")  # some unpacking programs write this name
     names = (stem, f"{stem}.gz", dotted, f"{dotted}.gz")
     return next((path for name in names if (path := place / name).is_file()), None)
 
 
 def _open(path: Path) -> BinaryIO:
-    """The unpacked bytes; whether a file is gzipped is told by its first two, not by its name."""
+    """The unpacked bytes. The first two bytes show whether a file is gzipped, not its name."""
     with path.open("rb") as file:
         gzipped = file.read(2) == b"\x1f\x8b"
     return gzip.open(path, "rb") if gzipped else path.open("rb")  # type: ignore[return-value]
@@ -262,11 +264,14 @@ def _content(stream: BinaryIO, path: Path, axes: int) -> bytes:
         )
     if count == 0 or count > MAX_COUNT or any(side != SIDE for side in sides):
         size = "×".join(str(number) for number in (count, *sides))
-        raise UserError(f"{path} announces {size} {what}; 1 to {MAX_COUNT} of 28×28 are read")
+        raise UserError(
+            f"{path} announces {size} {what}, but this set has 1 to {MAX_COUNT} of 28×28; it is "
+            "damaged or another set's"
+        )
     length = count * SIDE * SIDE if axes == 3 else count
     content = bytearray(header)
     wanted = len(header) + length
-    # Piece by piece: memory grows with what is there, not with what the header claims.
+    # Piece by piece: memory grows with the file, not with what its header claims.
     while len(content) < wanted:
         piece = stream.read(min(1 << 20, wanted - len(content)))
         if not piece:
@@ -278,7 +283,7 @@ def _content(stream: BinaryIO, path: Path, axes: int) -> bytes:
 
 
 def _compare(published: Published, path: Path, content: bytes) -> None:
-    """Say once when a file is not the published one; refuse one that belongs to another set."""
+    """Warn once if a file is not the published one; refuse one that belongs to another set."""
     digests = {hashlib.sha256(content).hexdigest()}
     packed = path.suffix == ".gz"
     if packed:
@@ -289,11 +294,11 @@ def _compare(published: Published, path: Path, content: bytes) -> None:
                 f"{path} is a file of {other.name}, not of {published.name}; the files of each set "
                 f"belong in a folder of their own, named {other.name} or {published.name}"
             )
-    can_tell = packed or published.contents
-    if can_tell and not digests & published.digests:
-        _say_once(f"{path} is not the file published with {published.name}; it is used as it is")
+    comparable = packed or published.contents
+    if comparable and not digests & published.digests:
+        _warn_once(f"{path} is not the file published with {published.name}; it is used as it is")
 
 
 @cache
-def _say_once(message: str) -> None:
+def _warn_once(message: str) -> None:
     logging.getLogger(__name__).warning(message)

@@ -1,8 +1,8 @@
-"""Read one picture from a file that may be anything: too large, cut short, in another form.
+"""Read one picture from a file that may be anything: too large, incomplete, in another format.
 
-Pillow decodes. It reads a header without decoding, refuses a JPEG or PNG that ends early (OpenCV
+Pillow decodes it. It reads a header without decoding, refuses an incomplete JPEG or PNG (OpenCV
 fills the rest with grey), and knows CMYK, palettes, transparency and the orientation that cameras
-store beside the pixels.
+store with the pixels.
 """
 
 import io
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
-"""What a file may hold, whatever its name ends in; of a moving picture the first frame counts."""
+"""The formats that are read, whatever the file's ending; of an animation, the first frame."""
 
 MAX_PIXELS = 80_000_000
-"""Larger pictures are refused unread: a header of 40 bytes can ask for gigabytes of memory."""
+"""Larger pictures are not decoded: a header of 40 bytes can demand gigabytes of memory."""
 
 MAX_BYTES = 256 * 1024 * 1024
 
@@ -35,9 +35,9 @@ Result = TypeVar("Result")
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The files of `folder` itself that are named as pictures, sorted; hidden ones are left out.
+    """The files of `folder` itself that end like a picture, sorted, without hidden ones.
 
-    Raises UserError where the folder cannot be listed.
+    Raises UserError if the folder cannot be listed.
     """
     return [
         path for path in entries(folder) if path.suffix.lower() in EXTENSIONS and path.is_file()
@@ -45,7 +45,7 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What lies in `folder`, sorted by name, without hidden names. Raises UserError."""
+    """What is in `folder`, sorted by name, without hidden names. Raises UserError."""
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
@@ -55,8 +55,8 @@ def entries(folder: Path) -> list[Path]:
 def read(path: Path, channels: int) -> Pixels:
     """The picture in a file as uint8 H×W×`channels` (1 grey, 3 RGB), upright.
 
-    16 bits a channel lose the lower eight, transparency shows white paper, colour becomes grey
-    by ITU-R BT.601. Raises UserError naming the file for anything that is not a whole picture.
+    Channels of 16 bits lose the lower eight, transparent pixels become white, colour becomes grey
+    by ITU-R BT.601. Raises UserError that names the file if it is not a complete picture.
     """
     from PIL import Image
 
@@ -73,10 +73,10 @@ def read(path: Path, channels: int) -> Pixels:
 
 
 def read_mask(path: Path, colours: Sequence[Colour]) -> Pixels:
-    """A mask as uint8 H×W: the place of each pixel's colour in `colours`.
+    """A mask as uint8 H×W: the index of each pixel's colour in `colours`.
 
-    Transparency is ignored. Raises UserError naming the file and the first pixel whose colour is
-    not one of `colours`.
+    Transparency is ignored. Raises UserError that names the file and the first pixel whose colour
+    is not one of `colours`.
     """
     pixels = np.asarray(_decode(path).convert("RGB")).astype(np.uint32)
     codes = _code(pixels)
@@ -98,13 +98,13 @@ def read_mask(path: Path, colours: Sequence[Colour]) -> Pixels:
 
 
 def in_parallel(one: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """`one` of every item, in order, four at a time: decoding lets other threads run."""
+    """`one(item)` for every item, in order, four at a time: decoding lets other threads run."""
     with ThreadPoolExecutor(max_workers=4) as workers:
         return list(workers.map(one, items))
 
 
 def _code(colours: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Colours …×3 as one number each."""
+    """Each colour of …×3 as one number."""
     red, green, blue = np.moveaxis(colours, -1, 0)
     return np.asarray((red << 16) | (green << 8) | blue, np.uint32)
 
@@ -115,8 +115,8 @@ def _decode(path: Path) -> "Image.Image":
 
     data = _bytes(path)
     too_large = (
-        f"{path} is too large: pictures of up to {MAX_PIXELS // 1_000_000} million pixels are "
-        "read; make it smaller"
+        f"{path} is too large: a picture may have {MAX_PIXELS // 1_000_000} million pixels; make "
+        "it smaller"
     )
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)  # reads the header only
@@ -131,12 +131,12 @@ def _decode(path: Path) -> "Image.Image":
     except UnidentifiedImageError:
         raise UserError(
             f"{path} is not a picture ({', '.join(FORMATS)}), or its beginning is damaged; "
-            "replace it or take it away"
+            "replace it or remove it"
         ) from None
-    except Exception as error:  # decoders raise whatever a damaged file leads them to
+    except Exception as error:  # a damaged file can make a decoder raise anything
         cut = "truncat" in str(error).lower()
-        what = "is cut short" if cut else f"is damaged ({' '.join(str(error).split())})"
-        raise UserError(f"{path} {what}; copy it again or take it away") from None
+        what = "is incomplete" if cut else f"is damaged ({' '.join(str(error).split())})"
+        raise UserError(f"{path} {what}; copy it again or remove it") from None
 
 
 def _bytes(path: Path) -> bytes:
@@ -147,5 +147,5 @@ def _bytes(path: Path) -> bytes:
     except OSError as error:
         raise UserError(f"cannot read the picture {path}: {error.strerror}") from None
     if not data:
-        raise UserError(f"{path} is empty; copy it again or take it away")
+        raise UserError(f"{path} is empty; copy it again or remove it")
     return data

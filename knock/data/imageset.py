@@ -1,4 +1,4 @@
-"""What a data set is once it is read: arrays in memory."""
+"""A data set that has been read: arrays in memory."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -17,15 +17,15 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """A data set, every picture of one size.
+    """A data set; all pictures have the same size.
 
     images: uint8 N×H×W×C, 0 … 255, RGB order, C 1 or 3.
-    labels: int64 N, places in `classes`; zeros where there are no classes.
-    masks: uint8 N×H×W class ids, 0 background, i + 1 for `classes[i]`; None where there are none.
-    border: what a shifted or turned picture shows beyond its edge: its mirror image for
+    labels: int64 N, indices into `classes`; zeros if there are no classes.
+    masks: uint8 N×H×W class ids, 0 background, i + 1 for `classes[i]`; None if there are none.
+    border: what a shifted or rotated picture shows beyond its edge: its mirror image for
         photographs, black for figures drawn on black.
-    targets: uint8 N×H×W×C, as `images` in all: the second picture of each pair; None where there
-        are none.
+    targets: uint8 N×H×W×C, in the same form as `images`: the second picture of each pair; None if
+        there are no pairs.
     """
 
     images: Pixels

@@ -1,7 +1,7 @@
-"""Fetch published files: mirrors in turn, digests always, interrupted downloads continued.
+"""Fetch published files: try the mirrors in turn, compare digests, continue broken downloads.
 
-pooch compares digests and puts the finished file in place at once; what it lacks, going on where a
-broken download stopped, is `Resuming` below.
+pooch compares digests and puts a finished file in place in one move. It cannot continue a broken
+download: `Resuming` below does that.
 """
 
 import os
@@ -33,16 +33,16 @@ class Remote:
 
 
 def fetch(remote: Remote, name: str, homes: Sequence[str]) -> Path:
-    """The downloaded `remote` of the set `name`; `homes` are the addresses of folders to ask.
+    """The downloaded `remote` of the set `name`; `homes` are the addresses of folders to try.
 
-    A file that is here and right is returned without any connection; one that is here and wrong
-    is fetched anew. Raises UserError where no home gives the right file, or it cannot be written.
+    A file that is already here and right is returned without any connection; a wrong one is fetched
+    again. Raises UserError if no server sends the right file, or it cannot be written.
     """
     import pooch
     import requests
     import urllib3
 
-    pooch.get_logger().setLevel("WARNING")  # its own remarks would come between ours
+    pooch.get_logger().setLevel("WARNING")  # its own messages would mix with ours
     folder = places.downloads(name, remote.file)
     failures = []
     for home in homes:
@@ -55,7 +55,7 @@ def fetch(remote: Remote, name: str, homes: Sequence[str]) -> Path:
                 downloader=Resuming(remote, folder / f"{remote.file}.part"),
             )
             return Path(path)
-        # requests' exceptions are OSErrors too: they must be caught before those of the disk
+        # requests' exceptions are OSErrors too, so they must be caught before those of the disk
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             failures.append(f"{urlsplit(home).netloc}: {_reason(error)}")
         except OSError as error:
@@ -72,8 +72,8 @@ def fetch(remote: Remote, name: str, homes: Sequence[str]) -> Path:
 class Resuming:
     """A downloader for pooch that keeps what it has in `part` and asks a server for the rest.
 
-    A server that does not know ranges sends everything, and the part is written over. A file that
-    changed between the two halves is found out by its digest, as everything else is.
+    A server that does not support ranges sends everything, which replaces the part. If the file
+    changed between the two halves, its digest shows it.
     """
 
     def __init__(self, remote: Remote, part: Path) -> None:
@@ -93,7 +93,7 @@ class Resuming:
         import requests
 
         have = self._have()
-        # "identity": a server must not compress the file once more on its way
+        # "identity": a server must not compress the file once more
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={have}-"}
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
             response.raise_for_status()
@@ -102,18 +102,18 @@ class Resuming:
                 have = 0
             length = response.headers.get("Content-Length")
             if length is not None and int(length) != self.remote.size - have:
-                # a page that asks for a login, say: it must not become the beginning of the file
+                # for example, a login page: it must not become the beginning of the file
                 raise ValueError("not as long as the published file")
             self._write(response, have)
         if self._have() < self.remote.size:
-            raise requests.ConnectionError("the connection broke off")
+            raise requests.ConnectionError("the connection was lost")
 
     def _write(self, response: "requests.Response", have: int) -> None:
         from tqdm import tqdm
 
         with (
             open(self.part, "ab" if have else "wb") as file,
-            # disable=None: no bar where standard error is not a terminal
+            # disable=None: no bar if standard error is not a terminal
             tqdm(
                 desc=self.remote.file,
                 total=self.remote.size,
@@ -132,7 +132,7 @@ class Resuming:
 
 
 def _reason(error: Exception) -> str:
-    """Why a home was given up, in a few words."""
+    """Why a server was given up, in a few words."""
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
@@ -140,5 +140,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.Timeout):
         return "does not answer"
     if isinstance(error, ValueError) and not isinstance(error, requests.RequestException):
-        return "gives another file than the published one"
-    return "no connection, or it broke off"
+        return "sends a different file from the published one"
+    return "no connection, or it was lost"

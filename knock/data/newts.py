@@ -1,11 +1,11 @@
-"""The newts: photograph-like pictures of two species, each with a mask that says where they are.
+"""The newts: photograph-like pictures of two species, each with a mask of the animal.
 
     FOLDER/train/images/akahara/*.jpg        FOLDER/train/seg_images/akahara/*.png
     FOLDER/train/images/madara/*.jpg         FOLDER/train/seg_images/madara/*.png
     FOLDER/test/…                            the same
 
-The set comes with the repository, in `Dataset`. A reader's own photographs in the same layout are
-used in its place with `--data FOLDER`.
+The set comes with the repository, in `Dataset`. With `--data FOLDER`, a user's own photographs in
+the same layout are used instead.
 """
 
 from pathlib import Path
@@ -18,22 +18,22 @@ import numpy as np
 
 CLASSES = ("akahara", "madara")
 COLOURS: tuple[images.Colour, ...] = ((0, 0, 0), (128, 0, 0), (0, 128, 0))
-"""A mask's colours in the order of its class ids: background, akahara, madara."""
+"""The colours of a mask in the order of the class ids: background, akahara, madara."""
 
 SHIPPED = Path(__file__).resolve().parents[2] / "Dataset"
 
 
 def load(image_shape: Shape, split: Split, folder: Path | None = None) -> ImageSet:
-    """Read one split. Where there is no `seg_images` at all, the set has no masks.
+    """Read one split. If the folder `seg_images` does not exist, the set has no masks.
 
-    Raises UserError where the layout is not there, a picture lacks its mask, a mask differs from
-    its picture in size, or a file cannot be read.
+    Raises UserError if the layout is not there, a picture lacks its mask, a mask and its picture
+    differ in size, or a file cannot be read.
     """
     root = where(folder)
     if root is None:
         raise UserError(
-            f"no newts in {folder or SHIPPED}: there must be train/images/{CLASSES[0]} or "
-            f"train/images/{CLASSES[1]} with pictures in it"
+            f"no newts in {folder or SHIPPED}; put pictures into train/images/{CLASSES[0]} or "
+            f"train/images/{CLASSES[1]} there"
         )
     found = [
         (path, label)
@@ -68,18 +68,18 @@ def load(image_shape: Shape, split: Split, folder: Path | None = None) -> ImageS
 
 
 def load_pairs(image_shape: Shape, split: Split, folder: Path | None = None) -> ImageSet:
-    """As `load`. Raises UserError also where there are no masks: each is its picture's second."""
+    """As `load`; the mask is the second picture. Raises UserError also if there are no masks."""
     found = load(image_shape, split, folder)
     if found.masks is None:
         raise UserError(
-            f"the newts in {where(folder)} have no masks, so they are no pairs; put them in "
-            f"{split}/seg_images"
+            f"the newts in {where(folder)} have no masks, so there are no pairs; put the masks "
+            f"into {split}/seg_images"
         )
     return found
 
 
 def where(folder: Path | None = None) -> Path | None:
-    """The folder with the newts' layout: the given one, else `$KNOCK_DATA`'s, else the shipped."""
+    """The folder with the newts: the given one, else that in `$KNOCK_DATA`, else the shipped."""
     own = places.candidates("newts", folder)
     roots = own if folder is not None else [*own, SHIPPED]
     return next((root for root in roots if _has_layout(root)), None)
@@ -92,11 +92,11 @@ def _has_layout(root: Path) -> bool:
 def _mask(folder: Path, picture: Path, image: Pixels) -> Pixels:
     path = folder / f"{picture.stem}.png"
     if not path.is_file():
-        raise UserError(f"the picture {picture} has no mask {path}; draw it or take {picture} away")
+        raise UserError(f"the picture {picture} has no mask {path}; draw it or remove {picture}")
     ids = images.read_mask(path, COLOURS)
     if ids.shape != image.shape[:2]:
         raise UserError(
             f"the mask {path} is {ids.shape[1]}×{ids.shape[0]}, but its picture {picture} is "
-            f"{image.shape[1]}×{image.shape[0]}; they must be of one size"
+            f"{image.shape[1]}×{image.shape[0]}; they must have the same size"
         )
     return ids

@@ -1,18 +1,18 @@
-"""Where data sets lie: the reader's folder, `$KNOCK_DATA`, then the cache folder."""
+"""Where data sets are: the user's folder, `$KNOCK_DATA`, then the cache folder."""
 
 import os
 from pathlib import Path
 
 VARIABLE = "KNOCK_DATA"
 DOWNLOADS = "downloads"
-"""Downloaded files have a folder of their own, so that nobody's own files are ever replaced."""
+"""Downloaded files have a folder of their own, so that they never replace a user's own files."""
 
 
 def homes() -> list[Path]:
-    """The folders that hold sets: `$KNOCK_DATA` where it is set, then the cache folder.
+    """The folders of data sets: `$KNOCK_DATA` if it is set, then the cache folder.
 
-    The cache folder is `knock` in the place that the operating system has for caches: under
-    Linux `$XDG_CACHE_HOME` or `~/.cache`.
+    The cache folder is `knock` in the operating system's folder for caches: on Linux
+    `$XDG_CACHE_HOME` or `~/.cache`.
     """
     import pooch
 
@@ -22,20 +22,20 @@ def homes() -> list[Path]:
 
 
 def candidates(name: str, folder: Path | None) -> list[Path]:
-    """Where the files of the set `name` may lie, best first: a subfolder of its name, or directly.
+    """Where the files of the set `name` may be, best first: in a subfolder `name`, or directly.
 
-    With `folder` nothing but that folder is searched.
+    With `folder`, only that folder is searched.
     """
     roots = [folder] if folder is not None else homes()
     return [place for root in roots for place in (root / name, root)]
 
 
 def by_hand(name: str) -> Path:
-    """Where to put the files of a set that could not be downloaded."""
+    """The folder into which users put the files of a set that could not be downloaded."""
     return homes()[0] / name
 
 
 def downloads(name: str, file: str) -> Path:
-    """The folder of a set's downloads: the first that has `file`, else the first home's."""
+    """The folder of a set's downloads: the first that has `file`, else the first of all."""
     places = [home / DOWNLOADS / name for home in homes()]
     return next((place for place in places if (place / file).is_file()), places[0])

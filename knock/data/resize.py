@@ -1,4 +1,4 @@
-"""Bring pictures to the size and the channels that were asked for."""
+"""Bring pictures to the wanted size and number of channels."""
 
 from knock.data.imageset import Pixels, Shape
 
@@ -6,9 +6,9 @@ import numpy as np
 
 
 def photograph(image: Pixels, height: int, width: int) -> Pixels:
-    """A uint8 H×W×C picture, cropped about its centre to the aspect asked for, then resized.
+    """A uint8 H×W×C picture, cropped around its centre to the wanted aspect ratio, then resized.
 
-    Smaller by averaging areas, which no other interpolation does without ripples; larger linearly.
+    It shrinks by averaging areas, which causes no ripples, and grows by linear interpolation.
     """
     import cv2
 
@@ -21,7 +21,7 @@ def photograph(image: Pixels, height: int, width: int) -> Pixels:
 
 
 def photographs(images: Pixels, image_shape: Shape) -> Pixels:
-    """A uint8 N×H×W×C stack as `photograph` and `with_channels` make its pictures."""
+    """A uint8 N×H×W×C stack, each picture treated by `with_channels` and `photograph`."""
     channels, height, width = image_shape
     images = with_channels(images, channels)
     if images.shape[1:3] == (height, width):
@@ -30,20 +30,20 @@ def photographs(images: Pixels, image_shape: Shape) -> Pixels:
 
 
 def mask(ids: Pixels, height: int, width: int) -> Pixels:
-    """A uint8 H×W map of class ids, cropped as its photograph is; ids are picked, never mixed."""
+    """A uint8 H×W map of class ids, cropped like its photograph; ids are picked, never mixed."""
     import cv2
 
     ids = _crop(ids, height, width)
-    # NEAREST_EXACT picks the pixel in the middle of the area that INTER_AREA averages; plain
-    # NEAREST picks its corner, and the mask would lie half an area beside its picture.
+    # NEAREST_EXACT picks the pixel in the middle of the area that INTER_AREA averages. Plain
+    # NEAREST picks its corner, which would move the mask by half an area.
     resized = cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     return np.asarray(resized, np.uint8)
 
 
 def coarse(images: Pixels, height: int, width: int) -> Pixels:
-    """A uint8 N×H×W×C stack, each pixel as large as it takes to fill height × width.
+    """A uint8 N×H×W×C stack, each pixel enlarged so that they fill height × width.
 
-    Where that is no whole number, a pixel more or less; nothing is mixed.
+    If the factor is not a whole number, sizes differ by one pixel; no values are mixed.
     """
     rows = (np.arange(height) + 0.5) * images.shape[1] / height
     columns = (np.arange(width) + 0.5) * images.shape[2] / width
@@ -53,8 +53,8 @@ def coarse(images: Pixels, height: int, width: int) -> Pixels:
 def drawing(images: Pixels, image_shape: Shape) -> Pixels:
     """A uint8 N×28×28×1 stack of figures on black.
 
-    32×32 adds two black pixels on every side, as LeNet-5 reads MNIST (LeCun et al. 1998), and
-    leaves the strokes as they are; any other size is resized as a photograph is.
+    32×32 adds two black pixels on every side, as for LeNet-5 (LeCun et al. 1998), and does not
+    change the strokes; for any other size the pictures are resized like photographs.
     """
     channels, height, width = image_shape
     if (height, width) == (32, 32):
@@ -63,10 +63,10 @@ def drawing(images: Pixels, image_shape: Shape) -> Pixels:
 
 
 def with_channels(images: Pixels, channels: int) -> Pixels:
-    """An array …×C with C made 1 or 3.
+    """An array …×C, converted to 1 or 3 channels.
 
     Grey is repeated; colour becomes the luma of ITU-R BT.601 (0.299 R + 0.587 G + 0.114 B) in the
-    16-bit fixed point of Pillow's mode L, so that every set is greyed alike.
+    16-bit fixed point of Pillow's mode L, so that all sets get the same grey.
     """
     if images.shape[-1] == channels:
         return images
@@ -77,7 +77,7 @@ def with_channels(images: Pixels, channels: int) -> Pixels:
 
 
 def _crop(image: Pixels, height: int, width: int) -> Pixels:
-    """The largest part about the centre with the aspect of height × width, at least one pixel."""
+    """The largest centred part with the aspect ratio of height × width, at least one pixel."""
     old_height, old_width = image.shape[:2]
     if old_width * height > old_height * width:
         new = max(1, round(old_height * width / height))

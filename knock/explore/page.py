@@ -30,7 +30,7 @@ _MANY_CLASSES = 1 << 16
 def make(found: Checkpoint, pictures: ImageSet) -> str:
     """The page of a checkpoint over a test set, as HTML text; the same for the same arguments.
 
-    Raises UserError where the page cannot evaluate the decoder, or a weight is missing.
+    Raises UserError if the page cannot evaluate the decoder, or a weight is missing.
     """
     content = json.dumps(describe(found, pictures), ensure_ascii=False, sort_keys=True)
     # In an HTML file a script ends at the first "</script", even within a JSON string.
@@ -97,7 +97,7 @@ def describe(found: Checkpoint, pictures: ImageSet) -> dict[str, Any]:
 def encode(found: Checkpoint, pictures: ImageSet) -> Array:
     """μ of every picture, float64 N×z, by the checkpoint's encoder in plain NumPy.
 
-    Raises UserError where a weight is missing, or where what comes out is not finite.
+    Raises UserError if a weight is missing, or where what comes out is not finite.
     """
     network = plain.networks(found.recipe)["encoder"]
     for module in network.modules:

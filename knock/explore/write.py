@@ -22,7 +22,7 @@ def write(
 
     Without `source` the newest run of the question under runs/ is taken; without `out` the page
     goes beside the checkpoint; `folder` is where the data set's files are, if the run's own record
-    does not say so. Raises UserError where any of them cannot be used.
+    does not say so. Raises UserError if any of them cannot be used.
     """
     question = find(word)
     if question.name != QUESTION:

@@ -1,7 +1,7 @@
-"""The four frameworks, by name: which are installed, and how to get one that is not.
+"""The four frameworks by name: which are installed, and how to install the others.
 
 Importing this imports none of them. Each adapter module (`knock.frameworks.pytorch` …) imports its
-own and offers the functions of `knock.frameworks.adapter.Adapter`.
+own framework and offers the functions of `knock.frameworks.adapter.Adapter`.
 """
 
 import importlib
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 
-from knock.errors import UserError, tell
+from knock.errors import UserError, print_error
 
-if TYPE_CHECKING:  # it needs NumPy, which takes longer to import than `knock list` takes in all
+if TYPE_CHECKING:  # it needs NumPy, whose import takes longer than all of `knock list`
     from knock.frameworks.adapter import Adapter
 
 
 @dataclass(frozen=True)
 class Framework:
-    """A framework as people call it, and the packages that must be there to import it."""
+    """A framework: its name in options, its title in texts, and the packages that it needs."""
 
     name: str
     title: str
@@ -26,13 +26,13 @@ class Framework:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Those of its packages that are not installed; none of them is imported."""
+        """Its packages that are not installed; nothing is imported to find out."""
         return tuple(p for p in self.packages if not _is_there(p))
 
     @property
     def how_to_install(self) -> str:
-        """What the user types to get it, in the folder of the repository."""
-        if self.name == "chainer":  # its build needs a setuptools that pip would not choose
+        """The command that installs it, in the folder of the repository."""
+        if self.name == "chainer":  # its build needs an old setuptools, which pip would not choose
             return (
                 'pip install "setuptools>=77,<81" && '
                 'pip install --no-build-isolation -e ".[chainer]"'
@@ -41,7 +41,7 @@ class Framework:
 
 
 def _is_there(package: str) -> bool:
-    """Whether a package is installed; a folder of that name in the way (a run's) is none."""
+    """Whether a package is installed; a folder with its name (a run's, say) does not count."""
     spec = importlib.util.find_spec(package)
     return spec is not None and spec.origin is not None
 
@@ -71,20 +71,20 @@ def find(name: str) -> Framework:
 
 
 def in_name(file: Path) -> str | None:
-    """The framework in a file's name, as in dcgan_keras.py; None when there is none."""
+    """The framework in a file's name, as in dcgan_keras.py; None if there is none."""
     return next((name for name in FRAMEWORKS if name in file.stem), None)
 
 
 def of_file(file: Path) -> str:
-    """The framework in a file's name. Raises UserError when there is none."""
+    """The framework in a file's name. Raises UserError if there is none."""
     found = in_name(file)
     if found is None:
-        raise UserError(f"which framework is {file} in? Say --framework, or name it …_keras.py")
+        raise UserError(f"which framework is {file} in? Add --framework, or name it …_keras.py")
     return found
 
 
 def load(name: str) -> "Adapter":
-    """Import a framework's adapter. Raises UserError when unknown or not installed."""
+    """Import a framework's adapter. Raises UserError if it is unknown or not installed."""
     framework = find(name)
     if framework.missing:
         raise UserError(missing_line(framework))
@@ -92,10 +92,10 @@ def load(name: str) -> "Adapter":
 
 
 def require(name: str) -> None:
-    """Called first by an adapter: leave with one line, exit code 2, when its framework is missing.
+    """Called first by an adapter: exit with one line and code 2 if its framework is missing.
 
-    A script imports its adapter before the framework, so that somebody who runs it without the
-    framework reads this line and no traceback.
+    A script imports its adapter before the framework, so a user without the framework reads this
+    line instead of a traceback.
     """
     framework = FRAMEWORKS[name]
     if framework.missing:
@@ -103,12 +103,12 @@ def require(name: str) -> None:
 
 
 def missing_line(framework: Framework) -> str:
-    """What is missing of a framework, and the command that installs it."""
+    """The missing packages of a framework, and the command that installs them."""
     packages = " and ".join(framework.missing)
     return f"{framework.title} needs {packages}, not installed here: {framework.how_to_install}"
 
 
 def leave(message: str) -> NoReturn:
-    """End the program with one line and exit code 2, from where no caller could catch an error."""
-    tell(message)
+    """End the program with one line and exit code 2, at a place where no caller catches errors."""
+    print_error(message)
     raise SystemExit(2) from UserError(message)

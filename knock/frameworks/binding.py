@@ -1,4 +1,4 @@
-"""Which variable of a model holds which canonical array, for every framework alike."""
+"""Which variable of a model holds which canonical array: one algorithm for all frameworks."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 
 class WrongNetwork(Exception):
-    """A model's parameters are not those of the recipe; the message says which, for a learner."""
+    """A model's parameters are not those of the recipe; the message names them for a learner."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A variable found in a model: the canonical name that its place suggests, and its shape."""
+    """A variable found in a model, its shape, and the canonical name that its place suggests."""
 
     name: str
     variable: Any
@@ -35,7 +35,7 @@ class Bound:
 
 
 SLOTS = {"adam": ("m", "v"), "rmsprop": ("v",), "sgd": ("m",)}
-"""What each algorithm remembers of a weight."""
+"""What each algorithm remembers about a weight."""
 
 
 def bind(
@@ -46,9 +46,9 @@ def bind(
 ) -> dict[str, Bound]:
     """Pair every canonical array of the recipe with a variable of the model.
 
-    Within a network by name; when the names are somebody's own, by order, if the shapes then fit
-    one by one. `variables` lists a network's, `native` turns a canonical array into the framework's
-    layout. Raises WrongNetwork.
+    Within a network they are paired by name; if the names differ from the recipe's, by order,
+    provided that the shapes agree one by one. `variables` lists a network's variables, `native`
+    converts a canonical array to the framework's layout. Raises WrongNetwork.
     """
     bound = {}
     for placed in layers.networks(recipe).values():
@@ -117,10 +117,10 @@ def _reorder(array: NDArray[Any], axis: int, shape: Shape, order: tuple[int, ...
 
 
 def to_channels_last(array: NDArray[Any], p: Parameter) -> NDArray[Any]:
-    """A canonical array as TensorFlow and Keras hold it.
+    """A canonical array in the layout of TensorFlow and Keras.
 
     Linear (in, out); convolution (h, w, in, out); transposed convolution (h, w, out, in); an axis
-    that is a flattened map in H×W×C order.
+    that is a flattened map has H×W×C order.
     """
     if p.in_map:
         array = flattened_channels_last(array, 1, p.in_map)
@@ -147,5 +147,5 @@ def from_channels_last(array: NDArray[Any], p: Parameter) -> NDArray[Any]:
 
 
 def as_is(array: NDArray[Any], p: Parameter) -> NDArray[Any]:
-    """A canonical array as PyTorch and Chainer hold it: unchanged."""
+    """A canonical array in the layout of PyTorch and Chainer: unchanged."""
     return array

@@ -1,4 +1,4 @@
-"""PyTorch's adapter. Our conventions are PyTorch's own, so it only copies."""
+"""PyTorch's adapter. Our conventions are PyTorch's, so it only copies."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +32,7 @@ def setup(device: str, dtype: str, threads: int | None = None) -> str:
         raise UserError("PyTorch finds no CUDA device here; use --device cpu, or see knock doctor")
     use_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
     _device = torch.device("cuda" if use_cuda else "cpu")
-    # None, not "cpu": a default device costs every call a little even when it changes nothing.
+    # None, not "cpu": a default device slows every call a little, even if it changes nothing.
     torch.set_default_device(_device if use_cuda else None)
     torch.set_default_dtype(getattr(torch, dtype))
     if threads:
@@ -53,13 +53,13 @@ def to_device(batch: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
 
 
 def to_numpy(tensor: Any) -> NDArray[Any]:
-    if not isinstance(tensor, torch.Tensor):  # a loss that was asked for its number, by item()
+    if not isinstance(tensor, torch.Tensor):  # for example a loss after item()
         return np.array(tensor)
     return np.array(tensor.detach().cpu().numpy())
 
 
 def build(model: Any, recipe: Recipe) -> None:
-    """Count the updates of SGD, which alone keeps no count; weights are there from the start."""
+    """Count the updates of SGD, the only optimiser without a count; the weights already exist."""
     for name, settings in recipe.optimizers.items():
         if settings.algorithm == "sgd":
             getattr(model, name).register_step_post_hook(_count)
@@ -82,7 +82,7 @@ def _variables(network: Any) -> list[Found]:
     return [
         Found(name, tensor, tuple(tensor.shape))
         for name, tensor in network.state_dict(keep_vars=True).items()
-        if not name.endswith("num_batches_tracked")  # a count that nothing reads
+        if not name.endswith("num_batches_tracked")  # a count that nobody reads
     ]
 
 

@@ -1,24 +1,24 @@
-"""Grading a class: every submission's parts, each in a process of its own, into one table.
+"""Grading a class: every part of every submission, in a sandbox, into one table.
 
-Whoever grades never runs a submission's code. A process behind walls does, and what comes out of it
-are numbers, which are judged here. So a submission can forge nothing but numbers, and right ones
-are what it is asked for.
+The grader never runs a submission's code itself. A sandboxed process does, and only numbers come
+out of it, which are judged here. So a submission can forge nothing but numbers, and the right
+numbers are what it is asked for.
 
 | module | what it does |
 | --- | --- |
-| `command` | `knock grade` |
+| `session` | `knock grade`: one grading, from the folder to the table |
 | `submissions` | who has handed in what |
 | `points`, `points.toml` | what each part is worth |
-| `variants` | the sizes and seeds that are checked: the open ones, and a teacher's hidden ones |
-| `exam` | the package as submissions see it: without the judge, and without our answers |
-| `room` | a process that runs submissions, seen from outside |
-| `invigilator` | the same from inside: a fork for each part, its limits, its end |
-| `walls` | what holds a fork in |
-| `scratch` | a fork's own folder: how full it is, and how it is emptied |
-| `wire` | what goes in and out |
-| `shown` | what a student wrote, before a teacher sees it |
-| `work` | one submission, from its file to its grade |
-| `many` | all of them, on this machine or on a Dask cluster |
-| `record` | what has been graded so far, so that nothing is graded twice |
+| `conditions` | the seeds and sizes of the checks: the open ones, and a teacher's hidden ones |
+| `stripped_copy` | the package as submissions see it: without the judge, and without our answers |
+| `process` | a process that runs submissions, seen from outside |
+| `worker` | the same process from inside: a fork for each part, its limits, its end |
+| `sandbox` | the walls around a fork: what it may not do |
+| `scratch` | a fork's own folder: how full it is, and how it is removed |
+| `messages` | what goes in and out of the process |
+| `plain_text` | makes a student's text safe before a teacher sees it |
+| `grading` | one submission, from its text to its grade |
+| `schedule` | all of them, on this machine or on a Dask cluster |
+| `journal` | what has been graded so far, so that nothing is graded twice |
 | `report`, `report.css` | the table, and the page |
 """

@@ -1,4 +1,4 @@
-"""One submission, from its text to its grade: the same work on this machine and on a cluster's."""
+"""One submission, from its text to its grade: the same work on this machine and on a cluster."""
 
 import tempfile
 import threading
@@ -12,8 +12,8 @@ from knock.check.parts import Part, examine
 from knock.check.trace import Trace
 from knock.errors import UserError
 from knock.grade import conditions, messages, plain_text, stripped_copy
-from knock.grade.conditions import Variant
-from knock.grade.process import DoesNotStartError, Room
+from knock.grade.conditions import Condition
+from knock.grade.process import DoesNotStartError, WorkerProcess
 from knock.grade.submissions import Submission
 from knock.questions import find as find_question
 from knock.scripts import starter
@@ -26,19 +26,19 @@ import numpy as np
 class Settings(msgspec.Struct, frozen=True):
     """How submissions are run: `seconds` of computing and `memory` in bytes for each part.
 
-    The first of the variants is the open one.
+    The first of the conditions is the open one.
     """
 
     seconds: int
     memory: int
-    variants: list[Variant]
+    conditions: list[Condition]
 
 
 class Grade(msgspec.Struct, frozen=True):
-    """What a submission has reached. Points are no part of it: another table gives others.
+    """What a submission has reached. It holds no points: those depend on the table in use.
 
-    `whole` says whether the file passes as a whole, `remark` what is wrong besides the parts;
-    `seconds` of computing and `memory` in bytes are what it took.
+    `whole` says whether the file passes as a whole, `remark` what is wrong besides the parts.
+    `seconds` of computing and `memory` in bytes are what it used, `walls` what limited it.
     """
 
     student: str
@@ -54,20 +54,20 @@ class Grade(msgspec.Struct, frozen=True):
 
 
 _judging = threading.Lock()
-"""Held but while a submission runs: several threads may wait for theirs, and only one judges.
+"""Only one thread judges at a time; while its submission runs, it lets another one judge.
 
-CPython 3.11 miscounts how deep it is when two threads parse at once.
+CPython 3.11 counts the depth of its recursion wrongly when two threads parse at once.
 """
 
 
 def grade(submission: Submission, settings: Settings) -> Grade:
-    """Check all parts of a submission. Raises UserError where none could be."""
+    """Check all parts of a submission. Raises UserError if this machine cannot run any."""
     with _judging, np.errstate(all="ignore"):  # numbers may be anything
         try:
             return _grade(submission, settings)
         except DoesNotStartError as error:
             raise UserError(str(error)) from None
-        except OSError as error:  # no room, no memory: no submission is to blame
+        except OSError as error:  # disk or memory is full: not the submission's fault
             raise UserError(f"cannot run submissions: {error}") from None
 
 
@@ -83,25 +83,27 @@ def _grade(submission: Submission, settings: Settings) -> Grade:
             raise UserError(submission.problem)
         name = Path(submission.file).with_suffix(".py").name  # a notebook's text is a script's
         mine = Source.parse(Path(name), submission.text)
-        for variant in settings.variants:
-            if not variant.fits(question):
+        for condition in settings.conditions:
+            if not condition.fits(question):
                 continue
-            standard = conditions.standard(question, variant)
+            standard = conditions.standard(question, condition)
             take = _Take(framework, standard, mine, ours, question.parts, settings, used)
             report = examine(standard, mine, ours, question.parts, take)
             for part in report.parts:
                 if found[part.name].status == "done" and part.status != "done":
-                    found[part.name] = Part(part.name, part.status, _told(part.message, variant))
+                    found[part.name] = Part(
+                        part.name, part.status, _labelled(part.message, condition)
+                    )
             whole = whole and report.passed
-            remark = remark or (_told(report.rest, variant) if report.rest else "")
+            remark = remark or (_labelled(report.rest, condition) if report.rest else "")
     except UserError as error:
         whole, remark = False, plain_text.message(str(error))
         found = {part: Part(part, "failed", remark) for part in named}
     except (DoesNotStartError, OSError):
         raise
-    except Exception as error:  # ours, but no reason for the others to have no grades
+    except Exception as error:  # a bug of ours: the other submissions still get their grades
         why = plain_text.message(f"{type(error).__name__}: {error}")
-        whole, remark = False, f"the grader fails on it, so grade it by hand: {why}"
+        whole, remark = False, f"the grader fails on it; grade it by hand: {why}"
         found = {part: Part(part, "failed", remark) for part in named}
     return Grade(
         submission.student,
@@ -117,15 +119,15 @@ def _grade(submission: Submission, settings: Settings) -> Grade:
     )
 
 
-def _told(message: str, variant: Variant) -> str:
-    """A message, and which of the hidden checks it comes from."""
+def _labelled(message: str, condition: Condition) -> str:
+    """A message, with the name of the hidden check that it comes from."""
     return plain_text.message(
-        f"hidden check {variant.name}: {message}" if variant.name else message
+        f"hidden check {condition.name}: {message}" if condition.name else message
     )
 
 
 class _Used:
-    """What all processes of a submission took, and the walls that stood around each of them."""
+    """What all forks of a submission used, and the walls that every one of them had."""
 
     def __init__(self) -> None:
         self.seconds, self.memory = 0.0, 0
@@ -139,7 +141,7 @@ class _Used:
 
 
 class _Take:
-    """Has a submission's numbers taken behind walls; a `knock.check.parts.Take`."""
+    """Gets a submission's numbers from the sandbox; a `knock.check.parts.Take`."""
 
     def __init__(
         self,
@@ -167,7 +169,7 @@ class _Take:
         )
         _judging.release()
         try:
-            outcome = _room(self.framework).run(job)
+            outcome = _worker_process(self.framework).run(job)
         finally:
             _judging.acquire()
         self.used.add(outcome)
@@ -178,20 +180,20 @@ class _Take:
                     outcome.said, self.standard.expected, self.standard.recipe
                 )
             except messages.NotNumbersOfACheckError as error:
-                wrong = f"what it sent are not the numbers of a check: {error}"
+                wrong = f"it did not send the numbers of a check: {error}"
             else:
-                found.errors = {part: _explained(text) for part, text in found.errors.items()}
+                found.errors = {stage: _explained(text) for stage, text in found.errors.items()}
                 wrong = _explained(refused) or (
                     f"it replaces {_listed(replaced)}" if replaced else ""
                 )
         if not wrong:
             return found
-        if names is None and outcome.loaded:  # which part it was is seen part by part
+        if names is None and outcome.loaded:  # checking part by part will show which part it was
             return Trace(errors={"parameters": wrong})
         raise UserError(wrong)
 
     def _without(self, names: Collection[str]) -> str:
-        """Our answer with nothing in it that the submission is asked for."""
+        """Our answer without the parts that the submission must bring itself."""
         asked = {
             part: given
             for part, given in self.parts.items()
@@ -205,46 +207,47 @@ class _Take:
 
 _FORBIDDEN = {
     "[Errno 1]": "a submission may start no program, open no connection, "
-    "and change no file's rights",
-    "PermissionError: [Errno 13]": "a submission may open no files but its own",
+    "and change no file's permissions",
+    "PermissionError: [Errno 13]": "a submission may open only its own files",
 }
 
 
 def _explained(error: str) -> str:
-    """An error's text, and, where a wall was the reason, what is not allowed."""
-    told = [why for what, why in _FORBIDDEN.items() if what in error]
-    return f"{error}: {told[0]}" if told else error
+    """An error's text; if the sandbox was the reason, also what is not allowed."""
+    rules = [rule for what, rule in _FORBIDDEN.items() if what in error]
+    return f"{error}: {rules[0]}" if rules else error
 
 
 def _listed(names: list[str]) -> str:
     return f"{names[0]} of the checker" + (f" and {len(names) - 1} more" if names[1:] else "")
 
 
-_rooms = threading.local()
-_exam_lock = threading.Lock()
-_exam: tempfile.TemporaryDirectory[str] | None = None
-_open_rooms: list[Room] = []
+_of_this_thread = threading.local()
+_copy_lock = threading.Lock()
+_copy: tempfile.TemporaryDirectory[str] | None = None
+_open_processes: list[WorkerProcess] = []
 
 
-def _room(framework: str) -> Room:
-    """This thread's room. It has one at a time, since a framework takes much memory."""
-    global _exam
-    room: Room | None = getattr(_rooms, "room", None)
-    if room is None or room.framework != framework:
-        if room is not None:
-            room.close()
-            _open_rooms.remove(room)
+def _worker_process(framework: str) -> WorkerProcess:
+    """This thread's process. It has one at a time, since a framework takes much memory."""
+    global _copy
+    process: WorkerProcess | None = getattr(_of_this_thread, "process", None)
+    if process is None or process.framework != framework:
+        if process is not None:
+            process.close()
+            _open_processes.remove(process)
         frameworks.find(framework)
-        with _exam_lock:
-            if _exam is None:
-                _exam = tempfile.TemporaryDirectory(prefix="knock-")
-                stripped_copy.build(Path(_exam.name))
-        room = _rooms.room = Room(framework, Path(_exam.name) / "exam")
-        _open_rooms.append(room)
-    return room
+        with _copy_lock:
+            if _copy is None:
+                _copy = tempfile.TemporaryDirectory(prefix="knock-")
+                stripped_copy.build(Path(_copy.name))
+        process = WorkerProcess(framework, Path(_copy.name) / stripped_copy.FOLDER)
+        _of_this_thread.process = process
+        _open_processes.append(process)
+    return process
 
 
 def close() -> None:
     """End every process that runs submissions."""
-    while _open_rooms:
-        _open_rooms.pop().close()
+    while _open_processes:
+        _open_processes.pop().close()

@@ -1,4 +1,4 @@
-"""What has been graded so far, a line of JSON each: a grading that was stopped goes on there."""
+"""What has been graded so far, one line of JSON per grade: a stopped grading continues from it."""
 
 import hashlib
 import os
@@ -17,11 +17,11 @@ class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grade: Grade
 
 
-class Record:
-    """The grades in a file, and those to come, each on the disk before the next is looked at.
+class Journal:
+    """A file of grades. Each new grade is on the disk before the next one is accepted.
 
-    To be closed: until then it is locked, where the system can. Raises UserError where the file is
-    another's, cannot be written, or is being written by another grading.
+    To be closed: until then it is locked, on systems that can. Raises UserError if the file is
+    something else, cannot be written, or is being written by another grading.
     """
 
     def __init__(self, path: Path, settings: Settings, version: str) -> None:
@@ -40,15 +40,15 @@ class Record:
             raise
 
     def close(self) -> None:
-        """Let others write into it."""
+        """Release the file."""
         self._file.close()
 
     def of(self, submission: Submission) -> Grade | None:
-        """A submission's grade, if it is known, by these settings, and nothing has changed."""
+        """A submission's grade; None if it is not known for these settings and this text."""
         return self._known.get(self._key(submission))
 
     def add(self, submission: Submission, grade: Grade) -> None:
-        """Write one more."""
+        """Write one more grade. Raises UserError if that fails."""
         line = msgspec.json.encode(_Line(self._key(submission), grade)) + b"\n"
         try:
             self._file.write(line)
@@ -72,7 +72,7 @@ class Record:
                 ) from None
 
     def _read(self) -> None:
-        """Read what is there; of a last line that was cut, nothing is kept."""
+        """Read the known grades; an incomplete last line is removed."""
         try:
             data = self.path.read_bytes()
         except OSError as error:
@@ -83,7 +83,7 @@ class Record:
                 known = msgspec.json.decode(line, type=_Line)
             except ValueError:
                 raise UserError(
-                    f"{self.path}, line {number}, is no record of grades; choose another --out"
+                    f"{self.path}, line {number}, is not a grade; choose another --out"
                 ) from None
             self._known[known.key] = known.grade
         if cut:

@@ -1,7 +1,7 @@
-"""What is said between a grader and the process that runs submissions: framed, typed, no pickle.
+"""The messages between a grader and the process that runs submissions: framed, typed, no pickle.
 
-What comes from a submission's process is not trusted: `unpack` takes nothing but the numbers of a
-check, of the right names and sizes.
+What comes from a submission's process is not trusted: `unpack` accepts only the numbers of a check,
+with the right names and sizes.
 """
 
 import signal
@@ -19,26 +19,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 READY = b"ready"
-"""Said by a process that has imported its framework."""
+"""Sent by a process once it has imported its framework."""
 
 LOADED = b"loaded"
-"""Said of a submission whose file has run through; before it, which walls stand; after it, all."""
+"""Sent once a submission's file is loaded, between the names of its walls and its numbers."""
 
 LARGEST = 64 << 20
-"""Bytes of a frame: many times a check's numbers."""
+"""Bytes of a frame: many times the size of a check's numbers."""
 
 _NUMBERS = {"<f2", "<f4", "<f8", "|i1", "<i2", "<i4", "<i8", "|u1", "<u2", "<u4", "<u8", "|b1"}
-"""What arrays may hold. NumPy reads far more into such a word than a type."""
+"""The types that arrays may have. NumPy would accept far more than a type's name here."""
 
 _STAGES = ("parameters", "forward", "loss", "10 steps", "100 steps", "checkpoint")
-"""The stages in which code may raise, in their order."""
+"""The stages in which a submission's code may raise, in order."""
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One file to be run: on a recipe, with some functions of ours in the place of theirs.
+    """One file to run: on a recipe, with some functions of ours instead of theirs.
 
     `names` are those functions, None for the file as it is; `ours` is the source that has them.
-    `seconds` of computing and `memory` in bytes are what it may take.
+    `seconds` of computing and `memory` in bytes are its limits.
     """
 
     recipe: str
@@ -51,11 +51,11 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How it went: `ended` is empty where the process came to its end by itself.
+    """How it went: `ended` is empty if the process finished by itself.
 
-    Otherwise it says what ended it, in words. `said` is what came out of the process, to be
-    unpacked; `loaded`, whether the file had run through by then. `seconds` of computing and
-    `memory` in bytes are what it took; `walls` are those that stood around it.
+    Otherwise it says in words what ended it. `said` is what came out of the process, to be
+    unpacked; `loaded`, whether the file was loaded by then. `seconds` of computing and `memory` in
+    bytes are what it used; `walls` are those that limited it.
     """
 
     said: bytes = b""
@@ -82,7 +82,7 @@ class _Resumed(msgspec.Struct, frozen=True):
 
 
 class _Said(msgspec.Struct, frozen=True):
-    """A trace, or why there is none; and which functions of the checker are others now."""
+    """A trace, or why there is none; and which functions of the checker were replaced."""
 
     refused: str = ""
     replaced: list[str] = []
@@ -106,7 +106,7 @@ def write(stream: IO[bytes], message: bytes) -> None:
 
 
 def read(stream: IO[bytes]) -> bytes | None:
-    """The next frame; None where there are no more. Raises ValueError for one that is too long."""
+    """The next frame; None if there are no more. Raises ValueError for one that is too long."""
     head = stream.read(8)
     if len(head) < 8:
         return None
@@ -118,7 +118,7 @@ def read(stream: IO[bytes]) -> bytes | None:
 
 
 def frames(said: bytes) -> list[bytes]:
-    """The whole frames in what was said."""
+    """The complete frames in what was sent."""
     found, place = [], 0
     while place + 8 <= len(said):
         size = int.from_bytes(said[place : place + 8], "big")
@@ -130,8 +130,8 @@ def frames(said: bytes) -> list[bytes]:
 
 
 def outcome(frames: list[bytes], ended: str, seconds: float, memory: int) -> Outcome:
-    """What a submission's process has said, and what is known of it from outside."""
-    stand = frames[0].decode(errors="replace").split() if frames else []
+    """What a submission's process has sent, and what is known about it from outside."""
+    walls = frames[0].decode(errors="replace").split() if frames else []
     whole = len(frames) > 1 and frames[-1] != LOADED
     return Outcome(
         frames[-1] if whole else b"",
@@ -139,27 +139,27 @@ def outcome(frames: list[bytes], ended: str, seconds: float, memory: int) -> Out
         LOADED in frames,
         seconds,
         memory,
-        [wall for wall in sandbox.ALL if wall in stand],
+        [wall for wall in sandbox.ALL if wall in walls],
     )
 
 
-LATE = "it was stopped: it was not done in time"
+LATE = "it was stopped: it took too long"
 
 
 def left(code: int) -> str:
-    """How a process ended that had not said all, by its exit code: a signal's where it is < 0."""
+    """Why a process ended before it had sent everything, by its exit code: < 0 is a signal."""
     if code < 0:
         return f"it crashed the interpreter ({signal.strsignal(-code)})"
-    return f"it ended the process (exit code {code}) before all its numbers were there"
+    return f"it ended the process (exit code {code}) before it had sent all its numbers"
 
 
 def refused(why: str) -> bytes:
-    """The file does not even load."""
+    """The message for a file that does not even load."""
     return msgspec.msgpack.encode(_Said(refused=why))
 
 
 def pack(found: Trace, replaced: list[str]) -> bytes:
-    """A trace, and the functions of the checker that are others than before it was taken."""
+    """A trace, and the names of the checker's functions that the submission replaced."""
     resumed = None
     if found.resumed is not None:
         outputs, state = _packed(found.resumed.outputs), _packed(found.resumed.state)
@@ -181,7 +181,7 @@ def pack(found: Trace, replaced: list[str]) -> bytes:
 def unpack(message: bytes, expected: Trace, recipe: Recipe) -> tuple[str, list[str], Trace]:
     """Why a file was refused, what it replaced, and the trace. `expected` is the judge's.
 
-    Raises NotNumbersOfACheckError for whatever no honest process sends: other names, sizes, counts.
+    Raises NotNumbersOfACheckError for what no honest process sends: other names, sizes or counts.
     """
     try:
         said = msgspec.msgpack.decode(message, type=_Said)
@@ -219,13 +219,13 @@ def _arrays(packed: _Arrays) -> dict[str, NDArray[Any]]:
     found = {}
     for name, one in packed.items():
         if one.dtype not in _NUMBERS:
-            raise ValueError(f"{name} holds no numbers but {one.dtype[:20]}")
+            raise ValueError(f"{name} holds {one.dtype[:20]!r}, not numbers")
         found[name] = np.frombuffer(one.data, one.dtype).reshape(one.shape)
     return found
 
 
 def _require_whole(found: Trace, expected: Trace, recipe: Recipe) -> None:
-    """Whether a trace has all that `trace.run` puts into one as far as it came."""
+    """Require of a trace all that `trace.run` puts into it, up to where it raised."""
 
     def require(holds: bool, what: str) -> None:
         if not holds:

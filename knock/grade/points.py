@@ -1,4 +1,4 @@
-"""What each part is worth, from one table."""
+"""How many points each part is worth, from one table."""
 
 import tomllib
 from pathlib import Path
@@ -11,7 +11,7 @@ import msgspec
 TABLE = Path(__file__).with_name("points.toml")
 
 WHOLE = "whole"
-"""What stands in the table for a file that passes as a whole."""
+"""The table's entry for a file that passes as a whole."""
 
 Points = dict[str, float]
 
@@ -21,14 +21,14 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load(path: Path = TABLE) -> Points:
-    """The points of every part of every question. Raises UserError where one is missing."""
+    """The points of every part of every question. Raises UserError if one is missing or wrong."""
     try:
         text = path.read_text(encoding="utf-8")
         found = msgspec.convert(tomllib.loads(text), _File).points
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:  # no text, no TOML, or other tables than this one
-        raise UserError(f"{path} is no table of points: {error}") from None
+    except ValueError as error:  # not text, not TOML, or another table
+        raise UserError(f"{path} is not a table of points: {error}") from None
     parts = [part for question in all_questions() for part in question.parts]
     wanted = dict.fromkeys([WHOLE, *parts])
     for part in wanted:
@@ -40,5 +40,5 @@ def load(path: Path = TABLE) -> Points:
                 f"{path}: no question has a part {part!r}; it may have: {', '.join(wanted)}"
             )
         if worth < 0:
-            raise UserError(f"{path}: {part} must not be below 0")
+            raise UserError(f"{path}: the points of {part} must be 0 or more")
     return found

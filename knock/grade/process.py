@@ -1,7 +1,7 @@
 """A process that runs submissions in one framework, seen from outside.
 
-On Linux it lives long and forks for each job; elsewhere each job has a process of its own, which
-is watched, and stopped, from here.
+On Linux it lives long and forks for each job. Elsewhere each job has a process of its own, which is
+watched from here, and stopped if needed.
 """
 
 import contextlib
@@ -23,42 +23,45 @@ import msgspec
 import psutil
 
 _START = 120
-"""Seconds for a framework to be imported on a busy machine."""
+"""Seconds that a framework may take to import, on a busy machine."""
 
 _LOOK = 0.1
-"""Seconds between two looks at the memory of a job in a process of its own."""
+"""Seconds between two measurements of a job's memory, where it has a process of its own."""
 
 _KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
-"""What of the environment a submission is run in: nothing that could hold a secret."""
+"""The environment variables that a submission sees: none that could hold a secret."""
 
 
 class DoesNotStartError(Exception):
-    """The framework itself does not: no submission is to blame for it."""
+    """The framework does not start, which is not the submission's fault."""
 
 
-class Room:
-    """Runs jobs, one at a time, in a framework. To be closed."""
+class WorkerProcess:
+    """Runs jobs, one at a time, in a framework. To be closed.
 
-    def __init__(self, framework: str, exam: Path, fork: bool = sandbox.LINUX) -> None:
+    `package` is the folder that Python imports from, made by `stripped_copy`.
+    """
+
+    def __init__(self, framework: str, package: Path, fork: bool = sandbox.LINUX) -> None:
         self.framework = framework
-        self._exam, self._fork = exam, fork
+        self._package, self._fork = package, fork
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: IO[bytes] | None = None
 
     def run(self, job: messages.Job) -> messages.Outcome:
-        """Run one submission. Raises DoesNotStartError where the framework does not."""
+        """Run one submission. Raises DoesNotStartError if the framework does not start."""
         message = msgspec.msgpack.encode(job)
         if not self._fork:
             return self._once(job, message)
         process = self._process or self._begin()
         assert process.stdin is not None
         reply = None
-        with contextlib.suppress(OSError):  # it has gone: then there is no reply
+        with contextlib.suppress(OSError):  # the process is dead: then there is no reply
             messages.write(process.stdin, message)
             reply = self._next(process, CLOCK * job.seconds + _START)
         if reply is None:
-            self.close()  # the next job finds another
-            return messages.Outcome(ended="it took the process of all submissions with it")
+            self.close()  # the next job starts a new one
+            return messages.Outcome(ended="it ended the process that runs all submissions")
         return msgspec.msgpack.decode(reply, type=messages.Outcome)
 
     def close(self) -> None:
@@ -86,13 +89,13 @@ class Room:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            cwd=place or self._exam,
-            env={**kept, **threads, "PYTHONPATH": str(self._exam), "MPLBACKEND": "Agg"},
-            start_new_session=True,  # Ctrl-C is for the grader, which ends its rooms itself
+            cwd=place or self._package,
+            env={**kept, **threads, "PYTHONPATH": str(self._package), "MPLBACKEND": "Agg"},
+            start_new_session=True,  # Ctrl-C is for the grader, which ends its processes itself
         )
 
     def _next(self, process: "_Process", seconds: float) -> bytes | None:
-        """The next frame; None where none comes in time."""
+        """The next frame; None if none comes in time."""
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], seconds)
         return messages.read(process.stdout) if ready else None
@@ -102,7 +105,7 @@ class Room:
         said = errors.read().decode(errors="replace").strip().splitlines()
         self.close()
         return DoesNotStartError(
-            f"{self.framework} does not start: {said[-1] if said else 'no word'}"
+            f"{self.framework} does not start: {said[-1] if said else 'it gives no reason'}"
         )
 
     def _once(self, job: messages.Job, message: bytes) -> messages.Outcome:
@@ -116,7 +119,7 @@ class Room:
                 if _wait(frames, _START) != messages.READY:
                     raise self._broken(errors)
                 most = base = _memory(process.pid)
-                with contextlib.suppress(OSError):  # it has gone: then there is no reply
+                with contextlib.suppress(OSError):  # the process is dead: then there is no reply
                     messages.write(process.stdin, message)
                 deadline, ended, said = time.monotonic() + CLOCK * job.seconds, "", []
                 while not ended and (frame := _wait(frames, _LOOK)) is not None:
@@ -125,7 +128,7 @@ class Room:
                     if time.monotonic() > deadline:
                         ended = messages.LATE
                     elif most > base + job.memory:
-                        ended = "it was stopped: it took more memory than it may"
+                        ended = "it was stopped: it used more memory than allowed"
                 return messages.outcome(said, ended or messages.left(process.wait()), 0.0, most)
             finally:
                 _kill(process)
@@ -133,15 +136,15 @@ class Room:
 
 
 def _listen(stream: IO[bytes], frames: "queue.SimpleQueue[bytes | None]") -> None:
-    """Pass on what a process says, and None at its end."""
-    with stream, contextlib.suppress(ValueError):  # it is a submission that has said nonsense
+    """Pass on each frame that a process sends, and None at its end."""
+    with stream, contextlib.suppress(ValueError):  # a submission may write nonsense
         while (frame := messages.read(stream)) is not None:
             frames.put(frame)
     frames.put(None)
 
 
 def _wait(frames: "queue.SimpleQueue[bytes | None]", seconds: float) -> bytes | None:
-    """What is said next: nothing, where nothing is in time, and None at the end."""
+    """The next frame: an empty one if none comes in time, and None at the end."""
     try:
         return frames.get(timeout=seconds)
     except queue.Empty:
@@ -152,9 +155,9 @@ _Process = subprocess.Popen[bytes]
 
 
 def _memory(number: int) -> int:
-    """Bytes that a process and those that it started hold."""
+    """Bytes that a process and its children hold."""
     total = 0
-    with contextlib.suppress(psutil.NoSuchProcess):  # it may end between two looks
+    with contextlib.suppress(psutil.NoSuchProcess):  # it may end while this looks
         process = psutil.Process(number)
         for one in (process, *process.children(recursive=True)):
             total += one.memory_info().rss
@@ -162,7 +165,7 @@ def _memory(number: int) -> int:
 
 
 def _kill(process: "_Process") -> None:
-    """End a process and all that it started."""
+    """End a process and all its children."""
     try:
         whole = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:

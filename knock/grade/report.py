@@ -1,4 +1,4 @@
-"""What comes out of a grading: a table for a spreadsheet, and a page for a browser."""
+"""The results of a grading: a table for a spreadsheet, and a page for a browser."""
 
 import collections
 import csv
@@ -17,10 +17,10 @@ from knock.questions import all_questions
 _STYLE = Path(__file__).with_name("report.css")
 
 _MOST = 10
-"""How many of the commonest faults the page shows."""
+"""How many of the most frequent mistakes the page shows."""
 
 _WHAT_IF_NOT = {
-    sandbox.MEMORY: "a submission could take all memory",
+    sandbox.MEMORY: "a submission can use up all memory",
     sandbox.TIME: "only the clock stops a submission",
     sandbox.FILES: "a submission can read what you can read",
     sandbox.PROCESSES: "a submission can start other programs",
@@ -29,23 +29,23 @@ _WHAT_IF_NOT = {
 
 
 def points(grade: Grade, worth: Points) -> tuple[float, float]:
-    """The points of a submission, and how many there are."""
+    """The points of a submission, and the most that it could have."""
     parts = sum(worth[part.name] for part in grade.parts if part.status == "done")
     every = sum(worth[part.name] for part in grade.parts)
     return parts + worth[WHOLE] * grade.whole, every + worth[WHOLE]
 
 
-def lacking(grades: Sequence[Grade]) -> list[str]:
-    """The walls that did not stand around all that was run, and what that means, a line each."""
+def missing_walls(grades: Sequence[Grade]) -> list[str]:
+    """A line for each wall that some submission did not have, with what that means."""
     run = [grade for grade in grades if grade.seconds]
     missing = [wall for wall in sandbox.ALL if any(wall not in grade.walls for grade in run)]
-    return [f"no wall for {wall} on this system: {_WHAT_IF_NOT[wall]}" for wall in missing]
+    return [f"{wall} not restricted on this system: {_WHAT_IF_NOT[wall]}" for wall in missing]
 
 
 def table(grades: Sequence[Grade], worth: Points) -> str:
-    """A line of CSV for each submission, with the points of each part.
+    """One row of CSV per submission, with the points of each part.
 
-    It begins with the mark by which Excel knows UTF-8.
+    It begins with the mark by which Excel recognises UTF-8.
     """
     columns = [name for name in worth if name in {part.name for g in grades for part in g.parts}]
     made = io.StringIO()
@@ -73,29 +73,29 @@ def _number(value: float) -> str:
 
 
 def _remarks(grade: Grade) -> str:
-    """What is wrong with a submission, in one text. A reason for all of it stands there once."""
-    told = [
+    """What is wrong with a submission, in one text. A reason that all parts share appears once."""
+    messages = [
         f"{part.name} {part.status}: {part.message}"
         for part in grade.parts
         if part.status != "done" and part.message != grade.remark
     ]
-    return "; ".join([*told, *([grade.remark] if grade.remark else [])])
+    return "; ".join([*messages, *([grade.remark] if grade.remark else [])])
 
 
 def _harmless(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula: names and messages are a student's."""
+    """A cell that no spreadsheet reads as a formula: names and messages come from students."""
     text = " ".join(cell.split())
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def document(grades: Sequence[Grade], worth: Points, settings: Settings) -> str:
-    """A page of HTML that needs no other file."""
+    """An HTML page that needs no other file."""
     body = [
         f"<header><h1>Grades</h1><p>{_facts(grades, settings)}</p>",
-        *(f"<p class=warning>{html.escape(line)}</p>" for line in lacking(grades)),
+        *(f"<p class=warning>{html.escape(line)}</p>" for line in missing_walls(grades)),
         "</header><main>",
         _overview(grades, worth),
-        _faults(grades),
+        _frequent_mistakes(grades),
         "<section><h2>Submissions</h2>",
         *(_details(number, grade, worth) for number, grade in enumerate(grades)),
         "</section></main>",
@@ -115,10 +115,10 @@ def document(grades: Sequence[Grade], worth: Points, settings: Settings) -> str:
 
 def _facts(grades: Sequence[Grade], settings: Settings) -> str:
     students = len({grade.student for grade in grades})
-    seeds, hidden = settings.variants[0].seed, [v.name for v in settings.variants[1:]]
+    seed, hidden = settings.conditions[0].seed, [one.name for one in settings.conditions[1:]]
     facts = [
         f"{len(grades)} submissions of {students} students",
-        f"seed {seeds}",
+        f"seed {seed}",
         f"{settings.seconds} s and {settings.memory >> 20} MiB for each part",
         f"hidden checks: {', '.join(hidden) or 'none'}",
     ]
@@ -126,7 +126,7 @@ def _facts(grades: Sequence[Grade], settings: Settings) -> str:
 
 
 def _overview(grades: Sequence[Grade], worth: Points) -> str:
-    """Students as rows, questions as columns; a cell leads to the submission."""
+    """Students as rows, questions as columns; each cell links to its submission."""
     names = [q.name for q in all_questions()]
     keys = sorted(
         {(grade.question, grade.framework) for grade in grades},
@@ -159,8 +159,8 @@ def _overview(grades: Sequence[Grade], worth: Points) -> str:
     )
 
 
-def _faults(grades: Sequence[Grade]) -> str:
-    """What went wrong most often: what to speak about in the next lesson."""
+def _frequent_mistakes(grades: Sequence[Grade]) -> str:
+    """What went wrong most often: the topic of the next lesson."""
     students: Mapping[tuple[str, str], set[str]] = collections.defaultdict(set)
     for grade in grades:
         for part in grade.parts:
@@ -201,7 +201,7 @@ def _details(number: int, grade: Grade, worth: Points) -> str:
     return (
         f"<details><summary>{html.escape(head)} <b>{_number(reached)}"
         f"<small> of {_number(of)}</small></b></summary>"
-        # Inside, so that a link to it opens it.
+        # The link's target is inside, so that the link opens the details.
         f'<p id="s{number}">{html.escape(grade.file)} · {used}</p>'
         f'<div class="wide"><table class="words"><tbody>{rows}</tbody></table></div></details>'
     )

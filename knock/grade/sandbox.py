@@ -1,13 +1,13 @@
-"""The walls around a process that runs somebody else's code: put up by itself, never taken down.
+"""The walls around a process that runs somebody else's code. It builds them itself, for good.
 
-On Linux the kernel holds them: `RLIMIT_*` for memory and computing time, Landlock for files, a
-seccomp filter for other processes and the network. None of them needs a privilege. Elsewhere only
-those of the first kind stand, where the system has them. They are for carelessness and mischief;
-whoever expects more of a submission than that grades on a machine that holds no secret.
+On Linux the kernel enforces them: `RLIMIT_*` for memory and computing time, Landlock for files, a
+seccomp filter for other processes and the network. None of them needs a privilege. Other systems
+have at most the first kind. The walls are against carelessness and mischief; if you expect worse,
+grade on a machine that holds no secret.
 
-There is no library for it without parts of the system that may be missing (libseccomp, bubblewrap),
-so the system calls are made here. Sources: landlock(7), seccomp(2), and the kernel's system call
-tables for x86-64 and for the generic numbering that AArch64 has.
+Every library for this needs parts of the system that may be missing (libseccomp, bubblewrap), so
+the system calls are made here. Sources: landlock(7), seccomp(2), and the kernel's system call
+tables for x86-64 and for the generic numbering of AArch64.
 """
 
 import contextlib
@@ -27,40 +27,40 @@ MEMORY, TIME, FILES, PROCESSES, NETWORK = "memory", "time", "files", "processes"
 ALL = (MEMORY, TIME, FILES, PROCESSES, NETWORK)
 
 _LARGEST_FILE = 64 << 20
-"""Bytes: far more than an answer writes while it is checked."""
+"""Bytes: far more than an answer writes during a check."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one process may use: seconds of computing, and bytes beside what it has already."""
+    """What one process may use: seconds of computing, and bytes besides what it already has."""
 
     seconds: int
     memory: int
 
 
 def put_up(limits: Limits, readable: Iterable[Path], scratch: Path) -> list[str]:
-    """Fence the process in that calls this, and all that it may start; which walls stand then.
+    """Build the walls around the calling process and its children. Returns the names of the walls.
 
-    It may read what is everybody's and what lies under `readable`, and write under `scratch` only.
-    It must have one thread.
+    The process may read Python's and the system's folders and those in `readable`, and write only
+    into `scratch`. It must have one thread.
     """
-    stand = []
+    walls = []
     if _limit_memory(limits.memory):
-        stand.append(MEMORY)
+        walls.append(MEMORY)
     if _limit_time(limits.seconds):
-        stand.append(TIME)
+        walls.append(TIME)
     if LINUX and _libc().prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0:
         _libc().prctl(_END_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
         _drop_capabilities()
         if _fence_files(readable, scratch):
-            stand.append(FILES)
+            walls.append(FILES)
         if _filter_calls():
-            stand += [PROCESSES, NETWORK]
-    return stand
+            walls += [PROCESSES, NETWORK]
+    return walls
 
 
 def _limit_memory(more: int) -> bool:
-    """Only Linux holds a process to the size of its address space."""
+    """Limit the memory. Only Linux enforces a limit on the address space."""
     if not LINUX:
         return False
     import resource
@@ -71,7 +71,7 @@ def _limit_memory(more: int) -> bool:
 
 
 def _limit_time(seconds: int) -> bool:
-    """And what comes with it: no dump of a crash, no file that fills the disk."""
+    """Limit the time, and with it two more: no core dump, no file that fills the disk."""
     if os.name != "posix":
         return False
     import resource
@@ -83,7 +83,7 @@ def _limit_time(seconds: int) -> bool:
 
 
 def _limit(which: int, value: int, grace: int = 0) -> None:
-    """Set a limit, hard and soft; the hard one may be `grace` higher, never higher than it was."""
+    """Set a soft limit, and a hard one that is `grace` higher but never higher than before."""
     import resource
 
     _, hard = resource.getrlimit(which)
@@ -93,7 +93,7 @@ def _limit(which: int, value: int, grace: int = 0) -> None:
     resource.setrlimit(which, (min(value, wanted), wanted))
 
 
-# What the system lets root do
+# The privileges of root
 
 _NO_NEW_PRIVILEGES, _END_WITH_PARENT = 38, 1
 _CAPABILITIES = 0x20080522  # the version of the structures
@@ -101,9 +101,9 @@ _READ_ALL = 1 << 2  # CAP_DAC_READ_SEARCH
 
 
 def _drop_capabilities() -> None:
-    """Let root be no more than the owner of its files; it may still read what others own.
+    """Take root's privileges away, except that of reading what others own.
 
-    So Python itself may lie in somebody's home. Whatever may be read is Landlock's to say.
+    So Python itself may be in somebody's home. Landlock decides which files can be read.
     """
     header = struct.pack("Ii", _CAPABILITIES, 0)
     held = ctypes.create_string_buffer(24)
@@ -119,7 +119,7 @@ _PATH_BENEATH = 1
 
 _EXECUTE, _WRITE, _READ, _LIST = 1, 2, 4, 8
 _SINCE = {1: 13, 2: 14, 3: 15, 5: 16}
-"""How many kinds of access a version of Landlock knows; each is a bit."""
+"""How many kinds of access Landlock knows, by its version; each kind is a bit."""
 _FOR_A_FILE = _EXECUTE | _WRITE | _READ | 1 << 14 | 1 << 15  # and to truncate, and ioctl
 
 _ABSTRACT_SOCKETS, _SIGNALS = 1, 2
@@ -130,12 +130,12 @@ _ABOUT = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/s
 
 
 def everybodys() -> list[Path]:
-    """Folders that every submission can read, since Python and the frameworks lie in them."""
+    """Folders that every submission can read, since Python and the frameworks are in them."""
     return [*map(Path, _SYSTEM), Path(sys.prefix), Path(sys.base_prefix)]
 
 
 def _fence_files(readable: Iterable[Path], scratch: Path) -> bool:
-    """Let the process open nothing but what Python and the frameworks need, and its scratch."""
+    """Let the process open only what Python and the frameworks need, and its scratch folder."""
     libc = _libc()
     version = libc.syscall(_CREATE_RULESET, None, 0, 1)
     if version < 1:
@@ -160,7 +160,7 @@ def _fence_files(readable: Iterable[Path], scratch: Path) -> bool:
 
 
 def _allow(rules: int, path: Path, access: int) -> None:
-    """Allow some kinds of access to all that lies under a path, if there is one."""
+    """Allow some kinds of access to a path and all below it, if it exists."""
     with contextlib.suppress(FileNotFoundError):
         handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
@@ -196,9 +196,9 @@ class _Machine:
     clone: int
     fcntl: int
     opened: Mapping[int, int]
-    """open and openat, each with the place of its flags."""
+    """open and openat, each with the position of its flags among the arguments."""
     refused: Collection[int]
-    """In this order, as far as there are such:
+    """In this order, without those that the architecture does not have:
 
     - fork, vfork, execve, execveat, unshare, setns; socket, socketpair; ptrace, kill, tkill,
       rt_sigqueueinfo, rt_tgsigqueueinfo, process_vm_readv and writev, setpriority, ioprio_set,
@@ -246,9 +246,9 @@ _MACHINES = {
 def _filter_calls() -> bool:
     """Refuse the calls that start or reach another process, and those that open a socket.
 
-    And those by which a file can be changed that cannot be opened, or something left behind. A
-    thread may still be begun: `clone3` hides its flags from a filter, so it is said not to be
-    there, and the C library takes `clone` in its place; so it is with `openat2`.
+    Also those that change a file without opening it, or leave something that outlives the process.
+    Threads are still allowed: `clone3` hides its flags from a filter, so the filter says that it
+    does not exist, and the C library uses `clone` instead. `openat2` is treated in the same way.
     """
     machine = _MACHINES.get(platform.machine())
     if machine is None:
@@ -261,7 +261,7 @@ def _filter_calls() -> bool:
 
 
 def _program(machine: _Machine) -> list[tuple[int, int, int, int]]:
-    """The filter, as instructions: code, steps over where it is true, where it is not, a number."""
+    """The filter's instructions: code, steps to skip if true, steps to skip if false, number."""
     refuse = (_RETURN, 0, 0, _REFUSED | _EPERM)
     found = [
         (_LOAD, 0, 0, _ARCHITECTURE),
@@ -274,7 +274,7 @@ def _program(machine: _Machine) -> list[tuple[int, int, int, int]]:
     allow = (_RETURN, 0, 0, _ALLOWED)
 
     def when(number: int, argument: int, *then: tuple[int, int, int, int]) -> None:
-        """What to do with an argument's lower half; both machines are little-endian."""
+        """Add a test of an argument's lower half; both machines are little-endian."""
         block = [(_LOAD, 0, 0, _ARGUMENTS[argument]), *then]
         found.extend([(_EQUAL, 0, len(block), number), *block])
 
@@ -286,7 +286,7 @@ def _program(machine: _Machine) -> list[tuple[int, int, int, int]]:
     when(machine.fcntl, 1, (_EQUAL, 1, 0, _SET_OWNER), (_EQUAL, 0, 1, _SET_OWNER_EX), refuse, allow)
     for number in machine.own_only:
         when(number, 0, (_EQUAL, 1, 0, os.getpid()), (_EQUAL, 0, 1, 0), allow, refuse)
-    for number, flags in machine.opened.items():  # Landlock lets it through before Linux 6.2
+    for number, flags in machine.opened.items():  # Landlock does not see O_TRUNC before Linux 6.2
         when(number, flags, (_ANY_BIT, 0, 2, _EMPTIED), (_ANY_BIT, 1, 0, _TO_WRITE), refuse, allow)
     return [*found, allow]
 

@@ -14,7 +14,7 @@ from knock.grade.submissions import Submission
 def here(
     submissions: Sequence[Submission], settings: Settings, jobs: int
 ) -> Iterator[tuple[Submission, Grade]]:
-    """Each with its grade, as they come. A thread waits for each process that is at work."""
+    """Each submission with its grade, as they finish. Each running process has one thread."""
     with ThreadPoolExecutor(jobs) as pool:
         waiting: dict[Future[Grade], Submission] = {
             pool.submit(grading.grade, one, settings): one for one in _in_order(submissions)
@@ -30,9 +30,9 @@ def here(
 def on_cluster(
     submissions: Sequence[Submission], settings: Settings, address: str
 ) -> Iterator[tuple[Submission, Grade]]:
-    """The same on a Dask cluster, whose workers need this very version of the project.
+    """The same on a Dask cluster, whose workers need exactly this version of the project.
 
-    Raises UserError where it cannot be reached, or is of another version.
+    Raises UserError if it cannot be reached, or has another version.
     """
     try:
         import distributed
@@ -70,5 +70,5 @@ def version() -> str:
 
 
 def _in_order(submissions: Sequence[Submission]) -> list[Submission]:
-    """By framework, so that a process that has imported one is used for all of it."""
+    """By framework, so that a process that has imported one is used for all of its submissions."""
     return sorted(submissions, key=lambda one: (one.framework, one.question))

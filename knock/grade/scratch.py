@@ -1,6 +1,6 @@
-"""A submission's scratch folder, seen by whoever watches it: how full it is, and how it is emptied.
+"""A submission's scratch folder, seen from outside: how full it is, and how it is removed.
 
-Neither trusts what is in there: folders may be closed, or deeper than any path is long.
+Neither trusts what is in there: folders may be unreadable, or nested deeper than a path can reach.
 """
 
 import contextlib
@@ -11,27 +11,27 @@ import tempfile
 from pathlib import Path
 
 LARGEST = 256 << 20
-"""Bytes: more than that is no scratch any more."""
+"""The most bytes that a submission may store."""
 
 _ENTRY = 4096
-"""Bytes that a file or folder is counted with at least: names fill a disk, too."""
+"""Bytes that are counted for each file or folder besides its content: names fill a disk, too."""
 
 
 def used(folder: Path, process: int) -> float:
-    """Bytes in a folder, and in files that a process holds open though they are deleted.
+    """Bytes in a folder, and in deleted files that a process still holds open.
 
-    Infinite where some of it cannot be seen; counting ends where there is too much.
+    Infinite if some of it cannot be seen; counting stops once it is too much.
     """
     try:
         total = _deleted(process)
         waiting = [f"{folder}"]
         while waiting and total <= LARGEST:
             with contextlib.suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
-                for entry in entries:  # each may be gone between two looks
+                for entry in entries:  # each may be deleted meanwhile
                     total += _ENTRY + entry.stat(follow_symlinks=False).st_size
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
-    except OSError:  # without the right to look, or of too long a path
+    except OSError:  # no permission, or a path that is too long
         return math.inf
     return total
 
@@ -51,7 +51,7 @@ def _deleted(process: int) -> int:
 def remove(folder: Path) -> None:
     """Remove a folder that nobody writes to any more, with all that is in it.
 
-    What lies deep is moved up before it is looked at, so that no path becomes long.
+    A subfolder is moved up before its content is listed, so that no path becomes too long.
     """
     waiting = [f"{folder}"]
     while waiting:

@@ -1,4 +1,4 @@
-"""One grading: from a folder of submissions to what each has reached, a table and a page."""
+"""One grading: from a folder of submissions to the grades, a table and a page."""
 
 import os
 import time
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from knock import frameworks, paths
-from knock.errors import UserError, tell
+from knock.errors import UserError, print_error
 from knock.files import write_atomically
 from knock.grade import conditions, report, sandbox, schedule, submissions
 from knock.grade import points as tables
-from knock.grade.conditions import Variant
+from knock.grade.conditions import Condition
 from knock.grade.grading import Grade, Settings
-from knock.grade.journal import Record
+from knock.grade.journal import Journal
 from knock.grade.points import Points
 from knock.questions import find
 
 
 @dataclass(frozen=True)
 class Options:
-    """What `knock grade` is told. `seconds` of computing and `memory` in MiB are for each part."""
+    """The options of `knock grade`; `seconds` of computing and `memory` in MiB are per part."""
 
     folder: Path
     out: Path
@@ -36,56 +36,57 @@ class Options:
     memory: int
 
 
-def grade(told: Options) -> int:
-    """Grade all submissions in a folder. Raises UserError before any is run, where it can."""
-    worth = tables.load(told.points) if told.points else tables.load()
-    question = find(told.question) if told.question else None
-    framework = frameworks.find(told.framework).name if told.framework else None
-    if told.seconds < 1 or told.memory < 1 or (told.jobs is not None and told.jobs < 1):
+def grade(options: Options) -> int:
+    """Grade all submissions in a folder. Raises UserError, if possible before any is run."""
+    worth = tables.load(options.points) if options.points else tables.load()
+    question = find(options.question) if options.question else None
+    framework = frameworks.find(options.framework).name if options.framework else None
+    if options.seconds < 1 or options.memory < 1 or (options.jobs is not None and options.jobs < 1):
         raise UserError("--seconds, --memory and --jobs must be above 0")
-    if told.out.suffix != ".csv":
-        raise UserError(f"--out must name a .csv, not {told.out}")
-    found, ignored = submissions.find(told.folder, question, framework)
+    if options.out.suffix != ".csv":
+        raise UserError(f"--out must name a .csv file, not {options.out}")
+    found, ignored = submissions.find(options.folder, question, framework)
     wanted = {one.question: find(one.question) for one in found}
     for one in found:
-        wanted[one.question].framework(one.framework)  # is there an answer to judge it by?
-    if told.dask is None:  # a cluster's workers have their own
+        wanted[one.question].framework(one.framework)  # raises if there is no answer of ours
+    if options.dask is None:  # a cluster's workers have their own frameworks
         for name in {one.framework for one in found}:
             if frameworks.FRAMEWORKS[name].missing:
                 raise UserError(frameworks.missing_line(frameworks.FRAMEWORKS[name]))
-    hidden = conditions.hidden(told.hidden) if told.hidden else []
-    settings = Settings(told.seconds, told.memory << 20, [Variant(told.seed), *hidden])
+    hidden = conditions.hidden(options.hidden) if options.hidden else []
+    settings = Settings(options.seconds, options.memory << 20, [Condition(options.seed), *hidden])
     conditions.require(hidden, wanted.values())
-    for line in (*ignored, *_open(told.folder)):
-        tell(line)
-    with closing(Record(told.out.with_suffix(".jsonl"), settings, schedule.version())) as record:
-        grades = {one: known for one in found if (known := record.of(one))}
+    for line in (*ignored, *_readable(options.folder)):
+        print_error(line)
+    path = options.out.with_suffix(".jsonl")
+    with closing(Journal(path, settings, schedule.version())) as journal:
+        grades = {one: known for one in found if (known := journal.of(one))}
         left = [one for one in found if one not in grades]
         if grades:
             print(f"{len(grades)} of {len(found)} are graded already")
         begun = time.monotonic()
-        if told.dask:
-            coming = schedule.on_cluster(left, settings, told.dask)
+        if options.dask:
+            coming = schedule.on_cluster(left, settings, options.dask)
         else:
-            coming = schedule.here(left, settings, told.jobs or os.cpu_count() or 1)
+            coming = schedule.here(left, settings, options.jobs or os.cpu_count() or 1)
         try:
             for submission, grade in coming:
                 grades[submission] = grade
-                record.add(submission, grade)
+                journal.add(submission, grade)
                 print(_line(grade, worth), flush=True)
-        finally:  # what there is so far is a table, too
+        finally:  # a stopped grading leaves a table of what it has, too
             ordered = [grades[one] for one in found if one in grades]
-            write_atomically(told.out, report.table(ordered, worth))
-            if told.page:
-                write_atomically(told.page, report.document(ordered, worth, settings), "--html")
-    _tell_end(ordered, len(left), time.monotonic() - begun, told)
+            write_atomically(options.out, report.table(ordered, worth))
+            if options.page:
+                write_atomically(options.page, report.document(ordered, worth, settings), "--html")
+    _print_summary(ordered, len(left), time.monotonic() - begun, options)
     return 0
 
 
-def _open(folder: Path) -> list[str]:
-    """What submissions can read though they should not, since it lies beside Python."""
+def _readable(folder: Path) -> list[str]:
+    """A line for each folder that submissions can read but should not: it is beside Python."""
     return [
-        f"submissions can read {place}, since it lies in {shared}; move it elsewhere"
+        f"submissions can read {place}, since it is in {shared}; move it elsewhere"
         for place in (folder.resolve(), paths.ROOT)
         for shared in sandbox.everybodys()
         if place.is_relative_to(shared)
@@ -98,10 +99,10 @@ def _line(grade: Grade, worth: Points) -> str:
     return f"  {reached:>4g} of {of:<4g} {grade.student}: {grade.question} in {name}"
 
 
-def _tell_end(grades: list[Grade], new: int, seconds: float, told: Options) -> None:
-    for line in report.lacking(grades):
-        tell(line)
-    speed = f", {60 * new / seconds:.0f} a minute" if new and seconds >= 1 else ""
+def _print_summary(grades: list[Grade], new: int, seconds: float, options: Options) -> None:
+    for line in report.missing_walls(grades):
+        print_error(line)
+    speed = f", {60 * new / seconds:.0f} per minute" if new and seconds >= 1 else ""
     most = max((grade.memory for grade in grades), default=0) >> 20
     print(f"{len(grades)} graded in {seconds:.0f} s{speed}; {most} MiB at most for one of them")
-    print(f"{told.out}: the points" + (f"; {told.page}: the page" if told.page else ""))
+    print(f"{options.out}: the points" + (f"; {options.page}: the page" if options.page else ""))

@@ -1,7 +1,7 @@
-"""The package as a submission sees it: what an answer needs, without those who judge it.
+"""The package as a submission sees it: what an answer needs, without the judge.
 
-It is a copy in a folder of its own, made for each grading. There are neither our answers nor the
-NumPy ones in it, nor the layers that these are made of.
+It is a copy in a temporary folder, made for each grading. It has neither our answers nor the NumPy
+ones, nor the NumPy layers.
 """
 
 import shutil
@@ -9,7 +9,10 @@ from pathlib import Path
 
 from knock import paths
 
-_INSIDE = {
+FOLDER = "exam"
+"""The name of the copy, in the folder that it is made in."""
+
+_ONLY = {
     "check": {"trace.py"},
     "grade": {
         "__init__.py",
@@ -20,12 +23,12 @@ _INSIDE = {
         "worker.py",
     },
 }
-"""What runs beside a submission; of all that is not named here, everything does."""
-_OUTSIDE = {
+"""The folders of which only these files are copied; all others are copied whole, but for `_NOT`."""
+_NOT = {
     "": {"cli.py", "commands", "explore", "learner", "verify"},
     "frameworks": {"numpy"},
 }
-"""What does not, by the folder that it is in: among it all that knows the right numbers."""
+"""What is left out, by folder. With the rest of `_ONLY` it covers all that knows the numbers."""
 
 _NO_ANSWERS = '''"""Where our answers would be."""
 
@@ -34,18 +37,18 @@ raise ImportError("a submission cannot import our answers")
 
 
 def build(folder: Path) -> Path:
-    """Make the copy under `folder`; what to put on the path of Python."""
-    root = folder / "exam"
+    """Make the copy under `folder`. Returns what to put on Python's path."""
+    root = folder / FOLDER
 
     def left_out(place: str, names: list[str]) -> set[str]:
         here = Path(place).relative_to(paths.PACKAGE).as_posix()
         here = "" if here == "." else here
-        if here in _INSIDE:
-            return set(names) - _INSIDE[here]
-        return {"__pycache__"} | _OUTSIDE.get(here, set())
+        if here in _ONLY:
+            return set(names) - _ONLY[here]
+        return {"__pycache__"} | _NOT.get(here, set())
 
     shutil.copytree(paths.PACKAGE, root / "knock", ignore=left_out)
-    (root / "knock" / "check" / "__init__.py").write_text('"""What is taken of an answer."""\n')
+    (root / "knock" / "check" / "__init__.py").write_text('"""An answer\'s numbers."""\n')
     (root / "answers").mkdir()
     (root / "answers" / "__init__.py").write_text(_NO_ANSWERS)
     for recipe in paths.QUESTIONS.glob("*/recipe.toml"):

@@ -1,11 +1,11 @@
 """Inside the process that runs submissions: a fork for each of them, its limits, and its end.
 
-`python -m knock.grade.worker FRAMEWORK` reads jobs from standard input and answers each with
-an outcome on standard output. It imports the framework once and never runs a submission itself: a
-fork does, so that the import is paid for once. Nor does it read a job: another fork does, which
-watches the first, and is gone with it; so nothing of a submission is in the next one's memory.
-Where there is no safe fork (it is Linux that has one), `--once` runs one job in this very process,
-which is then at its end; the one outside stops it.
+`python -m knock.grade.worker FRAMEWORK` reads jobs from standard input and answers each with an
+outcome on standard output. It imports the framework once, and each submission runs in a fork, so
+the time for the import is spent only once. Another fork reads the job and watches the first one,
+and both end with the job; so the next submission finds nothing of it in its memory.
+Where forks are not safe (everywhere but on Linux), `--once` runs one job in the process itself,
+which then ends; the process outside stops it if needed.
 """
 
 import contextlib
@@ -34,10 +34,10 @@ from knock.scripts.splice import splice
 import msgspec
 
 CLOCK = 3
-"""A job may take so many times its seconds of computing by the clock: another may be in its way."""
+"""By the clock a job may take this many times its seconds of computing: others run beside it."""
 
 _LOOK = 0.2
-"""Seconds between two looks at a scratch folder."""
+"""Seconds between two measurements of a scratch folder."""
 
 
 def main() -> None:
@@ -47,17 +47,17 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
-    importlib.import_module("knock.run")  # every answer does so, and it takes its time
+    importlib.import_module("knock.run")  # every answer imports it, and that takes a while
     adapter = frameworks.load(name)
     messages.write(outgoing, messages.READY)
     if "--once" in options:
         if (message := messages.read(incoming)) is not None:
-            _sit(_job(message), adapter, Path.cwd(), lambda said: messages.write(outgoing, said))
+            _run(_job(message), adapter, Path.cwd(), lambda said: messages.write(outgoing, said))
         return
     more = True
     while more:
-        clerk = os.fork()
-        if clerk == 0:
+        watcher = os.fork()
+        if watcher == 0:
             code = 1
             try:
                 if (message := messages.read(incoming)) is not None:
@@ -66,7 +66,7 @@ def main() -> None:
                     code = 0
             finally:
                 os._exit(code)
-        _, status = os.waitpid(clerk, 0)
+        _, status = os.waitpid(watcher, 0)
         more = status == 0
 
 
@@ -75,7 +75,7 @@ def _job(message: bytes) -> messages.Job:
 
 
 def _watch(job: messages.Job, adapter: Adapter, ours: tuple[IO[bytes], ...]) -> messages.Outcome:
-    """Run a job in a fork, and end it where it does not end by itself."""
+    """Run a job in a fork, and stop it at its limits."""
     place = Path(tempfile.mkdtemp())
     out, inn = os.pipe()
     child = os.fork()
@@ -83,12 +83,12 @@ def _watch(job: messages.Job, adapter: Adapter, ours: tuple[IO[bytes], ...]) -> 
         try:
             os.close(out)
             os.setsid()
-            for stream in ours:  # so that it can answer for no other
+            for stream in ours:  # so that it cannot answer for another submission
                 os.close(stream.fileno())
             nothing = os.open(os.devnull, os.O_RDWR)
             os.dup2(nothing, 2)
             with os.fdopen(inn, "wb") as stream:
-                _sit(job, adapter, place, lambda message: messages.write(stream, message))
+                _run(job, adapter, place, lambda message: messages.write(stream, message))
         finally:
             os._exit(0)
     os.close(inn)
@@ -105,7 +105,7 @@ def _watch(job: messages.Job, adapter: Adapter, ours: tuple[IO[bytes], ...]) -> 
 
 
 def _listen(out: int, child: int, place: Path, deadline: float) -> tuple[bytes, str]:
-    """What a fork says until it closes its end, and what it is to be ended for."""
+    """What a fork sends until it closes the pipe, and the reason to stop it, if there is one."""
     said, looked = bytearray(), time.monotonic()
     while True:
         now = time.monotonic()
@@ -122,25 +122,25 @@ def _listen(out: int, child: int, place: Path, deadline: float) -> tuple[bytes, 
                 return bytes(said), ""
             said += piece
             if len(said) > messages.LARGEST:
-                return b"", "it said more than a check can say"
+                return b"", "it was stopped: it sent more than a check can send"
 
 
 def _kill(child: int) -> None:
-    """End a fork and what it may have started; it has a session of its own."""
+    """End a fork and all that it started; it has a session of its own."""
     for kill in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
             kill(child, signal.SIGKILL)
 
 
 def _end(code: int, seconds: float, job: messages.Job) -> str:
-    """Why a fork said nothing to the end."""
+    """Why a fork ended before it had sent everything."""
     if code == -signal.SIGXCPU or (code == -signal.SIGKILL and seconds >= job.seconds):
         return f"it was stopped after {job.seconds} s of computing"
     return messages.left(code)
 
 
-def _sit(job: messages.Job, adapter: Adapter, place: Path, say: Callable[[bytes], None]) -> None:
-    """Run a submission behind the walls, and say which of them stand, and its numbers."""
+def _run(job: messages.Job, adapter: Adapter, place: Path, say: Callable[[bytes], None]) -> None:
+    """Run a submission inside the walls; send their names, then its numbers."""
     os.chdir(place)
     for name in ("TMPDIR", "TEMP", "TMP", "HOME"):
         os.environ[name] = str(place)
@@ -151,8 +151,8 @@ def _sit(job: messages.Job, adapter: Adapter, place: Path, say: Callable[[bytes]
     ours.write_text(job.ours, encoding="utf-8")
     recipe = recipes.from_json(job.recipe)
     before = _functions()
-    stand = sandbox.put_up(sandbox.Limits(job.seconds, job.memory), [paths.ROOT], place)
-    say(" ".join(stand).encode())
+    walls = sandbox.put_up(sandbox.Limits(job.seconds, job.memory), [paths.ROOT], place)
+    say(" ".join(walls).encode())
     try:
         code = None
         if job.names is not None:
@@ -162,14 +162,14 @@ def _sit(job: messages.Job, adapter: Adapter, place: Path, say: Callable[[bytes]
         found = trace.run(made, file, adapter, recipe)
     except UserError as error:
         say(messages.refused(str(error).replace(f"{place}{os.sep}", "")))
-    except BaseException as error:  # a KeyboardInterrupt of its own, say
+    except BaseException as error:  # for example, a KeyboardInterrupt of its own
         say(messages.refused(f"{file.name} does not run: {answers.describe(error, file)}"))
     else:
         say(messages.pack(found, _replaced(before)))
 
 
 def _functions() -> dict[str, Any]:
-    """Every function, class and method of the checker, by name; a function's code beside it."""
+    """Every function, class and method of the checker by name, each with its code if it has one."""
     found: dict[str, Any] = {}
 
     def note(name: str, value: Any) -> None:
@@ -186,7 +186,7 @@ def _functions() -> dict[str, Any]:
 
 
 def _modules() -> list[ModuleType]:
-    """Those of ours that are loaded, but for the submissions' own."""
+    """The modules of this package that are loaded."""
     return [
         module
         for name, module in list(sys.modules.items())
@@ -195,7 +195,7 @@ def _modules() -> list[ModuleType]:
 
 
 def _replaced(before: dict[str, Any]) -> list[str]:
-    """The names of functions that are others now."""
+    """The names of functions that have been replaced."""
     now = _functions()
     return sorted(
         name

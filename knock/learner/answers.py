@@ -39,7 +39,7 @@ def known(question: Question, framework: str | None) -> tuple[str, Path] | None:
 
 
 def remembered(question: Question, framework: str | None) -> tuple[str, Path]:
-    """The same. Raises UserError where there is none."""
+    """The same. Raises UserError if there is none."""
     found = known(question, framework)
     if found is None:
         raise UserError(

@@ -8,7 +8,7 @@ known to have done so, and a check that fails puts its question back to open.
 import hashlib
 from pathlib import Path
 
-from knock.errors import UserError, tell
+from knock.errors import UserError, print_error
 from knock.files import keep, make_folder, write_atomically
 from knock.questions import Question
 
@@ -59,7 +59,7 @@ def answers() -> list[Answer]:
     """All that is known, the last touched last; a damaged file is told of in one line."""
     found, damage = _read()
     if damage:
-        tell(f"{FILE} is damaged ({damage}); it tells of what can still be read in it")
+        print_error(f"{FILE} is damaged ({damage}); it tells of what can still be read in it")
     return found
 
 
@@ -132,7 +132,9 @@ def _remember(answer: Answer) -> None:
     try:
         make_folder(FOLDER)
         if damage:
-            tell(f"{FILE} was damaged ({damage}): begun anew, and the old one kept as {keep(FILE)}")
+            print_error(
+                f"{FILE} was damaged ({damage}): begun anew, and the old one kept as {keep(FILE)}"
+            )
         write_atomically(FILE, text)
     except UserError as error:
-        tell(f"your progress is not kept: {error}")
+        print_error(f"your progress is not kept: {error}")

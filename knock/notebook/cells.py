@@ -97,7 +97,7 @@ def provide(name: str, framework: str) -> None:
 def check(name: str, framework: str, file: str) -> None:
     """Check what the cells define, part by part; for that it is written to `file` (my/….py).
 
-    What counts is what was run last, as for the kernel itself. Raises UserError where `file` is
+    What counts is what was run last, as for the kernel itself. Raises UserError if `file` is
     there and was not written so.
     """
     question, path = find(name), Path(file)

@@ -66,7 +66,7 @@ def source(path: Path) -> str:
     """The script that a notebook's code cells amount to, each under a line with its number.
 
     Tracebacks, and whoever looks up the source of a function, are shown that text for the file.
-    Raises UserError where it cannot be read, is no notebook, or has a cell that is no Python.
+    Raises UserError if it cannot be read, is no notebook, or has a cell that is no Python.
     """
     require("IPython")
     from IPython.core.inputtransformer2 import TransformerManager
@@ -109,7 +109,7 @@ def place(path: Path, line: int) -> str:
 def definitions(cells: Mapping[str, str]) -> str:
     """One script of what cells, by name, define; a cell's lines are as far apart as they were.
 
-    Raises SyntaxError where one is no Python.
+    Raises SyntaxError if one is no Python.
     """
     trees = {name: ast.parse(text) for name, text in cells.items()}
     kept = _kept([node for tree in trees.values() for node in tree.body])

@@ -22,7 +22,7 @@ class Source:
 
     @classmethod
     def read(cls, path: Path) -> "Source":
-        """A script, or a notebook as one. Raises UserError where it is missing, or no Python."""
+        """A script, or a notebook as one. Raises UserError if it is missing, or no Python."""
         try:
             text = notebook.text(path)
         except FileNotFoundError:
@@ -37,7 +37,7 @@ class Source:
     def parse(cls, path: Path, text: str) -> "Source":
         """The source of a text that stands, or stood, in the file at `path`.
 
-        Raises UserError where it is no Python, or nested more deeply than Python can read.
+        Raises UserError if it is no Python, or nested more deeply than Python can read.
         """
         try:
             tree = ast.parse(text, str(path))

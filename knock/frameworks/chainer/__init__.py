@@ -1,4 +1,4 @@
-"""Chainer's adapter. Its weights lie as PyTorch's do and only have other names."""
+"""Chainer's adapter. Its weights have PyTorch's layout, only with other names."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -81,7 +81,7 @@ def setup(device: str, dtype: str, threads: int | None = None) -> str:
 
 
 def _limit_threads(threads: int) -> None:
-    """How many threads NumPy's matrix products take; unchanged where nothing can tell them."""
+    """Set how many threads NumPy's matrix products use; needs threadpoolctl, else does nothing."""
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:  # it comes with scikit-learn
@@ -117,11 +117,11 @@ def to_numpy(tensor: Any) -> NDArray[Any]:
 
 
 def build(model: Any, recipe: Recipe) -> None:
-    """Bring the networks to the device, and make the weights whose size was left open (None)."""
+    """Move the networks to the device, and make the weights whose size was left open (None)."""
     for placed in networks(recipe).values():
         network = getattr(model, placed.name, None)
         if not isinstance(network, chainer.Link):
-            continue  # `read` and `write` say what is wrong
+            continue  # `read` and `write` report what is wrong
         network.to_device(_device)
         if any(not parameter.is_initialized for parameter in network.params()):
             images = _device.xp.zeros((1, *placed.input), chainer.get_dtype())
@@ -140,20 +140,20 @@ def _variables(network: Any) -> list[Found]:
     return [
         Found(name, variable, tuple(variable.shape))
         for name, variable in _named(network)
-        if variable is not None and not np.isscalar(variable)  # batch normalisation's own count
+        if variable is not None and not np.isscalar(variable)  # batch normalisation has a count
     ]
 
 
 def _named(link: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Everything a link holds, by its canonical name, in the order in which it was made.
+    """All arrays of a link by canonical name, in the order in which they were made.
 
-    Chainer's `namedparams` sorts by name, and leaves out running statistics.
+    Chainer's `namedparams` sorts by name and leaves out running statistics.
     """
     own = [name for name in vars(link) if name in link._params or name in link._persistent]
     for name in sorted(own, key=lambda n: _ORDER.index(n) if n in _NAMES else len(_ORDER)):
         yield prefix + _NAMES.get(name, name), vars(link)[name]
     if isinstance(link, chainer.ChainList):
-        # A Sequential's own layers: its `children` come in a wrong order behind a plain function.
+        # Not a Sequential's `children`: after a plain function their order is wrong.
         listed = list(link) if isinstance(link, chainer.Sequential) else list(link.children())
         children = [(str(n), one) for n, one in enumerate(listed) if isinstance(one, chainer.Link)]
     elif isinstance(link, chainer.Chain):
@@ -169,9 +169,9 @@ def _bound(model: Any, recipe: Recipe) -> dict[str, Bound]:
 
 
 def _kept(rule: Any, algorithm: str, slot: str) -> tuple[Any, float]:
-    """What an update rule remembers under a canonical slot, and how many times as large.
+    """What an update rule keeps for a canonical slot, and by which factor it is larger.
 
-    None before the first step, and where the optimiser was not set up for the network.
+    None before the first step, and if the optimiser was not set up for the network.
     """
     memory = (rule.state if rule else None) or {}
     if algorithm == "sgd" and "v" in memory:  # Chainer's own MomentumSGD
@@ -208,7 +208,7 @@ def write(model: Any, recipe: Recipe, state: State) -> None:
             if rule is None:
                 continue
             rule.t = optimizer.t
-            rule._state = {} if optimizer.t else None  # None: it makes its own zeros
+            rule._state = {} if optimizer.t else None  # with None it makes its own zeros
             if not optimizer.t:
                 continue
             rule.init_state(one.variable)

@@ -1,4 +1,4 @@
-"""What Chainer lacks of what the answers need: a layer normalisation, a cross-entropy, a resize."""
+"""What the answers need but Chainer lacks: two normalisations, a cross-entropy, a resize."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,11 +8,11 @@ import chainer.functions as F
 
 
 class LayerNormalization(chainer.Link):
-    """Each picture's map normalised over C, H and W together, then scaled and moved per channel.
+    """Normalises each picture over C, H and W together, then scales and shifts each channel.
 
     Ba, Kiros & Hinton 2016, "Layer normalization", equation 3, with ε = 1e-5 inside the root.
-    N×C×H×W → the same. `chainer.links.LayerNormalization` knows rows only, with a scale for each of
-    their numbers.
+    N×C×H×W → the same. `chainer.links.LayerNormalization` normalises only rows, and has a scale for
+    each number of a row.
     """
 
     def __init__(self, channels: int, eps: float = 1e-5) -> None:
@@ -35,9 +35,10 @@ class LayerNormalization(chainer.Link):
 
 
 class BatchStatistics(chainer.Link):
-    """Batch normalisation that keeps no running statistics: the batch's own, in training or not.
+    """Batch normalisation without running statistics: it uses the batch's, in training or not.
 
-    Ioffe & Szegedy 2015, algorithm 1, ε = 1e-5. N×C×H×W → the same. Chainer's own link keeps them.
+    Ioffe & Szegedy 2015, algorithm 1, ε = 1e-5. N×C×H×W → the same. Chainer's own link keeps
+    running statistics.
     """
 
     def __init__(self, channels: int, eps: float = 1e-5) -> None:
@@ -53,10 +54,10 @@ class BatchStatistics(chainer.Link):
 
 
 def bce_with_logits(logits: Any, target: float) -> Any:
-    """Mean cross-entropy of logits x, whose targets t are all `target`: a number from 0 to 1.
+    """Mean cross-entropy of logits x with the same target t = `target` for all: 0 ≤ t ≤ 1.
 
     mean(−t·log σ(x) − (1 − t)·log(1 − σ(x))), where −log σ(x) = softplus(−x). Chainer's own
-    `sigmoid_cross_entropy` takes whole numbers as targets only.
+    `sigmoid_cross_entropy` only takes whole numbers as targets.
     """
     if target == 1.0:
         return F.mean(F.softplus(-logits))

@@ -1,6 +1,6 @@
-"""The two optimisers that Chainer defines a little otherwise than everybody else.
+"""The two optimisers that Chainer defines differently from the other frameworks.
 
-`chainer.optimizers.RMSprop` and `SGD` are as they should be, and are used as they are.
+`chainer.optimizers.RMSprop` and `SGD` are right, so the answers use them.
 """
 
 import math
@@ -12,7 +12,7 @@ from chainer.optimizers.adam import AdamRule as ChainerAdamRule
 from chainer.optimizers.momentum_sgd import MomentumSGDRule as ChainerMomentumSGDRule
 
 _BLOCK = 16384
-"""Numbers updated at a time: few enough that they stay in the processor's cache."""
+"""How many numbers are updated at a time: few enough to stay in the processor's cache."""
 
 
 class AdamRule(ChainerAdamRule):
@@ -25,7 +25,7 @@ class AdamRule(ChainerAdamRule):
         super().update_core(param)
 
     def update_core_cpu(self, param: Any) -> None:
-        """The plain algorithm block by block, four times as fast; what is not plain as ever."""
+        """The plain algorithm in blocks, four times as fast; its variants as in Chainer."""
         hp, grad = self.hyperparam, param.grad
         arrays = [param.array, grad, self.state["m"], self.state["v"]]
         plain = hp.eta == 1.0 and not (hp.amsgrad or hp.adabound or hp.weight_decay_rate)
@@ -54,10 +54,10 @@ class AdamRule(ChainerAdamRule):
 
 
 class Adam(chainer.optimizers.Adam):
-    """Adam as in algorithm 1 of Kingma & Ba 2015: ε stands outside the root of the corrected v.
+    """Adam as in algorithm 1 of Kingma & Ba 2015: ε is outside the root of the corrected v.
 
-    `chainer.optimizers.Adam` is the variant at the end of their section 2, whose ε̂ weighs more in
-    the first steps. The arguments are the same: alpha, beta1, beta2, eps = 1e-8 and so on.
+    `chainer.optimizers.Adam` is the variant at the end of their section 2, whose ε̂ has more effect
+    in the first steps. The arguments are the same: alpha, beta1, beta2, eps = 1e-8 and so on.
     """
 
     def create_update_rule(self) -> AdamRule:
@@ -74,7 +74,7 @@ class MomentumSGDRule(ChainerMomentumSGDRule):
             self.state["m"] = param.device.xp.zeros_like(param.array)
 
     def update_core(self, param: Any) -> None:
-        """On any device; the learning rate stays out of m."""
+        """On any device; m does not contain the learning rate."""
         if param.grad is None:
             return
         with chainer.using_device(param.device):
@@ -89,8 +89,8 @@ class MomentumSGDRule(ChainerMomentumSGDRule):
 class MomentumSGD(chainer.optimizers.MomentumSGD):
     """m ← momentum·m + g, w ← w − lr·m.
 
-    `chainer.optimizers.MomentumSGD` keeps −lr·m instead, which is the same until the rate changes.
-    The arguments are the same: lr, momentum.
+    `chainer.optimizers.MomentumSGD` keeps −lr·m instead, which is the same while the rate stays
+    constant. The arguments are the same: lr, momentum.
     """
 
     def create_update_rule(self) -> MomentumSGDRule:

@@ -1,11 +1,11 @@
-"""What makes Chainer faster on a CPU: the same numbers up to rounding, with less copying.
+"""Makes Chainer faster on a CPU: the same numbers up to rounding, with less copying.
 
-Chainer transposes its columns for one big matrix product, and hands on maps whose channels lie last
-in memory, which every layer behind then walks with strides. Here each picture is a product of its
-own, nothing is transposed, and maps lie as N×C×H×W. A step of the convolutional autoencoder takes
+Chainer transposes its columns for one big matrix product and returns maps whose channels are last
+in memory, so every later layer reads them with strides. Here each picture has a product of its own,
+nothing is transposed, and maps are N×C×H×W in memory. A step of the convolutional autoencoder takes
 about half the time.
 
-`install` replaces the methods that Chainer calls for NumPy arrays; those for CuPy's stay.
+`install` replaces the methods that Chainer calls for NumPy arrays; those for CuPy stay.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ from chainer.functions.pooling.max_pooling_nd import MaxPoolingND, MaxPoolingNDG
 from chainer.utils import conv
 
 FEW = 64
-"""On a map of fewer positions one big product is the faster way: the weight is read only once."""
+"""For maps with fewer positions one big product is faster: it reads the weight only once."""
 
 _convolution_by_one = Convolution2DFunction._forward_cpu_core
 _weight_gradient_by_one = Convolution2DGradW._forward_cpu_core
@@ -31,7 +31,7 @@ _pool_any_gradient = MaxPoolingNDGrad.forward_cpu
 
 
 def _columns(node: Any, x: Any, kh: int, kw: int) -> Any:
-    """(N, C·kh·kw, positions): what lies under the kernel at each of its positions."""
+    """(N, C·kh·kw, positions): the numbers under the kernel at each of its positions."""
     steps = (node.sy, node.sx, node.ph, node.pw)
     col = conv.im2col_cpu(x, kh, kw, *steps, cover_all=node.cover_all, dy=node.dy, dx=node.dx)
     return col.reshape(len(x), -1, col.shape[4] * col.shape[5])
@@ -71,18 +71,18 @@ def _weight_gradient(node: Any, x: Any, gy: Any) -> tuple[Any]:
 
 
 def _has_tiles(node: Any, shape: Any) -> bool:
-    """Whether a pooling cuts maps of this shape into tiles: none overlaps or hangs over an edge."""
+    """Whether a pooling cuts maps of this shape into tiles: no overlap, and all inside the map."""
     return (
         node.ndim == 2
         and node.stride == node.ksize
         and not any(node.pad)
         and not any(side % k for side, k in zip(shape[2:], node.ksize, strict=True))
-        and node.ksize[0] * node.ksize[1] <= 256  # so that a place in a tile fits into a byte
+        and node.ksize[0] * node.ksize[1] <= 256  # so that an index into a tile fits into a byte
     )
 
 
 def _tiles(node: Any, array: Any) -> list[Any]:
-    """Views of an N×C×H×W array: every tile's first number, every tile's second, and so on."""
+    """Views of an N×C×H×W array: the first number of every tile, the second, and so on."""
     kh, kw = node.ksize
     return [array[:, :, i::kh, j::kw] for i, j in itertools.product(range(kh), range(kw))]
 
@@ -96,7 +96,7 @@ def _max_pooling(node: Any, inputs: Any) -> tuple[Any]:
     y = first.copy()
     node.indexes = np.zeros(y.shape, np.uint8)
     for index, tile in enumerate(others, 1):
-        larger = (tile > y).view(np.uint8)  # of equal numbers the first stays, as everywhere
+        larger = (tile > y).view(np.uint8)  # of equal numbers the first wins, as in Chainer
         np.maximum(node.indexes, larger * np.uint8(index), out=node.indexes)
         np.maximum(y, tile, out=y)
     return (y,)
@@ -113,7 +113,7 @@ def _max_pooling_gradient(node: Any, inputs: Any) -> tuple[Any]:
 
 
 def _leaky_relu(node: Any, inputs: Any) -> tuple[Any]:
-    """Without picking out the negative numbers one by one."""
+    """Without selecting the negative numbers one by one."""
     (x,) = inputs
     node.retain_outputs((0,)) if node.slope >= 0 else node.retain_inputs((0,))
     return (np.where(x <= 0, x * float(node.slope), x),)
@@ -125,10 +125,10 @@ def _leaky_relu_gradient(node: Any, inputs: Any) -> tuple[Any]:
 
 
 def _keep_memory() -> None:
-    """Have glibc keep what is freed for the next step, instead of asking for it page by page.
+    """Make glibc keep freed memory for the next step, instead of returning it to the system.
 
-    By default it gives blocks of megabytes back at once, and their pages cost a fifth of the time
-    of a step. The numbers are M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h.
+    By default it returns blocks of megabytes at once, and getting their pages again takes a fifth
+    of a step's time. The numbers are M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of malloc.h.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)

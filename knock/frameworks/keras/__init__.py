@@ -1,6 +1,6 @@
 """Keras' adapter, on the TensorFlow backend.
 
-It also offers to the answers layers and optimisers that mean what PyTorch's do.
+It also offers layers and optimisers to the answers, with the same meaning as PyTorch's.
 """
 
 from collections.abc import Iterator, Mapping
@@ -49,12 +49,12 @@ _NAMES = {
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
 }
-"""What Keras calls a variable, where the canonical name is another."""
+"""Keras' names of variables whose canonical name differs."""
 
 
 def setup(device: str, dtype: str, threads: int | None = None) -> str:
     keras.config.set_floatx(dtype)
-    keras.config.set_dtype_policy(dtype)  # without it layers stay in float32
+    keras.config.set_dtype_policy(dtype)  # without this, layers stay in float32
     return start(device, threads)
 
 
@@ -63,11 +63,11 @@ def versions() -> dict[str, str]:
 
 
 def build(model: Any, recipe: Recipe) -> None:
-    """Call each network once, then make what the optimisers remember."""
+    """Call each network once, then make the optimisers' variables."""
     for name, placed in networks(recipe).items():
         network = getattr(model, name, None)
         if network is None:
-            continue  # `bind` says so
+            continue  # `bind` reports it
         masked = [one.input for one in placed.layers if isinstance(one.layer, Dropout)]
         zeros = [np.zeros((1, *shape), recipe.dtype) for shape in (placed.input, *masked)]
         network(*(tf.constant(channels_last(one)) for one in zeros))
@@ -97,7 +97,7 @@ def _variables(network: Any) -> list[Found]:
 
 
 def _walk(path: str, layer: Any) -> Iterator[tuple[str, Any]]:
-    """Every weight of a layer and those below it, by attribute path, in the order of the layers."""
+    """Every weight of a layer and of the layers in it, by attribute path, in layer order."""
     below = list(_below(layer))
     theirs = {id(v) for _, one in below for v in one.weights}
     for variable in layer.weights:
@@ -108,14 +108,14 @@ def _walk(path: str, layer: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _below(layer: Any) -> Iterator[tuple[str, Any]]:
-    """The layers that a layer is made of, named by their attribute, or else by themselves."""
+    """The layers directly inside a layer, by the name of their attribute, or their own name."""
     named = dict(_attributes(layer))
     for one in layer._flatten_layers(include_self=False, recursive=False):
         yield named.get(id(one), one.name), one
 
 
 def _attributes(layer: Any) -> Iterator[tuple[int, str]]:
-    """Which layer is held in which attribute; the private ones are Keras' own."""
+    """Which attribute holds which layer; private attributes are Keras' own."""
     for name, value in vars(layer).items():
         if not name.startswith("_"):
             yield from _held(name, value)

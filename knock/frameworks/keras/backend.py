@@ -1,4 +1,4 @@
-"""Keras itself, on TensorFlow: the modules of its adapter take `keras` from here."""
+"""Keras itself, on TensorFlow: the modules of its adapter import `keras` from here."""
 
 import os
 
@@ -7,8 +7,8 @@ from knock.frameworks import leave, require
 require("keras")
 if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
     leave(
-        "these answers are for Keras on TensorFlow, and KERAS_BACKEND is "
-        f"{os.environ['KERAS_BACKEND']}: unset it"
+        "these answers are for Keras on TensorFlow, but KERAS_BACKEND is "
+        f"{os.environ['KERAS_BACKEND']}; unset it"
     )
 
 from knock.frameworks.tensorflow.runtime import quiet, tf  # noqa: E402  # after `require`
@@ -16,7 +16,10 @@ from knock.frameworks.tensorflow.runtime import quiet, tf  # noqa: E402  # after
 with quiet():
     import keras
 
-if keras.config.backend() != "tensorflow":  # imported by somebody before the line above
-    leave(f"these answers are for Keras on TensorFlow, not on {keras.config.backend()}")
+if keras.config.backend() != "tensorflow":  # Keras was imported before this module
+    leave(
+        f"these answers are for Keras on TensorFlow, not on {keras.config.backend()}; "
+        "set KERAS_BACKEND=tensorflow before Keras is imported"
+    )
 
 __all__ = ["keras", "tf"]

@@ -1,4 +1,4 @@
-"""Keras' layers where the stock ones mean something else than PyTorch's; used like Keras' own.
+"""Layers for those of Keras that differ from PyTorch's; used like Keras' own.
 
 Maps are N×H×W×C.
 """
@@ -13,7 +13,8 @@ ops = keras.ops
 class Conv2D(keras.layers.Conv2D):
     """keras.layers.Conv2D with `pad` zeros on every side.
 
-    Height (H + 2·pad − kernel) // strides + 1. With stride 2, "same" puts fewer before than behind.
+    Height (H + 2·pad − kernel) // strides + 1. With stride 2, Keras' "same" pads less before the
+    map than after it.
     """
 
     def __init__(self, filters: int, kernel_size: Any, strides: Any = 1, pad: int = 0, **k: Any):
@@ -32,15 +33,15 @@ class Conv2D(keras.layers.Conv2D):
         return super().compute_output_shape((count, height + more, width + more, channels))
 
     def get_config(self) -> dict[str, Any]:
-        """Keras' record of the layer."""
+        """The layer's configuration, as Keras stores it."""
         return _without_padding(super().get_config()) | {"pad": self.pad}
 
 
 class Conv2DTranspose(keras.layers.Conv2DTranspose):
-    """keras.layers.Conv2DTranspose with `pad` and `out_pad` as PyTorch's.
+    """keras.layers.Conv2DTranspose with `pad` and `out_pad` as in PyTorch.
 
-    Height (H − 1)·strides − 2·pad + kernel + out_pad: the whole result, with `pad` rows cut off
-    before and `pad − out_pad` behind.
+    Height (H − 1)·strides − 2·pad + kernel + out_pad: the full result without its first `pad` and
+    its last `pad − out_pad` rows; the width likewise.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         **k: Any,
     ):
         if out_pad > pad:
-            raise ValueError(f"out_pad {out_pad} is more than pad {pad}")
+            raise ValueError(f"out_pad {out_pad} is greater than pad {pad}")
         super().__init__(filters, kernel_size, strides, padding="valid", **k)
         self.pad, self.out_pad = pad, out_pad
 
@@ -71,7 +72,7 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         return count, height - less, width - less, channels
 
     def get_config(self) -> dict[str, Any]:
-        """Keras' record of the layer."""
+        """The layer's configuration, as Keras stores it."""
         return _without_padding(super().get_config()) | {
             "pad": self.pad,
             "out_pad": self.out_pad,
@@ -79,11 +80,11 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 
 
 class BatchNorm(keras.layers.BatchNormalization):
-    """Batch normalisation over all axes but the last (Ioffe & Szegedy 2015, algorithm 1).
+    """Batch normalisation over all axes except the last (Ioffe & Szegedy 2015, algorithm 1).
 
-    As PyTorch's: ε = 1e-5, and in training the running statistics take one tenth of the batch's,
-    the variance unbiased, n / (n − 1). Keras keeps the biased one. With `running` off there are
-    none, and the batch's own serve outside training, too.
+    As in PyTorch: ε = 1e-5, and in training a tenth of the running statistics is replaced by the
+    batch's, with the unbiased variance (n / (n − 1)); Keras' own layer uses the biased one. With
+    `running=False` there are no running statistics: the batch's are used outside training, too.
     """
 
     def __init__(
@@ -93,14 +94,14 @@ class BatchNorm(keras.layers.BatchNormalization):
         self.running = running
 
     def build(self, input_shape: Any) -> None:
-        """Make the scale and the shift, and the running statistics if there are to be any."""
+        """Make the scale and the shift, and the running statistics if `running`."""
         if self.running:
             super().build(input_shape)
             return
         _add_scale_and_shift(self, input_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
-        """Keras' record of the layer."""
+        """The layer's configuration, as Keras stores it."""
         return super().get_config() | {"running": self.running}
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
@@ -109,23 +110,23 @@ class BatchNorm(keras.layers.BatchNormalization):
             centred = inputs - self.moving_mean
             return _normal(centred, self.moving_variance, self.epsilon, self.gamma, self.beta)
         axes = list(range(len(inputs.shape) - 1))
-        # Not ops.moments: it stops the gradient through the mean: second ones come out wrong.
+        # Not ops.moments: it stops the gradient through the mean, so second derivatives are wrong.
         mean = ops.mean(inputs, axes)
         centred = inputs - mean
         variance = ops.mean(ops.square(centred), axes)
         if self.running:
             n = ops.cast(ops.size(inputs) // inputs.shape[-1], inputs.dtype)
             unbiased = variance * (n / (n - 1))
-            new = 1.0 - self.momentum  # Keras counts the old share
+            new = 1.0 - self.momentum  # Keras' momentum is the share of the old value
             self.moving_mean.assign_add(new * (mean - self.moving_mean))
             self.moving_variance.assign_add(new * (unbiased - self.moving_variance))
         return _normal(centred, variance, self.epsilon, self.gamma, self.beta)
 
 
 class LayerNorm(keras.layers.Layer):
-    """Normalisation of each picture over H, W and C (Ba et al. 2016), scaled channel by channel.
+    """Normalises each picture over H, W and C (Ba et al. 2016), then scales each channel.
 
-    keras.layers.LayerNormalization takes ops.moments, and so its second derivatives are wrong.
+    keras.layers.LayerNormalization uses ops.moments, so its second derivatives are wrong.
     """
 
     def build(self, input_shape: Any) -> None:
@@ -141,9 +142,9 @@ class LayerNorm(keras.layers.Layer):
 
 
 def leaky_relu(x: Any, slope: float) -> Any:
-    """x where positive, slope·x elsewhere, the slope exact in x's type.
+    """x if positive, else slope·x, with the slope exact in x's type.
 
-    ops.leaky_relu keeps its slope in float32, which shows (1e-8) when x is float64.
+    ops.leaky_relu keeps its slope in float32, an error of 1e-8 if x is float64.
     """
     if x.dtype == "float32":
         return ops.leaky_relu(x, slope)

@@ -1,7 +1,7 @@
-"""Keras' optimisers with PyTorch's meaning of ε and of what is kept; used like Keras' own.
+"""Keras' optimisers with the same updates and slots as PyTorch's; used like Keras' own.
 
-Stock Keras means other updates: Adam puts ε̂ = 1e-7 where the paper's algorithm 1 has √(1 − β₂ᵗ)·ε,
-RMSprop puts ε inside the root. Everything here is computed in the variable's own type.
+Keras' own differ: Adam uses ε̂ = 1e-7 where the paper's algorithm 1 has √(1 − β₂ᵗ)·ε, and RMSprop
+puts ε inside the root. Everything here is computed in the variable's own type.
 """
 
 from typing import Any
@@ -55,8 +55,8 @@ class RMSprop(keras.optimizers.RMSprop):
 class SGD(keras.optimizers.SGD):
     """Stochastic gradient descent: m ← μ·m + g, w ← w − lr·m.
 
-    Stock Keras keeps −lr·m: the same steps, as long as the learning rate stays. Once built,
-    `momentum` is a variable like `learning_rate`, to be assigned by whoever changes it with time.
+    Keras' own keeps −lr·m: the same steps while the learning rate stays constant. Once built,
+    `momentum` is a variable like `learning_rate`: assign to it to change it during training.
     """
 
     keeps_gradients = True
@@ -67,14 +67,14 @@ class SGD(keras.optimizers.SGD):
         super().__init__(learning_rate, momentum, name=name)
 
     def build(self, variables: Any) -> None:
-        """Make what is remembered of the variables, and the momentum's own."""
+        """Make the slots of the variables, and the variable for the momentum."""
         super().build(variables)
         kind = variables[0].dtype
         first = float(self.momentum)
         self.momentum: Any = keras.Variable(first, dtype=kind, trainable=False, name="momentum")
 
     def get_config(self) -> dict[str, Any]:
-        """Keras' record of the optimiser."""
+        """The optimiser's configuration, as Keras stores it."""
         return super().get_config() | {"momentum": float(self.momentum)}
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:

@@ -1,6 +1,6 @@
-"""The adapter of the plain NumPy answers, which are the judge of the four frameworks' answers.
+"""The adapter of the plain NumPy answers, which judge the answers of the four frameworks.
 
-It also offers to them what they are made of: layers with gradients, and optimizers.
+It also offers layers with gradients, and optimizers, to the NumPy answers.
 """
 
 from collections.abc import Mapping
@@ -72,7 +72,7 @@ def to_numpy(tensor: Any) -> Array:
 
 
 def build(model: Any, recipe: Recipe) -> None:
-    """Nothing to do: the networks' arrays are there from the start."""
+    """Nothing to do: the networks have their arrays from the start."""
 
 
 def evaluate(network: Any, x: Any, *masks: Any) -> Any:

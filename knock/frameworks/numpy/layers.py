@@ -1,8 +1,8 @@
-"""The recipe in plain NumPy: layers with gradients written by hand, slow and short.
+"""The recipe's layers in plain NumPy, with gradients written by hand: slow and short.
 
-It is the judge of the four frameworks' answers, so it takes no short cut: a convolution is a sum
-over its kernel's places, a gradient is the chain rule, and `tests/test_numpy.py` holds every
-gradient against finite differences. `questions/*/reference.py` are answers written with it.
+They judge the answers of the four frameworks, so they take no short cuts: a convolution is a sum
+over the places of its kernel, a gradient is the chain rule, and `tests/test_numpy.py` compares
+every gradient with finite differences. `questions/*/reference.py` are answers written with them.
 """
 
 from typing import Any
@@ -19,13 +19,13 @@ _dtype = "float64"
 
 
 def set_float_type(dtype: str) -> None:
-    """Make the weights of networks to come in this type: float32 or float64."""
+    """Choose the type of the weights of all later networks: float32 or float64."""
     global _dtype
     _dtype = dtype
 
 
 class Module:
-    """A layer: call it forwards, then `backward` with ∂loss/∂output gives ∂loss/∂input.
+    """A layer. Calling it is the forward pass; `backward` turns ∂loss/∂output into ∂loss/∂input.
 
     `backward` adds the gradients of `values` to `gradients`; `clear` sets those to zero.
     """
@@ -93,7 +93,7 @@ class Conv(Module):
         return dx[:, :, pad : dx.shape[2] - pad, pad : dx.shape[3] - pad]
 
     def _places(self, padded: Array) -> list[tuple[int, int, Array]]:
-        """For every place (u, v) of the kernel, the view of the map that it multiplies."""
+        """For every place (u, v) of the kernel, a view of the numbers that it multiplies."""
         k, s = self.layer.kernel, self.layer.stride
         _, height, width = self.output_shape
         return [
@@ -128,7 +128,7 @@ class TransposedConv(Module):
         return dx
 
     def _canvas(self, count: int) -> Array:
-        """Room for the output with its padding still on."""
+        """Zeros with the shape of the output before its padding is cut off."""
         channels, height, width = self.output_shape
         pad = 2 * self.layer.pad
         return np.zeros((count, channels, height + pad, width + pad), _dtype)
@@ -148,7 +148,7 @@ class TransposedConv(Module):
 
 
 class MaxPool(Module):
-    """The largest of each k×k window; its gradient goes to the first place that holds it."""
+    """The largest of each k×k window; the gradient goes to the first place with that value."""
 
     layer: kinds.MaxPool
 
@@ -181,7 +181,7 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    """x where positive, slope·x elsewhere."""
+    """x if positive, else slope·x."""
 
     layer: kinds.LeakyReLU
 
@@ -220,12 +220,13 @@ class Sigmoid(Module):
 class BatchNorm(Module):
     """γ (x − μ) / √(σ² + 1e-5) + β, channel by channel (Ioffe & Szegedy 2015, algorithm 1).
 
-    In training, and wherever nothing else is kept, μ and σ² are the batch's; the running ones take
-    a tenth of them, the variance as n / (n − 1) of it. Outside training the running ones serve.
+    In training, or without running statistics, μ and σ² are the batch's. In training a tenth of the
+    running statistics is replaced by the batch's, with the variance times n / (n − 1). Outside
+    training μ and σ² are the running ones.
     """
 
     eps = 1e-5
-    always = False  # the batch's, in training or not: a mistake
+    always = False  # a mistake: always use the batch's statistics
 
     def __call__(self, x: Array) -> Array:
         self.axes = (0, *range(2, x.ndim))
@@ -260,7 +261,7 @@ class BatchNorm(Module):
 class LayerNorm(Module):
     """γ (x − μ) / √(σ² + 1e-5) + β, μ and σ² of each picture's C×H×W (Ba et al. 2016, equation 3).
 
-    γ and β are the channels', one of each.
+    Each channel has one γ and one β.
     """
 
     eps = 1e-5
@@ -285,7 +286,7 @@ class LayerNorm(Module):
 
 
 class Reshape(Module):
-    """The same numbers in another shape, C, H, W order."""
+    """The same numbers in another shape, in C, H, W order."""
 
     def __call__(self, x: Array) -> Array:
         self.shape = x.shape
@@ -315,14 +316,14 @@ _MODULES: dict[type[Layer], type[Module]] = {
 
 
 def make_module(placed: PlacedLayer) -> Module:
-    """A layer of a recipe, all weights zero."""
+    """A layer of a recipe, with all weights 0."""
     return _MODULES[type(placed.layer)](placed)
 
 
 class Network:
     """A recipe's network: its layers one after the other.
 
-    Call it with its input and the mask of each of its dropouts, in their order.
+    Call it with its input and the masks of its dropouts, in order.
     """
 
     def __init__(self, placed: Placed) -> None:
@@ -371,8 +372,8 @@ class Network:
 def add_mixed_slopes(network: Network, x: Array, v: Array) -> None:
     """Add ∂/∂w of ⟨v, ∂Σy/∂x⟩, y = network(x), to the gradients of every weight w.
 
-    It is how the weights' gradients change when x moves along v, and that is exact to the last
-    digit by a complex step (Squire & Trapp 1998): no difference is taken, so none cancels.
+    This is how the weights' gradients change when x moves along v. A complex step (Squire & Trapp
+    1998) makes it exact to the last digit: it takes no difference, so no digits cancel.
     """
     tiny = 1e-100
     kept = [module.gradients for module in network.modules]
@@ -385,5 +386,5 @@ def add_mixed_slopes(network: Network, x: Array, v: Array) -> None:
 
 
 def networks(recipe: Recipe) -> dict[str, Network]:
-    """Every network of a recipe, all weights zero."""
+    """Every network of a recipe, with all weights 0."""
     return {name: Network(placed) for name, placed in layers.networks(recipe).items()}

@@ -1,6 +1,6 @@
 """TensorFlow's adapter, without Keras: tf.Module, tf.nn and GradientTape.
 
-It also offers to the answers what TensorFlow itself lacks: layers and optimisers.
+It also offers to the answers what TensorFlow lacks: layers and optimisers.
 """
 
 from collections.abc import Iterator, Mapping
@@ -60,7 +60,7 @@ def versions() -> dict[str, str]:
 
 
 def build(model: Any, recipe: Recipe) -> None:
-    """The layers make their weights at once; what an optimiser of Keras would make later."""
+    """Make the variables of optimisers from Keras; all layers already have their weights."""
     bound = _bound(model, recipe)
     for name, settings in recipe.optimizers.items():
         states.build(getattr(model, name), [one.variable for one in trained(settings, bound)])
@@ -87,14 +87,14 @@ def _variables(network: Any) -> list[Found]:
 
 
 def _walk(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Every variable below `value` with its attribute path, in the order in which they were made.
+    """Every variable inside `value` with its attribute path, in the order in which they were made.
 
-    tf.Module's own walk goes by the alphabet, which would put a bias before its weight.
+    tf.Module lists them alphabetically, with a bias before its weight.
     """
     if isinstance(value, tf.Variable):
         yield path, value
     elif isinstance(value, tf.Module):
-        # TensorFlow keeps its own records in attributes called _self_….
+        # Attributes called _self_… are TensorFlow's own.
         own = [(n, v) for n, v in vars(value).items() if not n.startswith("_self_")]
         yield from _walk_all(path, own)
     elif isinstance(value, (list, tuple)):

@@ -1,7 +1,7 @@
-"""Layers for raw TensorFlow, which has operations but none of these, in PyTorch's geometry.
+"""Layers for raw TensorFlow, which only has operations; their geometry is PyTorch's.
 
-Maps are N×H×W×C. Weights start as zeros (scales as ones), in the float type of the moment: the
-recipe's first values are written into them when a run starts.
+Maps are N×H×W×C. Weights start as zeros (scales as ones) in the current float type; when a run
+starts, the recipe's first values are written into them.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _float_type = tf.float32
 
 
 def set_float_type(name: str) -> None:
-    """The float type ("float32" or "float64") of every layer made from now on."""
+    """Choose the float type ("float32" or "float64") of every layer made from now on."""
     global _float_type
     _float_type = tf.as_dtype(name)
 
@@ -39,7 +39,7 @@ class Linear(tf.Module):
 
 
 class Conv2d(tf.Module):
-    """Convolution of N×H×W×inputs with `padding` zeros on every side, as PyTorch's.
+    """Convolution of N×H×W×inputs with `padding` zeros on every side, as in PyTorch.
 
     Height (H + 2·padding − kernel) // stride + 1, width likewise.
     """
@@ -66,10 +66,10 @@ class Conv2d(tf.Module):
 
 
 class ConvTranspose2d(tf.Module):
-    """Transposed convolution of N×H×W×inputs, as PyTorch's.
+    """Transposed convolution of N×H×W×inputs, as in PyTorch.
 
-    Height (H − 1)·stride − 2·padding + kernel + output_padding, width likewise. TensorFlow is told
-    the output's size, so the output padding needs no more than that.
+    Height (H − 1)·stride − 2·padding + kernel + output_padding, width likewise. TensorFlow takes
+    the output's size as an argument, which already includes the output padding.
     """
 
     def __init__(
@@ -98,11 +98,11 @@ class ConvTranspose2d(tf.Module):
 
 
 class BatchNorm(tf.Module):
-    """Batch normalisation over all axes but the last (Ioffe & Szegedy 2015, algorithm 1).
+    """Batch normalisation over all axes except the last (Ioffe & Szegedy 2015, algorithm 1).
 
-    ε = 1e-5; in training the running statistics take one tenth of the batch's, the variance
-    unbiased, n / (n − 1), as PyTorch's do. With `running` off there are none, and the batch's own
-    serve outside training, too.
+    As in PyTorch: ε = 1e-5, and in training a tenth of the running statistics is replaced by the
+    batch's, with the unbiased variance (n / (n − 1)). With `running=False` there are no running
+    statistics: the batch's are used outside training, too.
     """
 
     def __init__(self, channels: int, running: bool = True) -> None:
@@ -118,7 +118,7 @@ class BatchNorm(tf.Module):
         if self.running and not training:
             return _normal(x - self.running_mean, self.running_var, self)
         axes = list(range(len(x.shape) - 1))
-        # Not tf.nn.moments: it stops the gradient through the mean, and so gets second ones wrong.
+        # Not tf.nn.moments: it stops the mean's gradient, so second derivatives are wrong.
         mean = tf.reduce_mean(x, axes)
         centred = x - mean
         variance = tf.reduce_mean(tf.square(centred), axes)
@@ -130,7 +130,7 @@ class BatchNorm(tf.Module):
 
 
 class LayerNorm(tf.Module):
-    """Normalisation of each picture over H, W and C (Ba et al. 2016), scaled channel by channel."""
+    """Normalises each picture over H, W and C (Ba et al. 2016), then scales each channel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -139,15 +139,15 @@ class LayerNorm(tf.Module):
 
     def __call__(self, x: Any) -> Any:
         axes = list(range(1, len(x.shape)))
-        centred = x - tf.reduce_mean(x, axes, keepdims=True)  # own moments: see BatchNorm
+        centred = x - tf.reduce_mean(x, axes, keepdims=True)  # not tf.nn.moments: see BatchNorm
         variance = tf.reduce_mean(tf.square(centred), axes, keepdims=True)
         return _normal(centred, variance, self)
 
 
 def leaky_relu(x: Any, slope: float) -> Any:
-    """x where positive, slope·x elsewhere, the slope exact in x's type.
+    """x if positive, else slope·x, with the slope exact in x's type.
 
-    tf.nn.leaky_relu keeps its slope in float32, which shows (1e-8) when x is float64.
+    tf.nn.leaky_relu keeps its slope in float32, an error of 1e-8 if x is float64.
     """
     if x.dtype == tf.float32:
         return tf.nn.leaky_relu(x, slope)
@@ -187,8 +187,8 @@ def _plus(x: Any, bias: Any) -> Any:
 def _is_same(sides: Any, layer: Any) -> bool:
     """Whether "SAME" pads maps of this height and width by `padding` on every side.
 
-    Usually it does (3×3, or 4×4 with stride 2), and it is TensorFlow's fastest way by far. It does
-    not for 5×5 with stride 2: one row before, two behind.
+    Usually it does (3×3, or 4×4 with stride 2), and it is by far TensorFlow's fastest way. For 5×5
+    with stride 2 it does not: it pads one row before the map and two after it.
     """
     k, s = layer.kernel, layer.stride
     together = [max((-(-side // s) - 1) * s + k - side, 0) for side in sides]

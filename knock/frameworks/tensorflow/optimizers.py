@@ -1,8 +1,8 @@
-"""Optimisers for raw TensorFlow, which has their kernels but no objects around them.
+"""Optimisers for raw TensorFlow, which only has their kernels.
 
 Each is made with the variables that it updates and applied to their gradients, in the same order:
-`optimizer.apply(tape.gradient(loss, optimizer.variables))`. What it remembers is made at once, so
-that `apply` may stand inside a tf.function, and everything is computed in the variables' own type.
+`optimizer.apply(tape.gradient(loss, optimizer.variables))`. Its own variables are made at once, so
+`apply` can be used inside a tf.function. Everything is computed in the variables' own type.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from knock.frameworks.tensorflow.runtime import tf
 
 
 class Optimizer(tf.Module):
-    """The variables, the count of updates, and for each slot one variable like each of them."""
+    """The variables, the count of updates, and for each slot one more variable for each of them."""
 
     SLOTS: tuple[str, ...] = ()
 
@@ -34,7 +34,7 @@ class Optimizer(tf.Module):
             self.update(variable, gradient, *kept)
 
     def update(self, variable: Any, gradient: Any, *kept: Any) -> None:
-        """Change one variable, and what is kept of it in the order of SLOTS."""
+        """Change one variable, and its slots `kept`, in the order of SLOTS."""
         raise NotImplementedError
 
 
@@ -58,7 +58,7 @@ class Adam(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """RMSprop (Hinton 2012, lecture 6e), with ε = 1e-8 outside the root, as PyTorch's.
+    """RMSprop (Hinton 2012, lecture 6e), with ε = 1e-8 outside the root, as in PyTorch.
 
     v ← α·v + (1 − α)·g², w ← w − lr · g / (√v + ε).
     """
@@ -75,9 +75,9 @@ class RMSprop(Optimizer):
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent: m ← μ·m + g, w ← w − lr·m, as PyTorch's.
+    """Stochastic gradient descent: m ← μ·m + g, w ← w − lr·m, as in PyTorch.
 
-    `lr` and `momentum` are variables, to be assigned by whoever changes them with time.
+    `lr` and `momentum` are variables: assign to them to change them during training.
     """
 
     def __init__(self, variables: Sequence[Any], lr: float, momentum: float = 0.0) -> None:
@@ -98,9 +98,9 @@ def adam(
 ) -> None:
     """Adam's `step`-th update (from 1) of a tf.Variable; its slots m and v are updated too.
 
-    TensorFlow's kernel means the paper's other form, w ← w − lr·√(1 − β₂ᵗ)/(1 − β₁ᵗ) · m/(√v + ε̂).
+    TensorFlow's kernel has the paper's other form, w ← w − lr·√(1 − β₂ᵗ)/(1 − β₁ᵗ) · m/(√v + ε̂).
     With ε̂ = ε·√(1 − β₂ᵗ) that is algorithm 1. The kernel is three times as fast as the formula
-    written out, which walks over each array ten times.
+    written out, which reads each array ten times.
     """
     kind = variable.dtype
     t = tf.cast(step, kind)

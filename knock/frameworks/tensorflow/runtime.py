@@ -1,7 +1,7 @@
 """TensorFlow itself: started quietly, on the chosen device; arrays in and out of it.
 
-What the TensorFlow and the Keras adapter share. Their modules take `tf` from here: whichever
-is imported first, TensorFlow starts quietly, or a line says that it is not installed.
+The TensorFlow and the Keras adapter share this module and import `tf` from here: whichever comes
+first, TensorFlow starts quietly, or one line says that it is not installed.
 """
 
 import contextlib
@@ -25,16 +25,16 @@ __all__ = ["channels_last", "devices", "quiet", "start", "tf", "to_device", "to_
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 os.environ.setdefault(_LOG_LEVEL, "2")  # errors only
 _wants_messages = os.environ[_LOG_LEVEL] in ("0", "1")
-# TensorFlow imports an installed Keras by itself, which chooses its backend at that moment.
+# TensorFlow itself imports Keras if it is installed, and Keras then chooses its backend.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep back what TensorFlow's libraries print while they are loaded, unless something fails.
+    """Hide what TensorFlow's libraries print while they are loaded, unless something fails.
 
-    It is about oneDNN, CPU instructions and graphics drivers that are not there: nothing to act on,
-    and printed before they read the log level. With TF_CPP_MIN_LOG_LEVEL=0 one sees everything.
+    It is about oneDNN, CPU instructions and missing graphics drivers: no reason to act, and printed
+    before they read the log level. TF_CPP_MIN_LOG_LEVEL=0 shows everything.
     """
     if _wants_messages:
         yield
@@ -59,16 +59,16 @@ with quiet():
 
     tf.config.list_physical_devices()  # loads the drivers
 
-# Fusing a convolution with its bias and leaky ReLU fails where a gradient needs what lies between,
-# gives up with an error message on every GAN of ours, and made none of them faster.
+# "remapping" fuses a convolution with its bias and leaky ReLU. It fails if a gradient needs a value
+# in between: it gives up with an error message on every GAN here, and made none of them faster.
 tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
 def start(device: str, threads: int | None = None) -> str:
-    """Choose the device and the number of threads; returns the device as a person calls it.
+    """Choose the device and the number of threads; returns the device's name for people.
 
-    TensorFlow takes both only before its first operation. When it has begun, another device is
-    refused with UserError; the number of threads stays what it was.
+    TensorFlow accepts both only before its first operation. After that, another device raises
+    UserError, and the number of threads stays as it is.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if device == "cuda" and not gpus:
@@ -79,12 +79,12 @@ def start(device: str, threads: int | None = None) -> str:
     try:
         tf.config.set_visible_devices(gpus if use_gpu else [], "GPU")
         for gpu in gpus if use_gpu else []:
-            # Else TensorFlow takes the whole memory, and nothing else in the process gets any.
+            # Otherwise TensorFlow takes the whole memory, and nothing is left for others.
             tf.config.experimental.set_memory_growth(gpu, True)
     except RuntimeError:
         if bool(tf.config.get_visible_devices("GPU")) != use_gpu:
             raise UserError(
-                f"TensorFlow already runs in this process; start again to use --device {device}"
+                f"TensorFlow already runs in this process; start a new one for --device {device}"
             ) from None
     _set_threads(threads)
     return _name(gpus[0]) if use_gpu else "CPU"
@@ -93,7 +93,7 @@ def start(device: str, threads: int | None = None) -> str:
 def _set_threads(threads: int | None) -> None:
     if not threads or threads == tf.config.threading.get_intra_op_parallelism_threads():
         return
-    with contextlib.suppress(RuntimeError):  # it has begun
+    with contextlib.suppress(RuntimeError):  # TensorFlow already runs
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
 
@@ -103,7 +103,7 @@ def _name(gpu: Any) -> str:
 
 
 def devices() -> list[str]:
-    """The devices that TensorFlow sees, hidden ones too; the CPU first."""
+    """The devices that TensorFlow sees, including hidden ones; the CPU first."""
     return ["CPU", *(_name(gpu) for gpu in tf.config.list_physical_devices("GPU"))]
 
 
@@ -113,7 +113,7 @@ def to_device(batch: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
 
 
 def to_numpy(tensor: Any) -> NDArray[Any]:
-    """A tensor (or what is already an array) as an array; four axes go back to N×C×H×W."""
+    """A tensor (or an array) as an array; four axes go back to N×C×H×W."""
     array = np.asarray(tensor)
     return np.array(array.transpose(0, 3, 1, 2) if array.ndim == 4 else array, order="C")
 

@@ -1,7 +1,7 @@
-"""A model's state in and out of tf.Variables, for the TensorFlow and the Keras adapter alike.
+"""A model's state in and out of tf.Variables, for both the TensorFlow and the Keras adapter.
 
-Optimisers are those of `knock.frameworks.tensorflow.optimizers` or Keras' own, known by what they
-have: Keras is not imported here, so that TensorFlow runs without it.
+Optimisers are those of `knock.frameworks.tensorflow.optimizers` or Keras' own, recognised by their
+attributes: this module does not import Keras, so TensorFlow runs without it.
 """
 
 import inspect
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _KERAS_SLOTS = {"m": ("_momentums", "momentums"), "v": ("_velocities",)}
-"""What Keras' optimisers call the lists: Adam and RMSprop with an underscore, SGD without."""
+"""The lists' names in Keras' optimisers: Adam and RMSprop with an underscore, SGD without."""
 
 
 def read(bound: dict[str, Bound], model: Any, recipe: Recipe) -> State:
@@ -61,14 +61,14 @@ def write(bound: dict[str, Bound], model: Any, recipe: Recipe, state: State) -> 
 
 
 def evaluate(network: Any, x: Any, *masks: Any) -> Any:
-    """A network's output outside training; only some take `training`."""
+    """A network's output outside training; only some networks have the argument `training`."""
     call = network.call if hasattr(network, "call") else network.__call__  # Keras, tf.Module
     takes = "training" in inspect.signature(call).parameters
     return network(x, *masks, training=False) if takes else network(x, *masks)
 
 
 def build(optimizer: Any, variables: list[Any]) -> None:
-    """Make the slots of a Keras optimiser, which are otherwise made at its first update."""
+    """Make the slots of a Keras optimiser now, instead of at its first update."""
     if not getattr(optimizer, "built", True):
         optimizer.build(variables)
 
@@ -78,7 +78,7 @@ def _count(optimizer: Any) -> Any:
 
 
 def _slot(optimizer: Any, slot: str, variable: Any) -> Any | None:
-    """The variable in which an optimiser keeps `slot` of a variable; None when it keeps none."""
+    """The variable in which an optimiser keeps `slot` of a variable; None if it keeps none."""
     if hasattr(optimizer, "slots"):
         kept = optimizer.slots.get(slot)
         places = {id(one): place for place, one in enumerate(optimizer.updated)}
@@ -91,7 +91,7 @@ def _slot(optimizer: Any, slot: str, variable: Any) -> Any | None:
 
 
 def _scale(optimizer: Any, slot: str) -> float:
-    """Keras' SGD keeps −lr·m where the others keep m."""
+    """The factor from a kept value to the canonical one: Keras' own SGD keeps −lr·m, not m."""
     if slot == "m" and hasattr(optimizer, "nesterov") and not hasattr(optimizer, "keeps_gradients"):
         return -1.0 / float(optimizer.learning_rate)
     return 1.0

@@ -17,7 +17,7 @@ from knock.questions import find
 def watch(word: str, framework: str | None, file: Path | None, poll: bool) -> int:
     """Watch a learner's answer until `q` is pressed; 0.
 
-    It is `file`, or the one that is remembered. Raises UserError where there is none.
+    It is `file`, or the one that is remembered. Raises UserError if there is none.
     """
     question = find(word)
     if file is None:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from knock.errors import tell
+from knock.errors import print_error
 
 from watchfiles import watch
 
@@ -34,6 +34,6 @@ def looks(folder: Path, poll: bool, stop: threading.Event) -> Iterator[None]:
         ):
             yield
     except (OSError, RuntimeError) as error:  # the folder is gone, or too much is watched already
-        tell(f"{folder} cannot be watched ({error}); its file is looked at every second")
+        print_error(f"{folder} cannot be watched ({error}); its file is looked at every second")
     while not stop.wait(SECOND):
         yield
