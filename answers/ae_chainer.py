@@ -1,6 +1,6 @@
 """Question 01: autoencoder — Chainer.
 
-Squeeze a picture through 64 numbers and ask for it back. What the narrow layer keeps is what the
+Squeeze a picture through 64 numbers, and rebuild it from them. The narrow layer keeps what the
 pictures have in common (Hinton & Salakhutdinov 2006, "Reducing the dimensionality of data with
 neural networks").
 """
@@ -8,6 +8,7 @@ neural networks").
 import math
 
 from knock.frameworks import chainer as framework
+from knock.frameworks.chainer import Adam
 from knock.run import main
 
 import chainer
@@ -52,7 +53,7 @@ class Autoencoder(chainer.Chain):
             self.encoder = Encoder(recipe.image_shape, code)
             self.decoder = Decoder(recipe.image_shape, code)
         settings = recipe.optimizers["optimizer"]
-        self.optimizer = framework.Adam(settings.lr, *settings.betas)
+        self.optimizer = Adam(settings.lr, *settings.betas)
         self.optimizer.setup(self)
 
     def train_step(self, batch):
@@ -71,8 +72,7 @@ class Autoencoder(chainer.Chain):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

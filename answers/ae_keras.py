@@ -1,6 +1,6 @@
 """Question 01: autoencoder — Keras.
 
-Squeeze a picture through 64 numbers and ask for it back. What the narrow layer keeps is what the
+Squeeze a picture through 64 numbers, and rebuild it from them. The narrow layer keeps what the
 pictures have in common (Hinton & Salakhutdinov 2006, "Reducing the dimensionality of data with
 neural networks").
 """
@@ -8,6 +8,7 @@ neural networks").
 import math
 
 from knock.frameworks import keras as framework
+from knock.frameworks.keras import Adam
 from knock.run import main
 
 import keras
@@ -50,9 +51,9 @@ class Autoencoder(keras.Model):
         self.encoder = Encoder(code)
         self.decoder = Decoder(recipe.image_shape)
         settings = recipe.optimizers["optimizer"]
-        self.optimizer = framework.Adam(settings.lr, *settings.betas)
+        self.optimizer = Adam(settings.lr, *settings.betas)
 
-    @tf.function
+    @tf.function  # called by our own loop, not by fit, which would draw batches of its own
     def train_step(self, batch):
         images = batch["images"]
         with tf.GradientTape() as tape:
@@ -69,8 +70,7 @@ class Autoencoder(keras.Model):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

@@ -1,6 +1,6 @@
 """Question 01: autoencoder — PyTorch.
 
-Squeeze a picture through 64 numbers and ask for it back. What the narrow layer keeps is what the
+Squeeze a picture through 64 numbers, and rebuild it from them. The narrow layer keeps what the
 pictures have in common (Hinton & Salakhutdinov 2006, "Reducing the dimensionality of data with
 neural networks").
 """
@@ -65,8 +65,7 @@ class Autoencoder:
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

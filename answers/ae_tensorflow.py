@@ -1,6 +1,6 @@
 """Question 01: autoencoder — TensorFlow.
 
-Squeeze a picture through 64 numbers and ask for it back. What the narrow layer keeps is what the
+Squeeze a picture through 64 numbers, and rebuild it from them. The narrow layer keeps what the
 pictures have in common (Hinton & Salakhutdinov 2006, "Reducing the dimensionality of data with
 neural networks").
 """
@@ -8,6 +8,7 @@ neural networks").
 import math
 
 from knock.frameworks import tensorflow as framework
+from knock.frameworks.tensorflow import Adam, Linear
 from knock.run import main
 
 import tensorflow as tf
@@ -16,7 +17,7 @@ import tensorflow as tf
 class Encoder(tf.Module):
     def __init__(self, image_shape, code):
         super().__init__()
-        self.fc = framework.Linear(math.prod(image_shape), code)
+        self.fc = Linear(math.prod(image_shape), code)
 
     def __call__(self, images):  # H×W×C
         flat = tf.reshape(images, [len(images), -1])  # H·W·C
@@ -27,7 +28,7 @@ class Decoder(tf.Module):
     def __init__(self, image_shape, code):
         super().__init__()
         self.image_shape = image_shape
-        self.fc = framework.Linear(code, math.prod(image_shape))
+        self.fc = Linear(code, math.prod(image_shape))
 
     def __call__(self, code):  # 64
         channels, height, width = self.image_shape
@@ -48,7 +49,7 @@ class Autoencoder:
         self.decoder = Decoder(recipe.image_shape, code)
         self.variables = [*self.encoder.trainable_variables, *self.decoder.trainable_variables]
         settings = recipe.optimizers["optimizer"]
-        self.optimizer = framework.Adam(self.variables, settings.lr, settings.betas)
+        self.optimizer = Adam(self.variables, settings.lr, settings.betas)
 
     @tf.function
     def train_step(self, batch):
@@ -66,8 +67,7 @@ class Autoencoder:
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

@@ -1,11 +1,12 @@
 """Question 12: alpha-GAN — Chainer.
 
-An autoencoder whose pictures and whose codes each have a discriminator: its logit says what no
+An autoencoder with two discriminators, one for pictures, one for codes: a logit says what no
 formula can (Rosca et al. 2017, "Variational approaches for auto-encoding generative adversarial
 networks", arXiv 1706.04987).
 """
 
 from knock.frameworks import chainer as framework
+from knock.frameworks.chainer import Adam, BatchStatistics
 from knock.run import main
 
 import chainer
@@ -40,16 +41,16 @@ class Generator(chainer.Chain):
 
 
 def batch_norm(channels):
-    """Chainer's ε is 2e-5 and its decay counts the old share; neither is anybody else's."""
+    """Chainer's ε is 2e-5 and its decay counts the old share; other frameworks differ in both."""
     return L.BatchNormalization(channels, decay=0.9, eps=1e-5)
 
 
 def up(channels, out, sides, **bias):
-    """A transposed convolution that doubles the sides; told the result's, it needs no more."""
+    """A transposed convolution that doubles the sides, given the sides of the result."""
     return L.Deconvolution2D(channels, out, ksize=5, stride=2, pad=2, outsize=sides, **bias)
 
 
-class Downwards(chainer.Chain):  # the encoder and the discriminator, but for what they say
+class Downwards(chainer.Chain):  # the encoder and the discriminator, up to their output
     def __init__(self, image_shape, width, out, norm):
         super().__init__()
         channels, h, w = image_shape
@@ -109,13 +110,13 @@ class AlphaGAN(chainer.Chain):
         with self.init_scope():
             self.encoder = Downwards(shape, sizes["e_width"], sizes["z"], batch_norm)
             self.generator = Generator(shape, sizes["z"], sizes["g_width"])
-            self.discriminator = Downwards(shape, sizes["d_width"], 1, framework.BatchStatistics)
+            self.discriminator = Downwards(shape, sizes["d_width"], 1, BatchStatistics)
             self.code_discriminator = CodeDiscriminator(sizes["z"], sizes["c_width"])
         e, g, d, c = (recipe.optimizers[f"{letter}_optimizer"] for letter in "egdc")
-        self.e_optimizer = framework.Adam(e.lr, *e.betas).setup(self.encoder)
-        self.g_optimizer = framework.Adam(g.lr, *g.betas).setup(self.generator)
-        self.d_optimizer = framework.Adam(d.lr, *d.betas).setup(self.discriminator)
-        self.c_optimizer = framework.Adam(c.lr, *c.betas).setup(self.code_discriminator)
+        self.e_optimizer = Adam(e.lr, *e.betas).setup(self.encoder)
+        self.g_optimizer = Adam(g.lr, *g.betas).setup(self.generator)
+        self.d_optimizer = Adam(d.lr, *d.betas).setup(self.discriminator)
+        self.c_optimizer = Adam(c.lr, *c.betas).setup(self.code_discriminator)
 
     def train_step(self, batch):
         images, noise = batch["images"], batch["noise"]
@@ -130,7 +131,7 @@ class AlphaGAN(chainer.Chain):
         discriminator_loss = called_real(real) + called_fake(copied) + called_fake(faked)
         code_loss = called_real(drawn) + called_fake(encoded)
 
-        # Each network learns from its own loss alone, and none moves before all have learnt.
+        # Each network learns from its own loss only, and no weight changes before all have learnt.
         near = self.l1_weight * l1
         networks = self.encoder, self.generator, self.discriminator, self.code_discriminator
         losses = near + encoder_loss, near + generator_loss, discriminator_loss, code_loss
@@ -144,7 +145,7 @@ class AlphaGAN(chainer.Chain):
 
     def generate(self, noise):
         with chainer.no_backprop_mode(), chainer.using_config("train", False):
-            return self.generator(noise)  # batch normalisation by its running statistics
+            return self.generator(noise)  # batch normalisation in evaluation mode
 
     def reconstruct(self, images):
         with chainer.no_backprop_mode(), chainer.using_config("train", False):
@@ -153,8 +154,7 @@ class AlphaGAN(chainer.Chain):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

@@ -1,11 +1,12 @@
 """Question 12: alpha-GAN — Keras.
 
-An autoencoder whose pictures and whose codes each have a discriminator: its logit says what no
+An autoencoder with two discriminators, one for pictures, one for codes: a logit says what no
 formula can (Rosca et al. 2017, "Variational approaches for auto-encoding generative adversarial
 networks", arXiv 1706.04987).
 """
 
 from knock.frameworks import keras as framework
+from knock.frameworks.keras import Adam, BatchNorm, Conv2D, Conv2DTranspose, leaky_relu
 from knock.run import main
 
 import keras
@@ -18,16 +19,16 @@ class Generator(keras.Model):
         super().__init__()
         channels, h, w = image_shape
         self.fc = layers.Dense(2 * width * (h // 16) * (w // 16), use_bias=False)
-        self.bn0 = framework.BatchNorm()
+        self.bn0 = BatchNorm()
         self.reshape = layers.Reshape([h // 16, w // 16, 2 * width])
         up = {"kernel_size": 5, "strides": 2, "pad": 2, "out_pad": 1}  # doubles the sides
-        self.tconv1 = framework.Conv2DTranspose(4 * width, **up, use_bias=False)
-        self.bn1 = framework.BatchNorm()
-        self.tconv2 = framework.Conv2DTranspose(2 * width, **up, use_bias=False)
-        self.bn2 = framework.BatchNorm()
-        self.tconv3 = framework.Conv2DTranspose(width, **up, use_bias=False)
-        self.bn3 = framework.BatchNorm()
-        self.pixels = framework.Conv2DTranspose(channels, **up)
+        self.tconv1 = Conv2DTranspose(4 * width, **up, use_bias=False)
+        self.bn1 = BatchNorm()
+        self.tconv2 = Conv2DTranspose(2 * width, **up, use_bias=False)
+        self.bn2 = BatchNorm()
+        self.tconv3 = Conv2DTranspose(width, **up, use_bias=False)
+        self.bn3 = BatchNorm()
+        self.pixels = Conv2DTranspose(channels, **up)
 
     def call(self, noise, training=True):  # z
         h = ops.relu(self.bn0(self.fc(noise), training=training))  # H/16·W/16·256
@@ -38,25 +39,25 @@ class Generator(keras.Model):
         return ops.tanh(self.pixels(h))  # H×W×C in [-1, 1]
 
 
-class Downwards(keras.Model):  # the encoder and the discriminator, but for what they say
+class Downwards(keras.Model):  # the encoder and the discriminator, up to their output
     def __init__(self, width, out, running):
         super().__init__()
         down = {"kernel_size": 5, "strides": 2, "pad": 2}  # halves the sides
-        self.conv1 = framework.Conv2D(width, **down)
-        self.conv2 = framework.Conv2D(2 * width, **down, use_bias=False)
-        self.bn2 = framework.BatchNorm(running=running)
-        self.conv3 = framework.Conv2D(4 * width, **down, use_bias=False)
-        self.bn3 = framework.BatchNorm(running=running)
-        self.conv4 = framework.Conv2D(8 * width, **down, use_bias=False)
-        self.bn4 = framework.BatchNorm(running=running)
+        self.conv1 = Conv2D(width, **down)
+        self.conv2 = Conv2D(2 * width, **down, use_bias=False)
+        self.bn2 = BatchNorm(running=running)
+        self.conv3 = Conv2D(4 * width, **down, use_bias=False)
+        self.bn3 = BatchNorm(running=running)
+        self.conv4 = Conv2D(8 * width, **down, use_bias=False)
+        self.bn4 = BatchNorm(running=running)
         self.flatten = layers.Flatten()
         self.fc = layers.Dense(out)
 
     def call(self, images, training=True):  # H×W×C
-        h = framework.leaky_relu(self.conv1(images), 0.2)  # H/2×W/2×32
-        h = framework.leaky_relu(self.bn2(self.conv2(h), training=training), 0.2)  # H/4×W/4×64
-        h = framework.leaky_relu(self.bn3(self.conv3(h), training=training), 0.2)  # H/8×W/8×128
-        h = framework.leaky_relu(self.bn4(self.conv4(h), training=training), 0.2)  # H/16×W/16×256
+        h = leaky_relu(self.conv1(images), 0.2)  # H/2×W/2×32
+        h = leaky_relu(self.bn2(self.conv2(h), training=training), 0.2)  # H/4×W/4×64
+        h = leaky_relu(self.bn3(self.conv3(h), training=training), 0.2)  # H/8×W/8×128
+        h = leaky_relu(self.bn4(self.conv4(h), training=training), 0.2)  # H/16×W/16×256
         h = self.flatten(h)  # H/16·W/16·256
         return self.fc(h)  # z: a code; or 1: a logit, above 0 where it says "real"
 
@@ -69,8 +70,8 @@ class CodeDiscriminator(keras.Model):
         self.fc3 = layers.Dense(1)
 
     def call(self, codes):  # z
-        h = framework.leaky_relu(self.fc1(codes), 0.2)  # 750
-        h = framework.leaky_relu(self.fc2(h), 0.2)  # 750
+        h = leaky_relu(self.fc1(codes), 0.2)  # 750
+        h = leaky_relu(self.fc2(h), 0.2)  # 750
         return self.fc3(h)  # 1: a logit, above 0 where it says "drawn, not encoded"
 
 
@@ -101,12 +102,12 @@ class AlphaGAN(keras.Model):
         self.discriminator = Downwards(sizes["d_width"], 1, running=False)
         self.code_discriminator = CodeDiscriminator(sizes["c_width"])
         e, g, d, c = (recipe.optimizers[f"{letter}_optimizer"] for letter in "egdc")
-        self.e_optimizer = framework.Adam(e.lr, *e.betas)
-        self.g_optimizer = framework.Adam(g.lr, *g.betas)
-        self.d_optimizer = framework.Adam(d.lr, *d.betas)
-        self.c_optimizer = framework.Adam(c.lr, *c.betas)
+        self.e_optimizer = Adam(e.lr, *e.betas)
+        self.g_optimizer = Adam(g.lr, *g.betas)
+        self.d_optimizer = Adam(d.lr, *d.betas)
+        self.c_optimizer = Adam(c.lr, *c.betas)
 
-    @tf.function
+    @tf.function  # called by our own loop, not by fit, which would know one loss and one optimizer
     def train_step(self, batch):
         images, noise = batch["images"], batch["noise"]
         with tf.GradientTape(persistent=True) as tape:  # asked four times
@@ -123,7 +124,7 @@ class AlphaGAN(keras.Model):
             near = self.l1_weight * l1
             losses = near + encoder_loss, near + generator_loss, discriminator_loss, code_loss
 
-        # Each network learns from its own loss alone, and none moves before all have learnt.
+        # Each network learns from its own loss only, and no weight changes before all have learnt.
         networks = self.encoder, self.generator, self.discriminator, self.code_discriminator
         weights = [network.trainable_variables for network in networks]
         gradients = [tape.gradient(*pair) for pair in zip(losses, weights, strict=True)]
@@ -135,7 +136,7 @@ class AlphaGAN(keras.Model):
 
     @tf.function
     def generate(self, noise):
-        return self.generator(noise, training=False)  # normalised by running statistics
+        return self.generator(noise, training=False)  # batch normalisation in evaluation mode
 
     @tf.function
     def reconstruct(self, images):
@@ -144,8 +145,7 @@ class AlphaGAN(keras.Model):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

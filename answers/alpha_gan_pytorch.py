@@ -1,6 +1,6 @@
 """Question 12: alpha-GAN — PyTorch.
 
-An autoencoder whose pictures and whose codes each have a discriminator: its logit says what no
+An autoencoder with two discriminators, one for pictures, one for codes: a logit says what no
 formula can (Rosca et al. 2017, "Variational approaches for auto-encoding generative adversarial
 networks", arXiv 1706.04987).
 """
@@ -38,7 +38,7 @@ class Generator(nn.Module):
         return torch.tanh(self.pixels(h))  # C×H×W in [-1, 1]
 
 
-class Downwards(nn.Module):  # the encoder and the discriminator, but for what they say
+class Downwards(nn.Module):  # the encoder and the discriminator, up to their output
     def __init__(self, image_shape, width, out, running):
         super().__init__()
         channels, h, w = image_shape
@@ -116,7 +116,7 @@ class AlphaGAN(nn.Module):
         discriminator_loss = called_real(real) + called_fake(copied) + called_fake(faked)
         code_loss = called_real(drawn) + called_fake(encoded)
 
-        # Each network learns from its own loss alone, and none moves before all have learnt.
+        # Each network learns from its own loss only, and no weight changes before all have learnt.
         near = self.l1_weight * l1
         networks = self.encoder, self.generator, self.discriminator, self.code_discriminator
         losses = near + encoder_loss, near + generator_loss, discriminator_loss, code_loss
@@ -130,7 +130,7 @@ class AlphaGAN(nn.Module):
 
     @torch.no_grad()
     def generate(self, noise):
-        self.generator.eval()  # batch normalisation by its running statistics
+        self.generator.eval()  # batch normalisation in evaluation mode
         images = self.generator(noise)
         self.generator.train()
         return images
@@ -145,8 +145,7 @@ class AlphaGAN(nn.Module):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

@@ -1,11 +1,12 @@
 """Question 12: alpha-GAN — TensorFlow.
 
-An autoencoder whose pictures and whose codes each have a discriminator: its logit says what no
+An autoencoder with two discriminators, one for pictures, one for codes: a logit says what no
 formula can (Rosca et al. 2017, "Variational approaches for auto-encoding generative adversarial
 networks", arXiv 1706.04987).
 """
 
 from knock.frameworks import tensorflow as framework
+from knock.frameworks.tensorflow import Adam, BatchNorm, Conv2d, ConvTranspose2d, Linear, leaky_relu
 from knock.run import main
 
 import tensorflow as tf
@@ -16,16 +17,16 @@ class Generator(tf.Module):
         super().__init__()
         channels, h, w = image_shape
         self.small = [-1, h // 16, w // 16, 2 * width]
-        self.fc = framework.Linear(z, 2 * width * (h // 16) * (w // 16), bias=False)
-        self.bn0 = framework.BatchNorm(2 * width * (h // 16) * (w // 16))
+        self.fc = Linear(z, 2 * width * (h // 16) * (w // 16), bias=False)
+        self.bn0 = BatchNorm(2 * width * (h // 16) * (w // 16))
         up = {"kernel": 5, "stride": 2, "padding": 2, "output_padding": 1}  # doubles the sides
-        self.tconv1 = framework.ConvTranspose2d(2 * width, 4 * width, **up, bias=False)
-        self.bn1 = framework.BatchNorm(4 * width)
-        self.tconv2 = framework.ConvTranspose2d(4 * width, 2 * width, **up, bias=False)
-        self.bn2 = framework.BatchNorm(2 * width)
-        self.tconv3 = framework.ConvTranspose2d(2 * width, width, **up, bias=False)
-        self.bn3 = framework.BatchNorm(width)
-        self.pixels = framework.ConvTranspose2d(width, channels, **up)
+        self.tconv1 = ConvTranspose2d(2 * width, 4 * width, **up, bias=False)
+        self.bn1 = BatchNorm(4 * width)
+        self.tconv2 = ConvTranspose2d(4 * width, 2 * width, **up, bias=False)
+        self.bn2 = BatchNorm(2 * width)
+        self.tconv3 = ConvTranspose2d(2 * width, width, **up, bias=False)
+        self.bn3 = BatchNorm(width)
+        self.pixels = ConvTranspose2d(width, channels, **up)
 
     def __call__(self, noise, training=True):  # z
         h = tf.nn.relu(self.bn0(self.fc(noise), training))  # H/16·W/16·256
@@ -36,26 +37,26 @@ class Generator(tf.Module):
         return tf.tanh(self.pixels(h))  # H×W×C in [-1, 1]
 
 
-class Downwards(tf.Module):  # the encoder and the discriminator, but for what they say
+class Downwards(tf.Module):  # the encoder and the discriminator, up to their output
     def __init__(self, image_shape, width, out, running):
         super().__init__()
         channels, h, w = image_shape
         self.flat = [-1, 8 * width * (h // 16) * (w // 16)]
         down = {"kernel": 5, "stride": 2, "padding": 2}  # halves the sides
-        self.conv1 = framework.Conv2d(channels, width, **down)
-        self.conv2 = framework.Conv2d(width, 2 * width, **down, bias=False)
-        self.bn2 = framework.BatchNorm(2 * width, running)
-        self.conv3 = framework.Conv2d(2 * width, 4 * width, **down, bias=False)
-        self.bn3 = framework.BatchNorm(4 * width, running)
-        self.conv4 = framework.Conv2d(4 * width, 8 * width, **down, bias=False)
-        self.bn4 = framework.BatchNorm(8 * width, running)
-        self.fc = framework.Linear(8 * width * (h // 16) * (w // 16), out)
+        self.conv1 = Conv2d(channels, width, **down)
+        self.conv2 = Conv2d(width, 2 * width, **down, bias=False)
+        self.bn2 = BatchNorm(2 * width, running)
+        self.conv3 = Conv2d(2 * width, 4 * width, **down, bias=False)
+        self.bn3 = BatchNorm(4 * width, running)
+        self.conv4 = Conv2d(4 * width, 8 * width, **down, bias=False)
+        self.bn4 = BatchNorm(8 * width, running)
+        self.fc = Linear(8 * width * (h // 16) * (w // 16), out)
 
     def __call__(self, images, training=True):  # H×W×C
-        h = framework.leaky_relu(self.conv1(images), 0.2)  # H/2×W/2×32
-        h = framework.leaky_relu(self.bn2(self.conv2(h), training), 0.2)  # H/4×W/4×64
-        h = framework.leaky_relu(self.bn3(self.conv3(h), training), 0.2)  # H/8×W/8×128
-        h = framework.leaky_relu(self.bn4(self.conv4(h), training), 0.2)  # H/16×W/16×256
+        h = leaky_relu(self.conv1(images), 0.2)  # H/2×W/2×32
+        h = leaky_relu(self.bn2(self.conv2(h), training), 0.2)  # H/4×W/4×64
+        h = leaky_relu(self.bn3(self.conv3(h), training), 0.2)  # H/8×W/8×128
+        h = leaky_relu(self.bn4(self.conv4(h), training), 0.2)  # H/16×W/16×256
         h = tf.reshape(h, self.flat)  # H/16·W/16·256
         return self.fc(h)  # z: a code; or 1: a logit, above 0 where it says "real"
 
@@ -63,13 +64,13 @@ class Downwards(tf.Module):  # the encoder and the discriminator, but for what t
 class CodeDiscriminator(tf.Module):
     def __init__(self, z, width):
         super().__init__()
-        self.fc1 = framework.Linear(z, width)
-        self.fc2 = framework.Linear(width, width)
-        self.fc3 = framework.Linear(width, 1)
+        self.fc1 = Linear(z, width)
+        self.fc2 = Linear(width, width)
+        self.fc3 = Linear(width, 1)
 
     def __call__(self, codes):  # z
-        h = framework.leaky_relu(self.fc1(codes), 0.2)  # 750
-        h = framework.leaky_relu(self.fc2(h), 0.2)  # 750
+        h = leaky_relu(self.fc1(codes), 0.2)  # 750
+        h = leaky_relu(self.fc2(h), 0.2)  # 750
         return self.fc3(h)  # 1: a logit, above 0 where it says "drawn, not encoded"
 
 
@@ -99,11 +100,11 @@ class AlphaGAN:
         self.discriminator = Downwards(shape, sizes["d_width"], 1, running=False)
         self.code_discriminator = CodeDiscriminator(sizes["z"], sizes["c_width"])
         e, g, d, c = (recipe.optimizers[f"{letter}_optimizer"] for letter in "egdc")
-        self.e_optimizer = framework.Adam(self.encoder.trainable_variables, e.lr, e.betas)
-        self.g_optimizer = framework.Adam(self.generator.trainable_variables, g.lr, g.betas)
-        self.d_optimizer = framework.Adam(self.discriminator.trainable_variables, d.lr, d.betas)
+        self.e_optimizer = Adam(self.encoder.trainable_variables, e.lr, e.betas)
+        self.g_optimizer = Adam(self.generator.trainable_variables, g.lr, g.betas)
+        self.d_optimizer = Adam(self.discriminator.trainable_variables, d.lr, d.betas)
         weights = self.code_discriminator.trainable_variables
-        self.c_optimizer = framework.Adam(weights, c.lr, c.betas)
+        self.c_optimizer = Adam(weights, c.lr, c.betas)
 
     @tf.function
     def train_step(self, batch):
@@ -122,7 +123,7 @@ class AlphaGAN:
             near = self.l1_weight * l1
             losses = near + encoder_loss, near + generator_loss, discriminator_loss, code_loss
 
-        # Each network learns from its own loss alone, and none moves before all have learnt.
+        # Each network learns from its own loss only, and no weight changes before all have learnt.
         networks = self.encoder, self.generator, self.discriminator, self.code_discriminator
         weights = [network.trainable_variables for network in networks]
         gradients = [tape.gradient(*pair) for pair in zip(losses, weights, strict=True)]
@@ -134,7 +135,7 @@ class AlphaGAN:
 
     @tf.function
     def generate(self, noise):
-        return self.generator(noise, training=False)  # normalised by running statistics
+        return self.generator(noise, training=False)  # batch normalisation in evaluation mode
 
     @tf.function
     def reconstruct(self, images):
@@ -143,8 +144,7 @@ class AlphaGAN:
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

@@ -1,11 +1,12 @@
 """Question 07: conditional GAN — Chainer.
 
-Say which class, and tell both networks: the generator beside its noise, the discriminator beside
-the picture. Then one network draws every digit on demand (Mirza & Osindero 2014, "Conditional
-generative adversarial nets", arXiv 1411.1784). The networks are those of question 06.
+Give both networks the class, beside the noise and beside the picture: then one generator draws
+every digit on demand (Mirza & Osindero 2014, "Conditional generative adversarial nets", arXiv
+1411.1784). The networks are those of question 06.
 """
 
 from knock.frameworks import chainer as framework
+from knock.frameworks.chainer import Adam
 from knock.run import main
 
 import chainer
@@ -40,12 +41,12 @@ class Generator(chainer.Chain):
 
 
 def batch_norm(channels):
-    """Chainer's ε is 2e-5 and its decay counts the old share; neither is anybody else's."""
+    """Chainer's ε is 2e-5 and its decay counts the old share; other frameworks differ in both."""
     return L.BatchNormalization(channels, decay=0.9, eps=1e-5)
 
 
 def up(channels, out, sides, **bias):
-    """A transposed convolution that doubles the sides; told the result's, it needs no more."""
+    """A transposed convolution that doubles the sides, given the sides of the result."""
     return L.Deconvolution2D(channels, out, ksize=5, stride=2, pad=2, outsize=sides, **bias)
 
 
@@ -73,12 +74,12 @@ class Discriminator(chainer.Chain):
 
 
 def ask(noise, classes):
-    """The generator's input: z with the one-hot class behind it, N×(z + classes)."""
+    """The generator's input: z, then the one-hot class, N×(z + classes)."""
     return F.concat([noise, classes], axis=1)
 
 
 def tell(images, classes):
-    """The discriminator's: a plane of ones or zeros for each class behind the picture."""
+    """The discriminator's: the picture, then a plane of ones or zeros for each class."""
     shape = (*classes.shape, *images.shape[2:])  # classes×H×W
     planes = F.broadcast_to(classes[:, :, None, None], shape)
     return F.concat([images, planes], axis=1)
@@ -103,9 +104,9 @@ class ConditionalGAN(chainer.Chain):
             self.generator = Generator(shape, constants["z"], self.classes, constants["g_width"])
             self.discriminator = Discriminator(shape, self.classes, constants["d_width"])
         d, g = recipe.optimizers["d_optimizer"], recipe.optimizers["g_optimizer"]
-        self.d_optimizer = framework.Adam(d.lr, *d.betas)
+        self.d_optimizer = Adam(d.lr, *d.betas)
         self.d_optimizer.setup(self.discriminator)
-        self.g_optimizer = framework.Adam(g.lr, *g.betas)
+        self.g_optimizer = Adam(g.lr, *g.betas)
         self.g_optimizer.setup(self.generator)
 
     def one_hot(self, labels):
@@ -132,13 +133,12 @@ class ConditionalGAN(chainer.Chain):
 
     def generate(self, noise, labels):
         with chainer.no_backprop_mode(), chainer.using_config("train", False):
-            return self.generator(ask(noise, self.one_hot(labels)))  # by running statistics
+            return self.generator(ask(noise, self.one_hot(labels)))  # in evaluation mode
 
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

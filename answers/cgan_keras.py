@@ -1,11 +1,12 @@
 """Question 07: conditional GAN — Keras.
 
-Say which class, and tell both networks: the generator beside its noise, the discriminator beside
-the picture. Then one network draws every digit on demand (Mirza & Osindero 2014, "Conditional
-generative adversarial nets", arXiv 1411.1784). The networks are those of question 06.
+Give both networks the class, beside the noise and beside the picture: then one generator draws
+every digit on demand (Mirza & Osindero 2014, "Conditional generative adversarial nets", arXiv
+1411.1784). The networks are those of question 06.
 """
 
 from knock.frameworks import keras as framework
+from knock.frameworks.keras import Adam, BatchNorm, Conv2D, Conv2DTranspose, leaky_relu
 from knock.run import main
 
 import keras
@@ -18,16 +19,16 @@ class Generator(keras.Model):
         super().__init__()
         channels, h, w = image_shape
         self.fc = layers.Dense(2 * width * (h // 16) * (w // 16), use_bias=False)
-        self.bn0 = framework.BatchNorm()
+        self.bn0 = BatchNorm()
         self.reshape = layers.Reshape([h // 16, w // 16, 2 * width])
         up = {"kernel_size": 5, "strides": 2, "pad": 2, "out_pad": 1}  # doubles the sides
-        self.tconv1 = framework.Conv2DTranspose(4 * width, **up, use_bias=False)
-        self.bn1 = framework.BatchNorm()
-        self.tconv2 = framework.Conv2DTranspose(2 * width, **up, use_bias=False)
-        self.bn2 = framework.BatchNorm()
-        self.tconv3 = framework.Conv2DTranspose(width, **up, use_bias=False)
-        self.bn3 = framework.BatchNorm()
-        self.pixels = framework.Conv2DTranspose(channels, **up)
+        self.tconv1 = Conv2DTranspose(4 * width, **up, use_bias=False)
+        self.bn1 = BatchNorm()
+        self.tconv2 = Conv2DTranspose(2 * width, **up, use_bias=False)
+        self.bn2 = BatchNorm()
+        self.tconv3 = Conv2DTranspose(width, **up, use_bias=False)
+        self.bn3 = BatchNorm()
+        self.pixels = Conv2DTranspose(channels, **up)
 
     def call(self, asked, training=True):  # z + classes
         h = ops.relu(self.bn0(self.fc(asked), training=training))  # H/16·W/16·256
@@ -42,31 +43,31 @@ class Discriminator(keras.Model):
     def __init__(self, width):
         super().__init__()
         down = {"kernel_size": 5, "strides": 2, "pad": 2}  # halves the sides
-        self.conv1 = framework.Conv2D(width, **down)
-        self.conv2 = framework.Conv2D(2 * width, **down, use_bias=False)
-        self.bn2 = framework.BatchNorm()
-        self.conv3 = framework.Conv2D(4 * width, **down, use_bias=False)
-        self.bn3 = framework.BatchNorm()
-        self.conv4 = framework.Conv2D(8 * width, **down, use_bias=False)
-        self.bn4 = framework.BatchNorm()
+        self.conv1 = Conv2D(width, **down)
+        self.conv2 = Conv2D(2 * width, **down, use_bias=False)
+        self.bn2 = BatchNorm()
+        self.conv3 = Conv2D(4 * width, **down, use_bias=False)
+        self.bn3 = BatchNorm()
+        self.conv4 = Conv2D(8 * width, **down, use_bias=False)
+        self.bn4 = BatchNorm()
         self.flatten = layers.Flatten()
         self.real = layers.Dense(1)
 
     def call(self, told, training=True):  # H×W×(C + classes)
-        h = framework.leaky_relu(self.conv1(told), 0.2)  # H/2×W/2×32
-        h = framework.leaky_relu(self.bn2(self.conv2(h), training=training), 0.2)  # H/4×W/4×64
-        h = framework.leaky_relu(self.bn3(self.conv3(h), training=training), 0.2)  # H/8×W/8×128
-        h = framework.leaky_relu(self.bn4(self.conv4(h), training=training), 0.2)  # H/16×W/16×256
+        h = leaky_relu(self.conv1(told), 0.2)  # H/2×W/2×32
+        h = leaky_relu(self.bn2(self.conv2(h), training=training), 0.2)  # H/4×W/4×64
+        h = leaky_relu(self.bn3(self.conv3(h), training=training), 0.2)  # H/8×W/8×128
+        h = leaky_relu(self.bn4(self.conv4(h), training=training), 0.2)  # H/16×W/16×256
         return self.real(self.flatten(h))  # 1: a logit, above 0 where it says "real"
 
 
 def ask(noise, classes):
-    """The generator's input: z with the one-hot class behind it, N×(z + classes)."""
+    """The generator's input: z, then the one-hot class, N×(z + classes)."""
     return ops.concatenate([noise, classes], axis=1)
 
 
 def tell(images, classes):
-    """The discriminator's: a plane of ones or zeros for each class behind the picture."""
+    """The discriminator's: the picture, then a plane of ones or zeros for each class."""
     planes = classes[:, None, None, :]  # 1×1×classes
     planes = planes * ops.ones_like(images[..., :1])  # H×W×classes
     return ops.concatenate([images, planes], axis=3)
@@ -92,14 +93,14 @@ class ConditionalGAN(keras.Model):
         self.generator = Generator(shape, constants["g_width"])
         self.discriminator = Discriminator(constants["d_width"])
         d, g = recipe.optimizers["d_optimizer"], recipe.optimizers["g_optimizer"]
-        self.d_optimizer = framework.Adam(d.lr, *d.betas)
-        self.g_optimizer = framework.Adam(g.lr, *g.betas)
+        self.d_optimizer = Adam(d.lr, *d.betas)
+        self.g_optimizer = Adam(g.lr, *g.betas)
 
     def one_hot(self, labels):
         """N class numbers as N×classes zeros with a one at the class."""
         return ops.one_hot(labels, self.classes, dtype=keras.config.floatx())
 
-    @tf.function
+    @tf.function  # called by our own loop, not by fit, which would know one loss and one optimizer
     def train_step(self, batch):
         classes = self.one_hot(batch["labels"])
         real = tell(batch["images"], classes)
@@ -125,13 +126,12 @@ class ConditionalGAN(keras.Model):
     @tf.function
     def generate(self, noise, labels):
         asked = ask(noise, self.one_hot(labels))
-        return self.generator(asked, training=False)  # normalised by running statistics
+        return self.generator(asked, training=False)  # batch normalisation in evaluation mode
 
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

@@ -1,8 +1,8 @@
 """Question 07: conditional GAN — PyTorch.
 
-Say which class, and tell both networks: the generator beside its noise, the discriminator beside
-the picture. Then one network draws every digit on demand (Mirza & Osindero 2014, "Conditional
-generative adversarial nets", arXiv 1411.1784). The networks are those of question 06.
+Give both networks the class, beside the noise and beside the picture: then one generator draws
+every digit on demand (Mirza & Osindero 2014, "Conditional generative adversarial nets", arXiv
+1411.1784). The networks are those of question 06.
 """
 
 from knock.frameworks import pytorch as framework
@@ -61,12 +61,12 @@ class Discriminator(nn.Module):
 
 
 def ask(noise, classes):
-    """The generator's input: z with the one-hot class behind it, N×(z + classes)."""
+    """The generator's input: z, then the one-hot class, N×(z + classes)."""
     return torch.cat([noise, classes], dim=1)
 
 
 def tell(images, classes):
-    """The discriminator's: a plane of ones or zeros for each class behind the picture."""
+    """The discriminator's: the picture, then a plane of ones or zeros for each class."""
     planes = classes[:, :, None, None].expand(-1, -1, *images.shape[2:])  # classes×H×W
     return torch.cat([images, planes], dim=1)
 
@@ -101,7 +101,7 @@ class ConditionalGAN(nn.Module):
         real = tell(batch["images"], classes)
         fake = tell(self.generator(ask(batch["noise"], classes)), classes)
 
-        # The discriminator's step: real is real, fake is fake; the generator is not its business.
+        # The discriminator's step: real is real, fake is fake; the generator does not learn here.
         real_logits, fake_logits = self.discriminator(real), self.discriminator(fake.detach())
         discriminator_loss = called_real(real_logits) + called_fake(fake_logits)
         self.d_optimizer.zero_grad()
@@ -117,7 +117,7 @@ class ConditionalGAN(nn.Module):
 
     @torch.no_grad()
     def generate(self, noise, labels):
-        self.generator.eval()  # batch normalisation by its running statistics
+        self.generator.eval()  # batch normalisation in evaluation mode
         images = self.generator(ask(noise, self.one_hot(labels)))
         self.generator.train()
         return images
@@ -125,8 +125,7 @@ class ConditionalGAN(nn.Module):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

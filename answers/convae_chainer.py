@@ -1,11 +1,12 @@
 """Question 02: convolutional autoencoder — Chainer.
 
 The same squeeze with layers that look at neighbourhoods: the code is a small map with 16 channels
-instead of a row of numbers, and few weights do for any picture size (Masci et al. 2011, "Stacked
+instead of a row of numbers, and a few weights serve any picture size (Masci et al. 2011, "Stacked
 convolutional auto-encoders for hierarchical feature extraction").
 """
 
 from knock.frameworks import chainer as framework
+from knock.frameworks.chainer import Adam
 from knock.run import main
 
 import chainer
@@ -53,7 +54,7 @@ class ConvAutoencoder(chainer.Chain):
             self.encoder = Encoder(channels)
             self.decoder = Decoder(channels)
         settings = recipe.optimizers["optimizer"]
-        self.optimizer = framework.Adam(settings.lr, *settings.betas)
+        self.optimizer = Adam(settings.lr, *settings.betas)
         self.optimizer.setup(self)
 
     def train_step(self, batch):
@@ -72,8 +73,7 @@ class ConvAutoencoder(chainer.Chain):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

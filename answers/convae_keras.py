@@ -1,11 +1,12 @@
 """Question 02: convolutional autoencoder — Keras.
 
 The same squeeze with layers that look at neighbourhoods: the code is a small map with 16 channels
-instead of a row of numbers, and few weights do for any picture size (Masci et al. 2011, "Stacked
+instead of a row of numbers, and a few weights serve any picture size (Masci et al. 2011, "Stacked
 convolutional auto-encoders for hierarchical feature extraction").
 """
 
 from knock.frameworks import keras as framework
+from knock.frameworks.keras import Adam
 from knock.run import main
 
 import keras
@@ -49,9 +50,9 @@ class ConvAutoencoder(keras.Model):
         self.encoder = Encoder()
         self.decoder = Decoder(channels)
         settings = recipe.optimizers["optimizer"]
-        self.optimizer = framework.Adam(settings.lr, *settings.betas)
+        self.optimizer = Adam(settings.lr, *settings.betas)
 
-    @tf.function
+    @tf.function  # called by our own loop, not by fit, which would draw batches of its own
     def train_step(self, batch):
         images = batch["images"]
         with tf.GradientTape() as tape:
@@ -68,8 +69,7 @@ class ConvAutoencoder(keras.Model):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

@@ -1,7 +1,7 @@
 """Question 02: convolutional autoencoder — PyTorch.
 
 The same squeeze with layers that look at neighbourhoods: the code is a small map with 16 channels
-instead of a row of numbers, and few weights do for any picture size (Masci et al. 2011, "Stacked
+instead of a row of numbers, and a few weights serve any picture size (Masci et al. 2011, "Stacked
 convolutional auto-encoders for hierarchical feature extraction").
 """
 
@@ -67,8 +67,7 @@ class ConvAutoencoder:
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

@@ -1,11 +1,12 @@
 """Question 02: convolutional autoencoder — TensorFlow.
 
 The same squeeze with layers that look at neighbourhoods: the code is a small map with 16 channels
-instead of a row of numbers, and few weights do for any picture size (Masci et al. 2011, "Stacked
+instead of a row of numbers, and a few weights serve any picture size (Masci et al. 2011, "Stacked
 convolutional auto-encoders for hierarchical feature extraction").
 """
 
 from knock.frameworks import tensorflow as framework
+from knock.frameworks.tensorflow import Adam, Conv2d, ConvTranspose2d
 from knock.run import main
 
 import tensorflow as tf
@@ -14,8 +15,8 @@ import tensorflow as tf
 class Encoder(tf.Module):
     def __init__(self, channels):
         super().__init__()
-        self.conv1 = framework.Conv2d(channels, 32, kernel=3, padding=1)
-        self.conv2 = framework.Conv2d(32, 16, kernel=3, padding=1)
+        self.conv1 = Conv2d(channels, 32, kernel=3, padding=1)
+        self.conv2 = Conv2d(32, 16, kernel=3, padding=1)
 
     def __call__(self, images):  # H×W×C
         h = tf.nn.relu(self.conv1(images))  # H×W×32
@@ -27,8 +28,8 @@ class Encoder(tf.Module):
 class Decoder(tf.Module):
     def __init__(self, channels):
         super().__init__()
-        self.tconv1 = framework.ConvTranspose2d(16, 32, kernel=2, stride=2)
-        self.tconv2 = framework.ConvTranspose2d(32, channels, kernel=2, stride=2)
+        self.tconv1 = ConvTranspose2d(16, 32, kernel=2, stride=2)
+        self.tconv2 = ConvTranspose2d(32, channels, kernel=2, stride=2)
 
     def __call__(self, code):  # H/4×W/4×16
         h = tf.nn.relu(self.tconv1(code))  # H/2×W/2×32
@@ -47,7 +48,7 @@ class ConvAutoencoder:
         self.decoder = Decoder(channels)
         self.variables = [*self.encoder.trainable_variables, *self.decoder.trainable_variables]
         settings = recipe.optimizers["optimizer"]
-        self.optimizer = framework.Adam(self.variables, settings.lr, settings.betas)
+        self.optimizer = Adam(self.variables, settings.lr, settings.betas)
 
     @tf.function
     def train_step(self, batch):
@@ -65,8 +66,7 @@ class ConvAutoencoder:
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

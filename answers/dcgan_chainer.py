@@ -1,11 +1,12 @@
 """Question 06: deep convolutional GAN — Chainer.
 
 The same game with convolutions: strides instead of pooling, batch normalisation in both networks,
-and small first weights, so that it trains at all (Radford et al. 2015, "Unsupervised representation
+and small initial weights, so that it trains (Radford et al. 2015, "Unsupervised representation
 learning with deep convolutional generative adversarial networks", arXiv 1511.06434).
 """
 
 from knock.frameworks import chainer as framework
+from knock.frameworks.chainer import Adam
 from knock.run import main
 
 import chainer
@@ -40,12 +41,12 @@ class Generator(chainer.Chain):
 
 
 def batch_norm(channels):
-    """Chainer's ε is 2e-5 and its decay counts the old share; neither is anybody else's."""
+    """Chainer's ε is 2e-5 and its decay counts the old share; other frameworks differ in both."""
     return L.BatchNormalization(channels, decay=0.9, eps=1e-5)
 
 
 def up(channels, out, sides, **bias):
-    """A transposed convolution that doubles the sides; told the result's, it needs no more."""
+    """A transposed convolution that doubles the sides, given the sides of the result."""
     return L.Deconvolution2D(channels, out, ksize=5, stride=2, pad=2, outsize=sides, **bias)
 
 
@@ -90,9 +91,9 @@ class DCGAN(chainer.Chain):
             self.generator = Generator(shape, constants["z"], constants["g_width"])
             self.discriminator = Discriminator(shape, constants["d_width"])
         d, g = recipe.optimizers["d_optimizer"], recipe.optimizers["g_optimizer"]
-        self.d_optimizer = framework.Adam(d.lr, *d.betas)
+        self.d_optimizer = Adam(d.lr, *d.betas)
         self.d_optimizer.setup(self.discriminator)
-        self.g_optimizer = framework.Adam(g.lr, *g.betas)
+        self.g_optimizer = Adam(g.lr, *g.betas)
         self.g_optimizer.setup(self.generator)
 
     def train_step(self, batch):
@@ -114,7 +115,7 @@ class DCGAN(chainer.Chain):
 
     def generate(self, noise):
         with chainer.no_backprop_mode(), chainer.using_config("train", False):
-            return self.generator(noise)  # batch normalisation by its running statistics
+            return self.generator(noise)  # batch normalisation in evaluation mode
 
     def interpolate(self, noise):
         """Ten pictures on the straight line from the first noise to the second."""
@@ -124,8 +125,7 @@ class DCGAN(chainer.Chain):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

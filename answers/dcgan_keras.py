@@ -1,11 +1,12 @@
 """Question 06: deep convolutional GAN — Keras.
 
 The same game with convolutions: strides instead of pooling, batch normalisation in both networks,
-and small first weights, so that it trains at all (Radford et al. 2015, "Unsupervised representation
+and small initial weights, so that it trains (Radford et al. 2015, "Unsupervised representation
 learning with deep convolutional generative adversarial networks", arXiv 1511.06434).
 """
 
 from knock.frameworks import keras as framework
+from knock.frameworks.keras import Adam, BatchNorm, Conv2D, Conv2DTranspose, leaky_relu
 from knock.run import main
 
 import keras
@@ -18,16 +19,16 @@ class Generator(keras.Model):
         super().__init__()
         channels, h, w = image_shape
         self.fc = layers.Dense(2 * width * (h // 16) * (w // 16), use_bias=False)
-        self.bn0 = framework.BatchNorm()
+        self.bn0 = BatchNorm()
         self.reshape = layers.Reshape([h // 16, w // 16, 2 * width])
         up = {"kernel_size": 5, "strides": 2, "pad": 2, "out_pad": 1}  # doubles the sides
-        self.tconv1 = framework.Conv2DTranspose(4 * width, **up, use_bias=False)
-        self.bn1 = framework.BatchNorm()
-        self.tconv2 = framework.Conv2DTranspose(2 * width, **up, use_bias=False)
-        self.bn2 = framework.BatchNorm()
-        self.tconv3 = framework.Conv2DTranspose(width, **up, use_bias=False)
-        self.bn3 = framework.BatchNorm()
-        self.pixels = framework.Conv2DTranspose(channels, **up)
+        self.tconv1 = Conv2DTranspose(4 * width, **up, use_bias=False)
+        self.bn1 = BatchNorm()
+        self.tconv2 = Conv2DTranspose(2 * width, **up, use_bias=False)
+        self.bn2 = BatchNorm()
+        self.tconv3 = Conv2DTranspose(width, **up, use_bias=False)
+        self.bn3 = BatchNorm()
+        self.pixels = Conv2DTranspose(channels, **up)
 
     def call(self, noise, training=True):  # z
         h = ops.relu(self.bn0(self.fc(noise), training=training))  # H/16·W/16·256
@@ -42,21 +43,21 @@ class Discriminator(keras.Model):
     def __init__(self, width):
         super().__init__()
         down = {"kernel_size": 5, "strides": 2, "pad": 2}  # halves the sides
-        self.conv1 = framework.Conv2D(width, **down)
-        self.conv2 = framework.Conv2D(2 * width, **down, use_bias=False)
-        self.bn2 = framework.BatchNorm()
-        self.conv3 = framework.Conv2D(4 * width, **down, use_bias=False)
-        self.bn3 = framework.BatchNorm()
-        self.conv4 = framework.Conv2D(8 * width, **down, use_bias=False)
-        self.bn4 = framework.BatchNorm()
+        self.conv1 = Conv2D(width, **down)
+        self.conv2 = Conv2D(2 * width, **down, use_bias=False)
+        self.bn2 = BatchNorm()
+        self.conv3 = Conv2D(4 * width, **down, use_bias=False)
+        self.bn3 = BatchNorm()
+        self.conv4 = Conv2D(8 * width, **down, use_bias=False)
+        self.bn4 = BatchNorm()
         self.flatten = layers.Flatten()
         self.real = layers.Dense(1)
 
     def call(self, images, training=True):  # H×W×C
-        h = framework.leaky_relu(self.conv1(images), 0.2)  # H/2×W/2×32
-        h = framework.leaky_relu(self.bn2(self.conv2(h), training=training), 0.2)  # H/4×W/4×64
-        h = framework.leaky_relu(self.bn3(self.conv3(h), training=training), 0.2)  # H/8×W/8×128
-        h = framework.leaky_relu(self.bn4(self.conv4(h), training=training), 0.2)  # H/16×W/16×256
+        h = leaky_relu(self.conv1(images), 0.2)  # H/2×W/2×32
+        h = leaky_relu(self.bn2(self.conv2(h), training=training), 0.2)  # H/4×W/4×64
+        h = leaky_relu(self.bn3(self.conv3(h), training=training), 0.2)  # H/8×W/8×128
+        h = leaky_relu(self.bn4(self.conv4(h), training=training), 0.2)  # H/16×W/16×256
         return self.real(self.flatten(h))  # 1: a logit, above 0 where it says "real"
 
 
@@ -79,10 +80,10 @@ class DCGAN(keras.Model):
         self.generator = Generator(shape, constants["g_width"])
         self.discriminator = Discriminator(constants["d_width"])
         d, g = recipe.optimizers["d_optimizer"], recipe.optimizers["g_optimizer"]
-        self.d_optimizer = framework.Adam(d.lr, *d.betas)
-        self.g_optimizer = framework.Adam(g.lr, *g.betas)
+        self.d_optimizer = Adam(d.lr, *d.betas)
+        self.g_optimizer = Adam(g.lr, *g.betas)
 
-    @tf.function
+    @tf.function  # called by our own loop, not by fit, which would know one loss and one optimizer
     def train_step(self, batch):
         real = batch["images"]
         with tf.GradientTape() as generator_tape:
@@ -106,7 +107,7 @@ class DCGAN(keras.Model):
 
     @tf.function
     def generate(self, noise):
-        return self.generator(noise, training=False)  # normalised by running statistics
+        return self.generator(noise, training=False)  # batch normalisation in evaluation mode
 
     def interpolate(self, noise):
         """Ten pictures on the straight line from the first noise to the second."""
@@ -116,8 +117,7 @@ class DCGAN(keras.Model):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

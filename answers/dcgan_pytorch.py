@@ -1,7 +1,7 @@
 """Question 06: deep convolutional GAN — PyTorch.
 
 The same game with convolutions: strides instead of pooling, batch normalisation in both networks,
-and small first weights, so that it trains at all (Radford et al. 2015, "Unsupervised representation
+and small initial weights, so that it trains (Radford et al. 2015, "Unsupervised representation
 learning with deep convolutional generative adversarial networks", arXiv 1511.06434).
 """
 
@@ -84,7 +84,7 @@ class DCGAN(nn.Module):
         real = batch["images"]
         fake = self.generator(batch["noise"])
 
-        # The discriminator's step: real is real, fake is fake; the generator is not its business.
+        # The discriminator's step: real is real, fake is fake; the generator does not learn here.
         real_logits, fake_logits = self.discriminator(real), self.discriminator(fake.detach())
         discriminator_loss = called_real(real_logits) + called_fake(fake_logits)
         self.d_optimizer.zero_grad()
@@ -100,7 +100,7 @@ class DCGAN(nn.Module):
 
     @torch.no_grad()
     def generate(self, noise):
-        self.generator.eval()  # batch normalisation by its running statistics
+        self.generator.eval()  # batch normalisation in evaluation mode
         images = self.generator(noise)
         self.generator.train()
         return images
@@ -113,8 +113,7 @@ class DCGAN(nn.Module):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

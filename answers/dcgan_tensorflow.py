@@ -1,11 +1,12 @@
 """Question 06: deep convolutional GAN — TensorFlow.
 
 The same game with convolutions: strides instead of pooling, batch normalisation in both networks,
-and small first weights, so that it trains at all (Radford et al. 2015, "Unsupervised representation
+and small initial weights, so that it trains (Radford et al. 2015, "Unsupervised representation
 learning with deep convolutional generative adversarial networks", arXiv 1511.06434).
 """
 
 from knock.frameworks import tensorflow as framework
+from knock.frameworks.tensorflow import Adam, BatchNorm, Conv2d, ConvTranspose2d, Linear, leaky_relu
 from knock.run import main
 
 import tensorflow as tf
@@ -16,16 +17,16 @@ class Generator(tf.Module):
         super().__init__()
         channels, h, w = image_shape
         self.small = [-1, h // 16, w // 16, 2 * width]
-        self.fc = framework.Linear(z, 2 * width * (h // 16) * (w // 16), bias=False)
-        self.bn0 = framework.BatchNorm(2 * width * (h // 16) * (w // 16))
+        self.fc = Linear(z, 2 * width * (h // 16) * (w // 16), bias=False)
+        self.bn0 = BatchNorm(2 * width * (h // 16) * (w // 16))
         up = {"kernel": 5, "stride": 2, "padding": 2, "output_padding": 1}  # doubles the sides
-        self.tconv1 = framework.ConvTranspose2d(2 * width, 4 * width, **up, bias=False)
-        self.bn1 = framework.BatchNorm(4 * width)
-        self.tconv2 = framework.ConvTranspose2d(4 * width, 2 * width, **up, bias=False)
-        self.bn2 = framework.BatchNorm(2 * width)
-        self.tconv3 = framework.ConvTranspose2d(2 * width, width, **up, bias=False)
-        self.bn3 = framework.BatchNorm(width)
-        self.pixels = framework.ConvTranspose2d(width, channels, **up)
+        self.tconv1 = ConvTranspose2d(2 * width, 4 * width, **up, bias=False)
+        self.bn1 = BatchNorm(4 * width)
+        self.tconv2 = ConvTranspose2d(4 * width, 2 * width, **up, bias=False)
+        self.bn2 = BatchNorm(2 * width)
+        self.tconv3 = ConvTranspose2d(2 * width, width, **up, bias=False)
+        self.bn3 = BatchNorm(width)
+        self.pixels = ConvTranspose2d(width, channels, **up)
 
     def __call__(self, noise, training=True):  # z
         h = tf.nn.relu(self.bn0(self.fc(noise), training))  # H/16·W/16·256
@@ -42,20 +43,20 @@ class Discriminator(tf.Module):
         channels, h, w = image_shape
         self.flat = [-1, 8 * width * (h // 16) * (w // 16)]
         down = {"kernel": 5, "stride": 2, "padding": 2}  # halves the sides
-        self.conv1 = framework.Conv2d(channels, width, **down)
-        self.conv2 = framework.Conv2d(width, 2 * width, **down, bias=False)
-        self.bn2 = framework.BatchNorm(2 * width)
-        self.conv3 = framework.Conv2d(2 * width, 4 * width, **down, bias=False)
-        self.bn3 = framework.BatchNorm(4 * width)
-        self.conv4 = framework.Conv2d(4 * width, 8 * width, **down, bias=False)
-        self.bn4 = framework.BatchNorm(8 * width)
-        self.real = framework.Linear(8 * width * (h // 16) * (w // 16), 1)
+        self.conv1 = Conv2d(channels, width, **down)
+        self.conv2 = Conv2d(width, 2 * width, **down, bias=False)
+        self.bn2 = BatchNorm(2 * width)
+        self.conv3 = Conv2d(2 * width, 4 * width, **down, bias=False)
+        self.bn3 = BatchNorm(4 * width)
+        self.conv4 = Conv2d(4 * width, 8 * width, **down, bias=False)
+        self.bn4 = BatchNorm(8 * width)
+        self.real = Linear(8 * width * (h // 16) * (w // 16), 1)
 
     def __call__(self, images, training=True):  # H×W×C
-        h = framework.leaky_relu(self.conv1(images), 0.2)  # H/2×W/2×32
-        h = framework.leaky_relu(self.bn2(self.conv2(h), training), 0.2)  # H/4×W/4×64
-        h = framework.leaky_relu(self.bn3(self.conv3(h), training), 0.2)  # H/8×W/8×128
-        h = framework.leaky_relu(self.bn4(self.conv4(h), training), 0.2)  # H/16×W/16×256
+        h = leaky_relu(self.conv1(images), 0.2)  # H/2×W/2×32
+        h = leaky_relu(self.bn2(self.conv2(h), training), 0.2)  # H/4×W/4×64
+        h = leaky_relu(self.bn3(self.conv3(h), training), 0.2)  # H/8×W/8×128
+        h = leaky_relu(self.bn4(self.conv4(h), training), 0.2)  # H/16×W/16×256
         return self.real(tf.reshape(h, self.flat))  # 1: a logit, above 0 where it says "real"
 
 
@@ -77,8 +78,8 @@ class DCGAN:
         self.generator = Generator(shape, constants["z"], constants["g_width"])
         self.discriminator = Discriminator(shape, constants["d_width"])
         d, g = recipe.optimizers["d_optimizer"], recipe.optimizers["g_optimizer"]
-        self.d_optimizer = framework.Adam(self.discriminator.trainable_variables, d.lr, d.betas)
-        self.g_optimizer = framework.Adam(self.generator.trainable_variables, g.lr, g.betas)
+        self.d_optimizer = Adam(self.discriminator.trainable_variables, d.lr, d.betas)
+        self.g_optimizer = Adam(self.generator.trainable_variables, g.lr, g.betas)
 
     @tf.function
     def train_step(self, batch):
@@ -102,7 +103,7 @@ class DCGAN:
 
     @tf.function
     def generate(self, noise):
-        return self.generator(noise, training=False)  # normalised by running statistics
+        return self.generator(noise, training=False)  # batch normalisation in evaluation mode
 
     def interpolate(self, noise):
         """Ten pictures on the straight line from the first noise to the second."""
@@ -112,8 +113,7 @@ class DCGAN:
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

@@ -1,13 +1,14 @@
 """Question 05: generative adversarial network — Chainer.
 
-Two networks play: one makes pictures from noise, the other tells them from real ones. Each is the
-other's loss, and no pixel is ever compared (Goodfellow et al. 2014, "Generative adversarial nets",
-arXiv 1406.2661).
+Two networks play: one makes pictures from noise, the other separates them from real ones. Each is
+the other's loss, and no pixel is ever compared (Goodfellow et al. 2014, "Generative adversarial
+nets", arXiv 1406.2661).
 """
 
 import math
 
 from knock.frameworks import chainer as framework
+from knock.frameworks.chainer import Adam
 from knock.run import main
 
 import chainer
@@ -67,9 +68,9 @@ class GAN(chainer.Chain):
             recipe.optimizers["d_optimizer"],
             recipe.optimizers["g_optimizer"],
         )
-        self.d_optimizer = framework.Adam(d.lr, *d.betas)
+        self.d_optimizer = Adam(d.lr, *d.betas)
         self.d_optimizer.setup(self.discriminator)
-        self.g_optimizer = framework.Adam(g.lr, *g.betas)
+        self.g_optimizer = Adam(g.lr, *g.betas)
         self.g_optimizer.setup(self.generator)
 
     def train_step(self, batch):
@@ -96,8 +97,7 @@ class GAN(chainer.Chain):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

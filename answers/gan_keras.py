@@ -1,13 +1,14 @@
 """Question 05: generative adversarial network — Keras.
 
-Two networks play: one makes pictures from noise, the other tells them from real ones. Each is the
-other's loss, and no pixel is ever compared (Goodfellow et al. 2014, "Generative adversarial nets",
-arXiv 1406.2661).
+Two networks play: one makes pictures from noise, the other separates them from real ones. Each is
+the other's loss, and no pixel is ever compared (Goodfellow et al. 2014, "Generative adversarial
+nets", arXiv 1406.2661).
 """
 
 import math
 
 from knock.frameworks import keras as framework
+from knock.frameworks.keras import Adam, leaky_relu
 from knock.run import main
 
 import keras
@@ -26,9 +27,9 @@ class Generator(keras.Model):
         self.reshape = layers.Reshape([height, width, channels])
 
     def call(self, noise):  # z
-        h = framework.leaky_relu(self.fc1(noise), 0.2)  # 128
-        h = framework.leaky_relu(self.fc2(h), 0.2)  # 256
-        h = framework.leaky_relu(self.fc3(h), 0.2)  # 512
+        h = leaky_relu(self.fc1(noise), 0.2)  # 128
+        h = leaky_relu(self.fc2(h), 0.2)  # 256
+        h = leaky_relu(self.fc3(h), 0.2)  # 512
         flat = ops.sigmoid(self.pixels(h))  # H·W·C in [0, 1]
         return self.reshape(flat)  # H×W×C
 
@@ -42,8 +43,8 @@ class Discriminator(keras.Model):
         self.real = layers.Dense(1)
 
     def call(self, images):  # H×W×C in [-1, 1]
-        h = framework.leaky_relu(self.fc1(self.flatten(images)), 0.2)  # 512
-        h = framework.leaky_relu(self.fc2(h), 0.2)  # 256
+        h = leaky_relu(self.fc1(self.flatten(images)), 0.2)  # 512
+        h = leaky_relu(self.fc2(h), 0.2)  # 256
         return self.real(h)  # 1: a logit, above 0 where it says "real"
 
 
@@ -68,10 +69,10 @@ class GAN(keras.Model):
             recipe.optimizers["d_optimizer"],
             recipe.optimizers["g_optimizer"],
         )
-        self.d_optimizer = framework.Adam(d.lr, *d.betas)
-        self.g_optimizer = framework.Adam(g.lr, *g.betas)
+        self.d_optimizer = Adam(d.lr, *d.betas)
+        self.g_optimizer = Adam(g.lr, *g.betas)
 
-    @tf.function
+    @tf.function  # called by our own loop, not by fit, which would know one loss and one optimizer
     def train_step(self, batch):
         real = batch["images"]
         with tf.GradientTape() as generator_tape:
@@ -100,8 +101,7 @@ class GAN(keras.Model):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

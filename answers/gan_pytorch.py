@@ -1,8 +1,8 @@
 """Question 05: generative adversarial network — PyTorch.
 
-Two networks play: one makes pictures from noise, the other tells them from real ones. Each is the
-other's loss, and no pixel is ever compared (Goodfellow et al. 2014, "Generative adversarial nets",
-arXiv 1406.2661).
+Two networks play: one makes pictures from noise, the other separates them from real ones. Each is
+the other's loss, and no pixel is ever compared (Goodfellow et al. 2014, "Generative adversarial
+nets", arXiv 1406.2661).
 """
 
 import math
@@ -71,7 +71,7 @@ class GAN(nn.Module):
         real = batch["images"]
         fake = 2 * self.generator(batch["noise"]) - 1  # [0, 1] → [-1, 1]
 
-        # The discriminator's step: real is real, fake is fake; the generator is not its business.
+        # The discriminator's step: real is real, fake is fake; the generator does not learn here.
         real_logits, fake_logits = self.discriminator(real), self.discriminator(fake.detach())
         discriminator_loss = called_real(real_logits) + called_fake(fake_logits)
         self.d_optimizer.zero_grad()
@@ -92,8 +92,7 @@ class GAN(nn.Module):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

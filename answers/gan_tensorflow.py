@@ -1,13 +1,14 @@
 """Question 05: generative adversarial network — TensorFlow.
 
-Two networks play: one makes pictures from noise, the other tells them from real ones. Each is the
-other's loss, and no pixel is ever compared (Goodfellow et al. 2014, "Generative adversarial nets",
-arXiv 1406.2661).
+Two networks play: one makes pictures from noise, the other separates them from real ones. Each is
+the other's loss, and no pixel is ever compared (Goodfellow et al. 2014, "Generative adversarial
+nets", arXiv 1406.2661).
 """
 
 import math
 
 from knock.frameworks import tensorflow as framework
+from knock.frameworks.tensorflow import Adam, Linear, leaky_relu
 from knock.run import main
 
 import tensorflow as tf
@@ -18,15 +19,15 @@ class Generator(tf.Module):
         super().__init__()
         channels, height, width = image_shape
         self.picture = [-1, height, width, channels]
-        self.fc1 = framework.Linear(z, 128)
-        self.fc2 = framework.Linear(128, 256)
-        self.fc3 = framework.Linear(256, 512)
-        self.pixels = framework.Linear(512, math.prod(image_shape))
+        self.fc1 = Linear(z, 128)
+        self.fc2 = Linear(128, 256)
+        self.fc3 = Linear(256, 512)
+        self.pixels = Linear(512, math.prod(image_shape))
 
     def __call__(self, noise):  # z
-        h = framework.leaky_relu(self.fc1(noise), 0.2)  # 128
-        h = framework.leaky_relu(self.fc2(h), 0.2)  # 256
-        h = framework.leaky_relu(self.fc3(h), 0.2)  # 512
+        h = leaky_relu(self.fc1(noise), 0.2)  # 128
+        h = leaky_relu(self.fc2(h), 0.2)  # 256
+        h = leaky_relu(self.fc3(h), 0.2)  # 512
         flat = tf.sigmoid(self.pixels(h))  # H·W·C in [0, 1]
         return tf.reshape(flat, self.picture)  # H×W×C
 
@@ -35,13 +36,13 @@ class Discriminator(tf.Module):
     def __init__(self, image_shape):
         super().__init__()
         self.flat = [-1, math.prod(image_shape)]
-        self.fc1 = framework.Linear(math.prod(image_shape), 512)
-        self.fc2 = framework.Linear(512, 256)
-        self.real = framework.Linear(256, 1)
+        self.fc1 = Linear(math.prod(image_shape), 512)
+        self.fc2 = Linear(512, 256)
+        self.real = Linear(256, 1)
 
     def __call__(self, images):  # H×W×C in [-1, 1]
-        h = framework.leaky_relu(self.fc1(tf.reshape(images, self.flat)), 0.2)  # 512
-        h = framework.leaky_relu(self.fc2(h), 0.2)  # 256
+        h = leaky_relu(self.fc1(tf.reshape(images, self.flat)), 0.2)  # 512
+        h = leaky_relu(self.fc2(h), 0.2)  # 256
         return self.real(h)  # 1: a logit, above 0 where it says "real"
 
 
@@ -65,8 +66,8 @@ class GAN:
             recipe.optimizers["d_optimizer"],
             recipe.optimizers["g_optimizer"],
         )
-        self.d_optimizer = framework.Adam(self.discriminator.trainable_variables, d.lr, d.betas)
-        self.g_optimizer = framework.Adam(self.generator.trainable_variables, g.lr, g.betas)
+        self.d_optimizer = Adam(self.discriminator.trainable_variables, d.lr, d.betas)
+        self.g_optimizer = Adam(self.generator.trainable_variables, g.lr, g.betas)
 
     @tf.function
     def train_step(self, batch):
@@ -95,8 +96,7 @@ class GAN:
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

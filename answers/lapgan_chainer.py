@@ -6,6 +6,7 @@ generative image models using a Laplacian pyramid of adversarial networks", arXi
 """
 
 from knock.frameworks import chainer as framework
+from knock.frameworks.chainer import MomentumSGD, resize
 from knock.run import main
 
 import chainer
@@ -21,12 +22,12 @@ def smooth(images):
 
 def shrink(images, sides):
     """d(I): smoothed, then fewer pixels, linearly between the middles of the old ones."""
-    return framework.resize(smooth(images), sides).array
+    return resize(smooth(images), sides).array
 
 
 def enlarge(images, sides):
     """u(I): more pixels, then smoothed."""
-    return smooth(framework.resize(images, sides).array)
+    return smooth(resize(images, sides).array)
 
 
 class CoarsestGenerator(chainer.Chain):
@@ -114,8 +115,8 @@ class Level:
         kinds = (CoarsestGenerator, CoarsestDiscriminator) if k == 1 else (Generator, Discriminator)
         self.generator, self.discriminator = (kind(shape, recipe.constants) for kind in kinds)
         d, g = recipe.optimizers[f"d_optimizer{k}"], recipe.optimizers[f"g_optimizer{k}"]
-        self.d_optimizer = framework.MomentumSGD(d.lr, d.momentum).setup(self.discriminator)
-        self.g_optimizer = framework.MomentumSGD(g.lr, g.momentum).setup(self.generator)
+        self.d_optimizer = MomentumSGD(d.lr, d.momentum).setup(self.discriminator)
+        self.g_optimizer = MomentumSGD(g.lr, g.momentum).setup(self.generator)
 
     def draw(self, low, noise, classes):
         """A picture from noise; above the coarsest level, low + G(low, noise)."""
@@ -207,8 +208,7 @@ class LAPGAN:
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

@@ -6,6 +6,7 @@ generative image models using a Laplacian pyramid of adversarial networks", arXi
 """
 
 from knock.frameworks import keras as framework
+from knock.frameworks.keras import SGD, Conv2D, leaky_relu, resize
 from knock.run import main
 
 import keras
@@ -21,12 +22,12 @@ def smooth(images):
 
 def shrink(images, sides):
     """d(I): smoothed, then fewer pixels, linearly between the middles of the old ones."""
-    return framework.resize(smooth(images), sides)
+    return resize(smooth(images), sides)
 
 
 def enlarge(images, sides):
     """u(I): more pixels, then smoothed."""
-    return smooth(framework.resize(images, sides))
+    return smooth(resize(images, sides))
 
 
 class CoarsestGenerator(keras.Model):
@@ -61,9 +62,9 @@ class CoarsestDiscriminator(keras.Model):
 class Generator(keras.Model):
     def __init__(self, image_shape, constants):
         super().__init__()
-        self.conv1 = framework.Conv2D(constants["g_width"], 5, pad=2)
-        self.conv2 = framework.Conv2D(constants["g_width"], 5, pad=2)
-        self.residual = framework.Conv2D(image_shape[0], 5, pad=2)
+        self.conv1 = Conv2D(constants["g_width"], 5, pad=2)
+        self.conv2 = Conv2D(constants["g_width"], 5, pad=2)
+        self.residual = Conv2D(image_shape[0], 5, pad=2)
 
     def call(self, asked):  # Hₖ×Wₖ×(C + 1 + classes)
         h = ops.relu(self.conv1(asked))  # Hₖ×Wₖ×64
@@ -74,14 +75,14 @@ class Generator(keras.Model):
 class Discriminator(keras.Model):
     def __init__(self, _, constants):
         super().__init__()
-        self.conv1 = framework.Conv2D(constants["d_width"], 5, strides=2, pad=2)
-        self.conv2 = framework.Conv2D(constants["d_width"], 5, strides=2, pad=2)
+        self.conv1 = Conv2D(constants["d_width"], 5, strides=2, pad=2)
+        self.conv2 = Conv2D(constants["d_width"], 5, strides=2, pad=2)
         self.flatten = layers.Flatten()
         self.real = layers.Dense(1)
 
     def call(self, told):  # Hₖ×Wₖ×(C + classes)
-        h = framework.leaky_relu(self.conv1(told), 0.2)  # Hₖ/2×Wₖ/2×64
-        h = framework.leaky_relu(self.conv2(h), 0.2)  # Hₖ/4×Wₖ/4×64
+        h = leaky_relu(self.conv1(told), 0.2)  # Hₖ/2×Wₖ/2×64
+        h = leaky_relu(self.conv2(h), 0.2)  # Hₖ/4×Wₖ/4×64
         return self.real(self.flatten(h))  # 1: a logit
 
 
@@ -109,8 +110,8 @@ class Level:
         kinds = (CoarsestGenerator, CoarsestDiscriminator) if k == 1 else (Generator, Discriminator)
         self.generator, self.discriminator = (kind(shape, recipe.constants) for kind in kinds)
         d, g = recipe.optimizers[f"d_optimizer{k}"], recipe.optimizers[f"g_optimizer{k}"]
-        self.d_optimizer = framework.SGD(d.lr, d.momentum)
-        self.g_optimizer = framework.SGD(g.lr, g.momentum)
+        self.d_optimizer = SGD(d.lr, d.momentum)
+        self.g_optimizer = SGD(g.lr, g.momentum)
 
     def draw(self, low, noise, classes):
         """A picture from noise; above the coarsest level, low + G(low, noise)."""
@@ -169,7 +170,7 @@ class LAPGAN(keras.Model):
             grown = first.momentum + self.constants["momentum_step"] * epoch
             optimizer.momentum.assign(ops.minimum(grown, self.constants["momentum_most"]))
 
-    @tf.function
+    @tf.function  # called by our own loop, not by fit, which would know one loss and one optimizer
     def train_step(self, batch):
         self.set_rates(batch["epoch"])
         classes, losses = self.one_hot(batch["labels"]), {}
@@ -205,8 +206,7 @@ class LAPGAN(keras.Model):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

@@ -122,7 +122,7 @@ class Level:
         # A real residual is I − low, and low is added to it before anybody looks: that is I.
         real, fake = tell(images, classes), tell(self.draw(low, noise, classes), classes)
 
-        # The discriminator's step; the generator is not its business.
+        # The discriminator's step; the generator does not learn here.
         real_logits, fake_logits = (self.discriminator(x, *masks) for x in (real, fake.detach()))
         discriminator_loss = called_real(real_logits) + called_fake(fake_logits)
         self.d_optimizer.zero_grad()
@@ -202,8 +202,7 @@ class LAPGAN(nn.Module):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

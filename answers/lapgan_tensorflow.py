@@ -6,6 +6,7 @@ generative image models using a Laplacian pyramid of adversarial networks", arXi
 """
 
 from knock.frameworks import tensorflow as framework
+from knock.frameworks.tensorflow import SGD, Conv2d, Linear, float_type, leaky_relu, resize
 from knock.run import main
 
 import tensorflow as tf
@@ -19,12 +20,12 @@ def smooth(images):
 
 def shrink(images, sides):
     """d(I): smoothed, then fewer pixels, linearly between the middles of the old ones."""
-    return framework.resize(smooth(images), sides)
+    return resize(smooth(images), sides)
 
 
 def enlarge(images, sides):
     """u(I): more pixels, then smoothed."""
-    return smooth(framework.resize(images, sides))
+    return smooth(resize(images, sides))
 
 
 class CoarsestGenerator(tf.Module):
@@ -32,9 +33,9 @@ class CoarsestGenerator(tf.Module):
         super().__init__()
         (channels, h, w), hidden = image_shape, constants["g_hidden"]
         self.map_shape = [-1, h, w, channels]
-        self.fc1 = framework.Linear(constants["z"] + constants["classes"], hidden)
-        self.fc2 = framework.Linear(hidden, hidden)
-        self.pixels = framework.Linear(hidden, h * w * channels)
+        self.fc1 = Linear(constants["z"] + constants["classes"], hidden)
+        self.fc2 = Linear(hidden, hidden)
+        self.pixels = Linear(hidden, h * w * channels)
 
     def __call__(self, asked):  # z + classes
         h = tf.nn.relu(self.fc1(asked))  # 1200
@@ -46,9 +47,9 @@ class CoarsestDiscriminator(tf.Module):
     def __init__(self, image_shape, constants):
         super().__init__()
         (channels, h, w), hidden = image_shape, constants["d_hidden"]
-        self.fc1 = framework.Linear(h * w * (channels + constants["classes"]), hidden)
-        self.fc2 = framework.Linear(hidden, hidden)
-        self.real = framework.Linear(hidden, 1)
+        self.fc1 = Linear(h * w * (channels + constants["classes"]), hidden)
+        self.fc2 = Linear(hidden, hidden)
+        self.real = Linear(hidden, 1)
 
     def __call__(self, told, mask1, mask2):  # H₁×W₁×(C + classes); masks of the dropouts: 0 or 2
         h = tf.nn.relu(self.fc1(tf.reshape(told, [told.shape[0], -1]))) * mask1  # 600
@@ -60,9 +61,9 @@ class Generator(tf.Module):
     def __init__(self, image_shape, constants):
         super().__init__()
         channels, width = image_shape[0], constants["g_width"]
-        self.conv1 = framework.Conv2d(channels + 1 + constants["classes"], width, 5, padding=2)
-        self.conv2 = framework.Conv2d(width, width, 5, padding=2)
-        self.residual = framework.Conv2d(width, channels, 5, padding=2)
+        self.conv1 = Conv2d(channels + 1 + constants["classes"], width, 5, padding=2)
+        self.conv2 = Conv2d(width, width, 5, padding=2)
+        self.residual = Conv2d(width, channels, 5, padding=2)
 
     def __call__(self, asked):  # Hₖ×Wₖ×(C + 1 + classes)
         h = tf.nn.relu(self.conv1(asked))  # Hₖ×Wₖ×64
@@ -75,13 +76,13 @@ class Discriminator(tf.Module):
         super().__init__()
         (channels, h, w), width = image_shape, constants["d_width"]
         told = channels + constants["classes"]
-        self.conv1 = framework.Conv2d(told, width, 5, stride=2, padding=2)
-        self.conv2 = framework.Conv2d(width, width, 5, stride=2, padding=2)
-        self.real = framework.Linear(width * -(-h // 4) * -(-w // 4), 1)  # a half is rounded up
+        self.conv1 = Conv2d(told, width, 5, stride=2, padding=2)
+        self.conv2 = Conv2d(width, width, 5, stride=2, padding=2)
+        self.real = Linear(width * -(-h // 4) * -(-w // 4), 1)  # a half is rounded up
 
     def __call__(self, told):  # Hₖ×Wₖ×(C + classes)
-        h = framework.leaky_relu(self.conv1(told), 0.2)  # Hₖ/2×Wₖ/2×64
-        h = framework.leaky_relu(self.conv2(h), 0.2)  # Hₖ/4×Wₖ/4×64
+        h = leaky_relu(self.conv1(told), 0.2)  # Hₖ/2×Wₖ/2×64
+        h = leaky_relu(self.conv2(h), 0.2)  # Hₖ/4×Wₖ/4×64
         return self.real(tf.reshape(h, [h.shape[0], -1]))  # 1: a logit
 
 
@@ -109,8 +110,8 @@ class Level:
         kinds = (CoarsestGenerator, CoarsestDiscriminator) if k == 1 else (Generator, Discriminator)
         self.generator, self.discriminator = (kind(shape, recipe.constants) for kind in kinds)
         d, g = recipe.optimizers[f"d_optimizer{k}"], recipe.optimizers[f"g_optimizer{k}"]
-        self.d_optimizer = framework.SGD(self.discriminator.trainable_variables, d.lr, d.momentum)
-        self.g_optimizer = framework.SGD(self.generator.trainable_variables, g.lr, g.momentum)
+        self.d_optimizer = SGD(self.discriminator.trainable_variables, d.lr, d.momentum)
+        self.g_optimizer = SGD(self.generator.trainable_variables, g.lr, g.momentum)
 
     def draw(self, low, noise, classes):
         """A picture from noise; above the coarsest level, low + G(low, noise)."""
@@ -149,7 +150,7 @@ class LAPGAN:
 
     def one_hot(self, labels):
         """N class numbers as N×classes zeros with a one at the class; N×0 where none are told."""
-        return tf.one_hot(labels, self.constants["classes"], dtype=framework.float_type())
+        return tf.one_hot(labels, self.constants["classes"], dtype=float_type())
 
     def pyramid(self, images):
         """Of each level, the coarsest first, its picture Iₖ and what it starts from, u(Iₖ₋₁)."""
@@ -161,7 +162,7 @@ class LAPGAN:
 
     def set_rates(self, epoch):
         """A learning rate that falls, and a momentum that rises, with every epoch."""
-        epoch = tf.cast(epoch, framework.float_type())
+        epoch = tf.cast(epoch, float_type())
         for name, first in self.first.items():
             optimizer = getattr(self, name)
             optimizer.lr.assign(first.lr / (1 + self.constants["lr_decay"]) ** epoch)
@@ -204,8 +205,7 @@ class LAPGAN:
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

@@ -1,11 +1,12 @@
 """Question 08: pix2pix — Chainer.
 
 One picture in, another out: a U-Net draws it, a discriminator looks at both, patch by patch, and L1
-keeps it near the one that is wanted (Isola et al. 2016, "Image-to-image translation with
+keeps it close to the target (Isola et al. 2016, "Image-to-image translation with
 conditional adversarial networks", arXiv 1611.07004).
 """
 
 from knock.frameworks import chainer as framework
+from knock.frameworks.chainer import Adam, BatchStatistics
 from knock.run import main
 
 import chainer
@@ -14,12 +15,12 @@ import chainer.links as L
 
 
 def batch_norm(channels):
-    """By the batch's own mean and deviation, in training and out of it: nothing is kept."""
-    return framework.BatchStatistics(channels)
+    """With the batch's own mean and variance, in training and in evaluation: nothing is kept."""
+    return BatchStatistics(channels)
 
 
 class Generator(chainer.Chain):
-    """A U-Net; a map's number counts its halvings. The first has 64 channels, none over 512."""
+    """A U-Net; a map's number counts its halvings. The first has 64 channels, none above 512."""
 
     def __init__(self, image_shape, width):
         super().__init__()
@@ -59,7 +60,7 @@ class Generator(chainer.Chain):
 
 
 class Discriminator(chainer.Chain):
-    """A PatchGAN: each logit sees 34×34 pixels of the pair, or 70×70 from 128 pixels a side on."""
+    """A PatchGAN: each logit sees 34×34 pixels of the pair, or 70×70 if a side has 128 or more."""
 
     def __init__(self, image_shape, width):
         super().__init__()
@@ -106,9 +107,9 @@ class Pix2pix(chainer.Chain):
             self.discriminator = Discriminator(shape, constants["d_width"])
         self.l1_weight = constants["l1_weight"]
         d, g = recipe.optimizers["d_optimizer"], recipe.optimizers["g_optimizer"]
-        self.d_optimizer = framework.Adam(d.lr, *d.betas)
+        self.d_optimizer = Adam(d.lr, *d.betas)
         self.d_optimizer.setup(self.discriminator)
-        self.g_optimizer = framework.Adam(g.lr, *g.betas)
+        self.g_optimizer = Adam(g.lr, *g.betas)
         self.g_optimizer.setup(self.generator)
 
     def train_step(self, batch):
@@ -125,7 +126,7 @@ class Pix2pix(chainer.Chain):
         discriminator_loss.backward()
         self.d_optimizer.update()
 
-        # The generator's: to be called real beside its input, and to be near what is wanted.
+        # The generator's: to be called real beside its input, and to be close to the target.
         generator_loss = called_real(self.discriminator(fake_pair))
         l1 = F.mean(F.absolute(fake - targets))
         whole = generator_loss + self.l1_weight * l1
@@ -141,8 +142,7 @@ class Pix2pix(chainer.Chain):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

@@ -1,7 +1,7 @@
 """Question 08: pix2pix — PyTorch.
 
 One picture in, another out: a U-Net draws it, a discriminator looks at both, patch by patch, and L1
-keeps it near the one that is wanted (Isola et al. 2016, "Image-to-image translation with
+keeps it close to the target (Isola et al. 2016, "Image-to-image translation with
 conditional adversarial networks", arXiv 1611.07004).
 """
 
@@ -14,12 +14,12 @@ from torch import nn
 
 
 def batch_norm(channels):
-    """By the batch's own mean and deviation, in training and out of it: nothing is kept."""
+    """With the batch's own mean and variance, in training and in evaluation: nothing is kept."""
     return nn.BatchNorm2d(channels, track_running_stats=False)
 
 
 class Generator(nn.ModuleDict):
-    """A U-Net; a map's number counts its halvings. The first has 64 channels, none over 512."""
+    """A U-Net; a map's number counts its halvings. The first has 64 channels, none above 512."""
 
     def __init__(self, image_shape, width):
         super().__init__()
@@ -55,7 +55,7 @@ class Generator(nn.ModuleDict):
 
 
 class Discriminator(nn.Module):
-    """A PatchGAN: each logit sees 34×34 pixels of the pair, or 70×70 from 128 pixels a side on."""
+    """A PatchGAN: each logit sees 34×34 pixels of the pair, or 70×70 if a side has 128 or more."""
 
     def __init__(self, image_shape, width):
         super().__init__()
@@ -108,7 +108,7 @@ class Pix2pix(nn.Module):
         real_pair = torch.cat([images, targets], dim=1)
         fake_pair = torch.cat([images, fake], dim=1)
 
-        # The discriminator's step, at half speed; the generator is not its business.
+        # The discriminator's step, at half speed; the generator does not learn here.
         real_logits = self.discriminator(real_pair)
         fake_logits = self.discriminator(fake_pair.detach())
         discriminator_loss = (called_real(real_logits) + called_fake(fake_logits)) / 2
@@ -116,7 +116,7 @@ class Pix2pix(nn.Module):
         discriminator_loss.backward()
         self.d_optimizer.step()
 
-        # The generator's: to be called real beside its input, and to be near what is wanted.
+        # The generator's: to be called real beside its input, and to be close to the target.
         generator_loss = called_real(self.discriminator(fake_pair))
         l1 = F.l1_loss(fake, targets)
         self.g_optimizer.zero_grad()
@@ -132,8 +132,7 @@ class Pix2pix(nn.Module):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

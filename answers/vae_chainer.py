@@ -8,6 +8,7 @@ any point drawn there decodes to a picture that was never seen (Kingma & Welling
 import math
 
 from knock.frameworks import chainer as framework
+from knock.frameworks.chainer import Adam
 from knock.run import main
 
 import chainer
@@ -70,7 +71,7 @@ class VariationalAutoencoder(chainer.Chain):
             self.encoder = Encoder(recipe.image_shape, hidden, z)
             self.decoder = Decoder(recipe.image_shape, hidden, z)
         settings = recipe.optimizers["optimizer"]
-        self.optimizer = framework.Adam(settings.lr, *settings.betas)
+        self.optimizer = Adam(settings.lr, *settings.betas)
         self.optimizer.setup(self)
 
     def loss_terms(self, batch):
@@ -93,7 +94,7 @@ class VariationalAutoencoder(chainer.Chain):
 
     def encode(self, images):
         with chainer.no_backprop_mode():
-            return F.split_axis(self.encoder(images), 2, axis=1)[0]  # μ, the middle of the cloud
+            return F.split_axis(self.encoder(images), 2, axis=1)[0]  # μ, the centre of the cloud
 
     def generate(self, noise):
         with chainer.no_backprop_mode():
@@ -105,8 +106,7 @@ class VariationalAutoencoder(chainer.Chain):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

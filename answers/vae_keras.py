@@ -8,6 +8,7 @@ any point drawn there decodes to a picture that was never seen (Kingma & Welling
 import math
 
 from knock.frameworks import keras as framework
+from knock.frameworks.keras import Adam
 from knock.run import main
 
 import keras
@@ -66,7 +67,7 @@ class VariationalAutoencoder(keras.Model):
         self.encoder = Encoder(hidden, z)
         self.decoder = Decoder(recipe.image_shape, hidden)
         settings = recipe.optimizers["optimizer"]
-        self.optimizer = framework.Adam(settings.lr, *settings.betas)
+        self.optimizer = Adam(settings.lr, *settings.betas)
 
     def loss_terms(self, batch):
         mean, log_variance = ops.split(self.encoder(batch["images"]), 2, axis=1)
@@ -79,7 +80,7 @@ class VariationalAutoencoder(keras.Model):
             "kl": kl,
         }
 
-    @tf.function
+    @tf.function  # called by our own loop, not by fit, which would draw batches of its own
     def train_step(self, batch):
         with tf.GradientTape() as tape:
             losses = self.loss_terms(batch)
@@ -89,7 +90,7 @@ class VariationalAutoencoder(keras.Model):
 
     @tf.function
     def encode(self, images):
-        return ops.split(self.encoder(images), 2, axis=1)[0]  # μ, the middle of the cloud
+        return ops.split(self.encoder(images), 2, axis=1)[0]  # μ, the centre of the cloud
 
     @tf.function
     def generate(self, noise):
@@ -101,8 +102,7 @@ class VariationalAutoencoder(keras.Model):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

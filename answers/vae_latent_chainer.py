@@ -1,6 +1,6 @@
 """Question 04: looking into the latent space — Chainer.
 
-Open a trained VAE, from any framework, and walk about in the plane that it made: where does it put
+Open a trained VAE, from any framework, and walk through the plane of its codes: where does it put
 each digit, and what does it draw in between (Kingma & Welling 2013, figure 4)?
 """
 
@@ -49,7 +49,7 @@ class LatentSpace(chainer.Chain):
             self.decoder = Decoder(recipe.image_shape, hidden, self.z)
 
     def show(self, images):
-        """The middle μ of each picture's cloud: N×z."""
+        """The centre μ of each picture's cloud: N×z."""
         with chainer.no_backprop_mode():
             return F.split_axis(self.encoder(images), 2, axis=1)[0]
 

@@ -1,6 +1,6 @@
 """Question 04: looking into the latent space — Keras.
 
-Open a trained VAE, from any framework, and walk about in the plane that it made: where does it put
+Open a trained VAE, from any framework, and walk through the plane of its codes: where does it put
 each digit, and what does it draw in between (Kingma & Welling 2013, figure 4)?
 """
 
@@ -48,7 +48,7 @@ class LatentSpace(keras.Model):
 
     @tf.function
     def show(self, images):
-        """The middle μ of each picture's cloud: N×z."""
+        """The centre μ of each picture's cloud: N×z."""
         return ops.split(self.encoder(images), 2, axis=1)[0]
 
     def change(self):

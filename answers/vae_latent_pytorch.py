@@ -1,6 +1,6 @@
 """Question 04: looking into the latent space — PyTorch.
 
-Open a trained VAE, from any framework, and walk about in the plane that it made: where does it put
+Open a trained VAE, from any framework, and walk through the plane of its codes: where does it put
 each digit, and what does it draw in between (Kingma & Welling 2013, figure 4)?
 """
 
@@ -45,7 +45,7 @@ class LatentSpace:
 
     @torch.no_grad()
     def show(self, images):
-        """The middle μ of each picture's cloud: N×z."""
+        """The centre μ of each picture's cloud: N×z."""
         return self.encoder(images).chunk(2, dim=1)[0]
 
     def change(self):

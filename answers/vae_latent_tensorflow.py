@@ -1,12 +1,13 @@
 """Question 04: looking into the latent space — TensorFlow.
 
-Open a trained VAE, from any framework, and walk about in the plane that it made: where does it put
+Open a trained VAE, from any framework, and walk through the plane of its codes: where does it put
 each digit, and what does it draw in between (Kingma & Welling 2013, figure 4)?
 """
 
 import math
 
 from knock.frameworks import tensorflow as framework
+from knock.frameworks.tensorflow import Linear, float_type
 from knock.look import main
 
 import tensorflow as tf
@@ -15,12 +16,11 @@ import tensorflow as tf
 class Encoder(tf.Module):
     def __init__(self, image_shape, hidden, z):
         super().__init__()
-        self.fc = framework.Linear(math.prod(image_shape), hidden)
-        self.code = framework.Linear(hidden, 2 * z)
+        self.fc = Linear(math.prod(image_shape), hidden)
+        self.code = Linear(hidden, 2 * z)
 
     def __call__(self, images):  # H×W×C
-        flat = tf.reshape(images, [len(images), -1])  # H·W·C
-        h = tf.nn.relu(self.fc(flat))  # 256
+        h = tf.nn.relu(self.fc(tf.reshape(images, [len(images), -1])))  # 256
         return self.code(h)  # 2·z: μ, then log σ²
 
 
@@ -28,8 +28,8 @@ class Decoder(tf.Module):
     def __init__(self, image_shape, hidden, z):
         super().__init__()
         self.image_shape = image_shape
-        self.fc = framework.Linear(z, hidden)
-        self.pixels = framework.Linear(hidden, math.prod(image_shape))
+        self.fc = Linear(z, hidden)
+        self.pixels = Linear(hidden, math.prod(image_shape))
 
     def __call__(self, z):  # z
         channels, height, width = self.image_shape
@@ -45,17 +45,17 @@ class LatentSpace:
 
     @tf.function
     def show(self, images):
-        """The middle μ of each picture's cloud: N×z."""
+        """The centre μ of each picture's cloud: N×z."""
         return tf.split(self.encoder(images), 2, axis=1)[0]
 
     def change(self):
         """What lies along the line from (−2, −2) to (2, 2), both ends included: 10 pictures."""
-        steps = tf.linspace(tf.constant(-2, framework.float_type()), 2, 10)
+        steps = tf.linspace(tf.constant(-2, float_type()), 2, 10)
         return self.decode(steps, steps)
 
     def change2(self):
         """What lies on a 30×30 grid over [−4, 4]², row by row from the top: 900 pictures."""
-        steps = tf.linspace(tf.constant(-4, framework.float_type()), 4, 30)
+        steps = tf.linspace(tf.constant(-4, float_type()), 4, 30)
         across, up = tf.meshgrid(steps, steps[::-1], indexing="xy")
         return self.decode(tf.reshape(across, [-1]), tf.reshape(up, [-1]))
 

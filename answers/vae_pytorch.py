@@ -84,7 +84,7 @@ class VariationalAutoencoder:
 
     @torch.no_grad()
     def encode(self, images):
-        return self.encoder(images).chunk(2, dim=1)[0]  # μ, the middle of the cloud
+        return self.encoder(images).chunk(2, dim=1)[0]  # μ, the centre of the cloud
 
     @torch.no_grad()
     def generate(self, noise):
@@ -96,8 +96,7 @@ class VariationalAutoencoder:
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

@@ -8,6 +8,7 @@ any point drawn there decodes to a picture that was never seen (Kingma & Welling
 import math
 
 from knock.frameworks import tensorflow as framework
+from knock.frameworks.tensorflow import Adam, Linear
 from knock.run import main
 
 import tensorflow as tf
@@ -16,8 +17,8 @@ import tensorflow as tf
 class Encoder(tf.Module):
     def __init__(self, image_shape, hidden, z):
         super().__init__()
-        self.fc = framework.Linear(math.prod(image_shape), hidden)
-        self.code = framework.Linear(hidden, 2 * z)
+        self.fc = Linear(math.prod(image_shape), hidden)
+        self.code = Linear(hidden, 2 * z)
 
     def __call__(self, images):  # H×W×C
         flat = tf.reshape(images, [len(images), -1])  # H·W·C
@@ -29,8 +30,8 @@ class Decoder(tf.Module):
     def __init__(self, image_shape, hidden, z):
         super().__init__()
         self.image_shape = image_shape
-        self.fc = framework.Linear(z, hidden)
-        self.pixels = framework.Linear(hidden, math.prod(image_shape))
+        self.fc = Linear(z, hidden)
+        self.pixels = Linear(hidden, math.prod(image_shape))
 
     def __call__(self, z):  # z
         channels, height, width = self.image_shape
@@ -64,7 +65,7 @@ class VariationalAutoencoder:
         self.decoder = Decoder(recipe.image_shape, hidden, z)
         self.variables = [*self.encoder.trainable_variables, *self.decoder.trainable_variables]
         settings = recipe.optimizers["optimizer"]
-        self.optimizer = framework.Adam(self.variables, settings.lr, settings.betas)
+        self.optimizer = Adam(self.variables, settings.lr, settings.betas)
 
     def loss_terms(self, batch):
         mean, log_variance = tf.split(self.encoder(batch["images"]), 2, axis=1)
@@ -86,7 +87,7 @@ class VariationalAutoencoder:
 
     @tf.function
     def encode(self, images):
-        return tf.split(self.encoder(images), 2, axis=1)[0]  # μ, the middle of the cloud
+        return tf.split(self.encoder(images), 2, axis=1)[0]  # μ, the centre of the cloud
 
     @tf.function
     def generate(self, noise):
@@ -98,8 +99,7 @@ class VariationalAutoencoder:
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

@@ -1,8 +1,7 @@
 """Question 09: Wasserstein GAN — Chainer.
 
-A critic gives scores instead of chances, held to a bounded slope by clipping its weights; five of
-its steps before each of the generator's (Arjovsky et al. 2017, "Wasserstein GAN", arXiv
-1701.07875). The networks are those of question 06.
+A critic gives scores instead of probabilities, and clipped weights bound its slope (Arjovsky et al.
+2017, "Wasserstein GAN", arXiv 1701.07875). The networks are those of question 06.
 """
 
 from knock.frameworks import chainer as framework
@@ -40,12 +39,12 @@ class Generator(chainer.Chain):
 
 
 def batch_norm(channels):
-    """Chainer's ε is 2e-5 and its decay counts the old share; neither is anybody else's."""
+    """Chainer's ε is 2e-5 and its decay counts the old share; other frameworks differ in both."""
     return L.BatchNormalization(channels, decay=0.9, eps=1e-5)
 
 
 def up(channels, out, sides, **bias):
-    """A transposed convolution that doubles the sides; told the result's, it needs no more."""
+    """A transposed convolution that doubles the sides, given the sides of the result."""
     return L.Deconvolution2D(channels, out, ksize=5, stride=2, pad=2, outsize=sides, **bias)
 
 
@@ -69,7 +68,7 @@ class Critic(chainer.Chain):
         h = F.leaky_relu(self.bn2(self.conv2(h)), 0.2)  # 64×H/4×W/4
         h = F.leaky_relu(self.bn3(self.conv3(h)), 0.2)  # 128×H/8×W/8
         h = F.leaky_relu(self.bn4(self.conv4(h)), 0.2)  # 256×H/16×W/16
-        return self.score(F.reshape(h, (len(h), -1)))  # 1: a score, and no sigmoid
+        return self.score(F.reshape(h, (len(h), -1)))  # 1: a score, without a sigmoid
 
 
 class WGAN(chainer.Chain):
@@ -87,19 +86,19 @@ class WGAN(chainer.Chain):
         self.g_optimizer.setup(self.generator)
 
     def train_step(self, batch):
-        # The critic's steps, each with a batch of its own: real pictures up, made ones down.
+        # The critic's steps, each with its own batch: real pictures score up, fake ones down.
         rounds = (self.xp.split(batch[name], self.rounds) for name in ("images", "noise"))
         for images, noise in zip(*rounds, strict=True):
-            with chainer.no_backprop_mode():  # the generator is not its business
+            with chainer.no_backprop_mode():  # the generator does not learn here
                 fake = self.generator(noise)
             wasserstein = F.mean(self.critic(images)) - F.mean(self.critic(fake))
             self.critic.cleargrads()
             (-wasserstein).backward()
             self.c_optimizer.update()
-            for weight in self.critic.params():  # after the update, which leads out of the box
+            for weight in self.critic.params():  # after the update, which may leave the box
                 weight.array[...] = self.xp.clip(weight.array, -self.clip, self.clip)
 
-        # The generator's: its pictures are to score higher.
+        # The generator's step: its pictures should score higher.
         generator_loss = -F.mean(self.critic(self.generator(batch["g_noise"])))
         chainer.grad([generator_loss], list(self.generator.params()), set_grad=True)
         self.g_optimizer.update()
@@ -107,13 +106,12 @@ class WGAN(chainer.Chain):
 
     def generate(self, noise):
         with chainer.no_backprop_mode(), chainer.using_config("train", False):
-            return self.generator(noise)  # batch normalisation by its running statistics
+            return self.generator(noise)  # batch normalisation in evaluation mode
 
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

@@ -1,11 +1,11 @@
 """Question 10: WGAN with gradient penalty — Chainer.
 
-The critic's slope is brought to 1 by a penalty, where question 09 clipped weights (Gulrajani et al.
-2017, "Improved training of Wasserstein GANs", arXiv 1704.00028). That takes a gradient of a
-gradient, and a critic that looks at each picture by itself: layer normalisation.
+A penalty pulls the critic's slope to 1, where question 09 clips weights (Gulrajani et al. 2017,
+"Improved training of Wasserstein GANs", arXiv 1704.00028): a gradient of a gradient.
 """
 
 from knock.frameworks import chainer as framework
+from knock.frameworks.chainer import Adam, LayerNormalization
 from knock.run import main
 
 import chainer
@@ -40,12 +40,12 @@ class Generator(chainer.Chain):
 
 
 def batch_norm(channels):
-    """Chainer's ε is 2e-5 and its decay counts the old share; neither is anybody else's."""
+    """Chainer's ε is 2e-5 and its decay counts the old share; other frameworks differ in both."""
     return L.BatchNormalization(channels, decay=0.9, eps=1e-5)
 
 
 def up(channels, out, sides, **bias):
-    """A transposed convolution that doubles the sides; told the result's, it needs no more."""
+    """A transposed convolution that doubles the sides, given the sides of the result."""
     return L.Deconvolution2D(channels, out, ksize=5, stride=2, pad=2, outsize=sides, **bias)
 
 
@@ -57,11 +57,11 @@ class Critic(chainer.Chain):
         with self.init_scope():
             self.conv1 = L.Convolution2D(channels, width, **down)
             self.conv2 = L.Convolution2D(width, 2 * width, **down)
-            self.ln2 = framework.LayerNormalization(2 * width)
+            self.ln2 = LayerNormalization(2 * width)
             self.conv3 = L.Convolution2D(2 * width, 4 * width, **down)
-            self.ln3 = framework.LayerNormalization(4 * width)
+            self.ln3 = LayerNormalization(4 * width)
             self.conv4 = L.Convolution2D(4 * width, 8 * width, **down)
-            self.ln4 = framework.LayerNormalization(8 * width)
+            self.ln4 = LayerNormalization(8 * width)
             self.score = L.Linear(8 * width * (h // 16) * (w // 16), 1)
 
     def forward(self, images):  # C×H×W
@@ -69,7 +69,7 @@ class Critic(chainer.Chain):
         h = F.leaky_relu(self.ln2(self.conv2(h)), 0.2)  # 64×H/4×W/4
         h = F.leaky_relu(self.ln3(self.conv3(h)), 0.2)  # 128×H/8×W/8
         h = F.leaky_relu(self.ln4(self.conv4(h)), 0.2)  # 256×H/16×W/16
-        return self.score(F.reshape(h, (len(h), -1)))  # 1: a score, and no sigmoid
+        return self.score(F.reshape(h, (len(h), -1)))  # 1: a score, without a sigmoid
 
 
 class WGANGP(chainer.Chain):
@@ -81,9 +81,9 @@ class WGANGP(chainer.Chain):
             self.critic = Critic(shape, constants["c_width"])
         self.rounds, self.weight = recipe.train.rounds, constants["penalty_weight"]
         c, g = recipe.optimizers["c_optimizer"], recipe.optimizers["g_optimizer"]
-        self.c_optimizer = framework.Adam(c.lr, *c.betas)
+        self.c_optimizer = Adam(c.lr, *c.betas)
         self.c_optimizer.setup(self.critic)
-        self.g_optimizer = framework.Adam(g.lr, *g.betas)
+        self.g_optimizer = Adam(g.lr, *g.betas)
         self.g_optimizer.setup(self.generator)
 
     def slope(self, images):
@@ -94,12 +94,12 @@ class WGANGP(chainer.Chain):
         return F.sqrt(F.sum(slopes**2, axis=(1, 2, 3)) + 1e-12)
 
     def train_step(self, batch):
-        # The critic's steps, each with a batch of its own: real pictures up, made ones down.
+        # The critic's steps, each with its own batch: real pictures score up, fake ones down.
         rounds = (
             self.xp.split(batch[name], self.rounds) for name in ("images", "noise", "epsilon")
         )
         for images, noise, epsilon in zip(*rounds, strict=True):
-            with chainer.no_backprop_mode():  # the generator is not its business
+            with chainer.no_backprop_mode():  # the generator does not learn here
                 fake = self.generator(noise)
             wasserstein = F.mean(self.critic(images)) - F.mean(self.critic(fake))
             length = self.slope(epsilon * images + (1 - epsilon) * fake.array)
@@ -108,7 +108,7 @@ class WGANGP(chainer.Chain):
             (self.weight * penalty - wasserstein).backward()
             self.c_optimizer.update()
 
-        # The generator's: its pictures are to score higher.
+        # The generator's step: its pictures should score higher.
         generator_loss = -F.mean(self.critic(self.generator(batch["g_noise"])))
         chainer.grad([generator_loss], list(self.generator.params()), set_grad=True)
         self.g_optimizer.update()
@@ -121,13 +121,12 @@ class WGANGP(chainer.Chain):
 
     def generate(self, noise):
         with chainer.no_backprop_mode(), chainer.using_config("train", False):
-            return self.generator(noise)  # batch normalisation by its running statistics
+            return self.generator(noise)  # batch normalisation in evaluation mode
 
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

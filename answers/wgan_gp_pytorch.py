@@ -1,8 +1,7 @@
 """Question 10: WGAN with gradient penalty — PyTorch.
 
-The critic's slope is brought to 1 by a penalty, where question 09 clipped weights (Gulrajani et al.
-2017, "Improved training of Wasserstein GANs", arXiv 1704.00028). That takes a gradient of a
-gradient, and a critic that looks at each picture by itself: layer normalisation.
+A penalty pulls the critic's slope to 1, where question 09 clips weights (Gulrajani et al. 2017,
+"Improved training of Wasserstein GANs", arXiv 1704.00028): a gradient of a gradient.
 """
 
 from knock.frameworks import pytorch as framework
@@ -57,7 +56,7 @@ class Critic(nn.Module):
         h = F.leaky_relu(self.ln2(self.conv2(h)), 0.2)  # 64×H/4×W/4
         h = F.leaky_relu(self.ln3(self.conv3(h)), 0.2)  # 128×H/8×W/8
         h = F.leaky_relu(self.ln4(self.conv4(h)), 0.2)  # 256×H/16×W/16
-        return self.score(h.flatten(1))  # 1: a score, and no sigmoid
+        return self.score(h.flatten(1))  # 1: a score, without a sigmoid
 
 
 class WGANGP(nn.Module):
@@ -79,10 +78,10 @@ class WGANGP(nn.Module):
         return (gradients.square().sum(dim=(1, 2, 3)) + 1e-12).sqrt()
 
     def train_step(self, batch):
-        # The critic's steps, each with a batch of its own: real pictures up, made ones down.
+        # The critic's steps, each with its own batch: real pictures score up, fake ones down.
         rounds = (batch[name].split(self.batch_size) for name in ("images", "noise", "epsilon"))
         for images, noise, epsilon in zip(*rounds, strict=True):
-            with torch.no_grad():  # the generator is not its business
+            with torch.no_grad():  # the generator does not learn here
                 fake = self.generator(noise)
             wasserstein = self.critic(images).mean() - self.critic(fake).mean()
             length = self.slope(epsilon * images + (1 - epsilon) * fake)
@@ -91,7 +90,7 @@ class WGANGP(nn.Module):
             (self.weight * penalty - wasserstein).backward()
             self.c_optimizer.step()
 
-        # The generator's: its pictures are to score higher.
+        # The generator's step: its pictures should score higher.
         generator_loss = -self.critic(self.generator(batch["g_noise"])).mean()
         self.g_optimizer.zero_grad()
         generator_loss.backward(inputs=list(self.generator.parameters()))
@@ -105,7 +104,7 @@ class WGANGP(nn.Module):
 
     @torch.no_grad()
     def generate(self, noise):
-        self.generator.eval()  # batch normalisation by its running statistics
+        self.generator.eval()  # batch normalisation in evaluation mode
         images = self.generator(noise)
         self.generator.train()
         return images
@@ -113,8 +112,7 @@ class WGANGP(nn.Module):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

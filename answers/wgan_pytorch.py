@@ -1,8 +1,7 @@
 """Question 09: Wasserstein GAN — PyTorch.
 
-A critic gives scores instead of chances, held to a bounded slope by clipping its weights; five of
-its steps before each of the generator's (Arjovsky et al. 2017, "Wasserstein GAN", arXiv
-1701.07875). The networks are those of question 06.
+A critic gives scores instead of probabilities, and clipped weights bound its slope (Arjovsky et al.
+2017, "Wasserstein GAN", arXiv 1701.07875). The networks are those of question 06.
 """
 
 from knock.frameworks import pytorch as framework
@@ -57,7 +56,7 @@ class Critic(nn.Module):
         h = F.leaky_relu(self.bn2(self.conv2(h)), 0.2)  # 64×H/4×W/4
         h = F.leaky_relu(self.bn3(self.conv3(h)), 0.2)  # 128×H/8×W/8
         h = F.leaky_relu(self.bn4(self.conv4(h)), 0.2)  # 256×H/16×W/16
-        return self.score(h.flatten(1))  # 1: a score, and no sigmoid
+        return self.score(h.flatten(1))  # 1: a score, without a sigmoid
 
 
 class WGAN(nn.Module):
@@ -72,20 +71,20 @@ class WGAN(nn.Module):
         self.g_optimizer = torch.optim.RMSprop(self.generator.parameters(), g.lr, g.alpha)
 
     def train_step(self, batch):
-        # The critic's steps, each with a batch of its own: real pictures up, made ones down.
+        # The critic's steps, each with its own batch: real pictures score up, fake ones down.
         rounds = (batch[name].split(self.batch_size) for name in ("images", "noise"))
         for images, noise in zip(*rounds, strict=True):
-            with torch.no_grad():  # the generator is not its business
+            with torch.no_grad():  # the generator does not learn here
                 fake = self.generator(noise)
             wasserstein = self.critic(images).mean() - self.critic(fake).mean()
             self.c_optimizer.zero_grad()
             (-wasserstein).backward()
             self.c_optimizer.step()
-            with torch.no_grad():  # after the update, which leads out of the box
+            with torch.no_grad():  # after the update, which may leave the box
                 for weight in self.critic.parameters():
                     weight.clamp_(-self.clip, self.clip)
 
-        # The generator's: its pictures are to score higher.
+        # The generator's step: its pictures should score higher.
         generator_loss = -self.critic(self.generator(batch["g_noise"])).mean()
         self.g_optimizer.zero_grad()
         generator_loss.backward(inputs=list(self.generator.parameters()))
@@ -94,7 +93,7 @@ class WGAN(nn.Module):
 
     @torch.no_grad()
     def generate(self, noise):
-        self.generator.eval()  # batch normalisation by its running statistics
+        self.generator.eval()  # batch normalisation in evaluation mode
         images = self.generator(noise)
         self.generator.train()
         return images
@@ -102,8 +101,7 @@ class WGAN(nn.Module):
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 

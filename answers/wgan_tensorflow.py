@@ -1,11 +1,12 @@
 """Question 09: Wasserstein GAN — TensorFlow.
 
-A critic gives scores instead of chances, held to a bounded slope by clipping its weights; five of
-its steps before each of the generator's (Arjovsky et al. 2017, "Wasserstein GAN", arXiv
-1701.07875). The networks are those of question 06.
+A critic gives scores instead of probabilities, and clipped weights bound its slope (Arjovsky et al.
+2017, "Wasserstein GAN", arXiv 1701.07875). The networks are those of question 06.
 """
 
 from knock.frameworks import tensorflow as framework
+from knock.frameworks.tensorflow import BatchNorm, Conv2d, ConvTranspose2d, Linear, leaky_relu
+from knock.frameworks.tensorflow.optimizers import RMSprop
 from knock.run import main
 
 import tensorflow as tf
@@ -16,16 +17,16 @@ class Generator(tf.Module):
         super().__init__()
         channels, h, w = image_shape
         self.small = [-1, h // 16, w // 16, 2 * width]
-        self.fc = framework.Linear(z, 2 * width * (h // 16) * (w // 16), bias=False)
-        self.bn0 = framework.BatchNorm(2 * width * (h // 16) * (w // 16))
+        self.fc = Linear(z, 2 * width * (h // 16) * (w // 16), bias=False)
+        self.bn0 = BatchNorm(2 * width * (h // 16) * (w // 16))
         up = {"kernel": 5, "stride": 2, "padding": 2, "output_padding": 1}  # doubles the sides
-        self.tconv1 = framework.ConvTranspose2d(2 * width, 4 * width, **up, bias=False)
-        self.bn1 = framework.BatchNorm(4 * width)
-        self.tconv2 = framework.ConvTranspose2d(4 * width, 2 * width, **up, bias=False)
-        self.bn2 = framework.BatchNorm(2 * width)
-        self.tconv3 = framework.ConvTranspose2d(2 * width, width, **up, bias=False)
-        self.bn3 = framework.BatchNorm(width)
-        self.pixels = framework.ConvTranspose2d(width, channels, **up)
+        self.tconv1 = ConvTranspose2d(2 * width, 4 * width, **up, bias=False)
+        self.bn1 = BatchNorm(4 * width)
+        self.tconv2 = ConvTranspose2d(4 * width, 2 * width, **up, bias=False)
+        self.bn2 = BatchNorm(2 * width)
+        self.tconv3 = ConvTranspose2d(2 * width, width, **up, bias=False)
+        self.bn3 = BatchNorm(width)
+        self.pixels = ConvTranspose2d(width, channels, **up)
 
     def __call__(self, noise, training=True):  # z
         h = tf.nn.relu(self.bn0(self.fc(noise), training))  # H/16·W/16·256
@@ -42,21 +43,21 @@ class Critic(tf.Module):
         channels, h, w = image_shape
         self.flat = [-1, 8 * width * (h // 16) * (w // 16)]
         down = {"kernel": 5, "stride": 2, "padding": 2}  # halves the sides
-        self.conv1 = framework.Conv2d(channels, width, **down)
-        self.conv2 = framework.Conv2d(width, 2 * width, **down, bias=False)
-        self.bn2 = framework.BatchNorm(2 * width)
-        self.conv3 = framework.Conv2d(2 * width, 4 * width, **down, bias=False)
-        self.bn3 = framework.BatchNorm(4 * width)
-        self.conv4 = framework.Conv2d(4 * width, 8 * width, **down, bias=False)
-        self.bn4 = framework.BatchNorm(8 * width)
-        self.score = framework.Linear(8 * width * (h // 16) * (w // 16), 1)
+        self.conv1 = Conv2d(channels, width, **down)
+        self.conv2 = Conv2d(width, 2 * width, **down, bias=False)
+        self.bn2 = BatchNorm(2 * width)
+        self.conv3 = Conv2d(2 * width, 4 * width, **down, bias=False)
+        self.bn3 = BatchNorm(4 * width)
+        self.conv4 = Conv2d(4 * width, 8 * width, **down, bias=False)
+        self.bn4 = BatchNorm(8 * width)
+        self.score = Linear(8 * width * (h // 16) * (w // 16), 1)
 
     def __call__(self, images, training=True):  # H×W×C
-        h = framework.leaky_relu(self.conv1(images), 0.2)  # H/2×W/2×32
-        h = framework.leaky_relu(self.bn2(self.conv2(h), training), 0.2)  # H/4×W/4×64
-        h = framework.leaky_relu(self.bn3(self.conv3(h), training), 0.2)  # H/8×W/8×128
-        h = framework.leaky_relu(self.bn4(self.conv4(h), training), 0.2)  # H/16×W/16×256
-        return self.score(tf.reshape(h, self.flat))  # 1: a score, and no sigmoid
+        h = leaky_relu(self.conv1(images), 0.2)  # H/2×W/2×32
+        h = leaky_relu(self.bn2(self.conv2(h), training), 0.2)  # H/4×W/4×64
+        h = leaky_relu(self.bn3(self.conv3(h), training), 0.2)  # H/8×W/8×128
+        h = leaky_relu(self.bn4(self.conv4(h), training), 0.2)  # H/16×W/16×256
+        return self.score(tf.reshape(h, self.flat))  # 1: a score, without a sigmoid
 
 
 class WGAN:
@@ -66,25 +67,25 @@ class WGAN:
         self.critic = Critic(shape, constants["c_width"])
         self.rounds, self.clip = recipe.train.rounds, constants["clip"]
         c, g = recipe.optimizers["c_optimizer"], recipe.optimizers["g_optimizer"]
-        self.c_optimizer = framework.RMSprop(self.critic.trainable_variables, c.lr, c.alpha)
-        self.g_optimizer = framework.RMSprop(self.generator.trainable_variables, g.lr, g.alpha)
+        self.c_optimizer = RMSprop(self.critic.trainable_variables, c.lr, c.alpha)
+        self.g_optimizer = RMSprop(self.generator.trainable_variables, g.lr, g.alpha)
 
     @tf.function
     def train_step(self, batch):
-        # The critic's steps, each with a batch of its own: real pictures up, made ones down.
+        # The critic's steps, each with its own batch: real pictures score up, fake ones down.
         weights = self.critic.trainable_variables
         rounds = (tf.split(batch[name], self.rounds) for name in ("images", "noise"))
         for images, noise in zip(*rounds, strict=True):
-            fake = self.generator(noise)  # on no tape: the generator is not its business
+            fake = self.generator(noise)  # on no tape: the generator does not learn here
             with tf.GradientTape() as tape:
                 real, made = self.critic(images), self.critic(fake)
                 wasserstein = tf.reduce_mean(real) - tf.reduce_mean(made)
                 loss = -wasserstein
             self.c_optimizer.apply(tape.gradient(loss, weights))
-            for weight in weights:  # after the update, which leads out of the box
+            for weight in weights:  # after the update, which may leave the box
                 weight.assign(tf.clip_by_value(weight, -self.clip, self.clip))
 
-        # The generator's: its pictures are to score higher.
+        # The generator's step: its pictures should score higher.
         with tf.GradientTape() as tape:
             generator_loss = -tf.reduce_mean(self.critic(self.generator(batch["g_noise"])))
         weights = self.generator.trainable_variables
@@ -93,13 +94,12 @@ class WGAN:
 
     @tf.function
     def generate(self, noise):
-        return self.generator(noise, training=False)  # normalised by running statistics
+        return self.generator(noise, training=False)  # batch normalisation in evaluation mode
 
 
 def train(run, model):
     for batch in run.batches():
-        losses = model.train_step(batch)
-        run.log(losses)
+        run.log(model.train_step(batch))
         if run.sample_due:
             sample(run, model)
 
