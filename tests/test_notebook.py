@@ -279,7 +279,9 @@ def test_a_line_of_a_script_is_called_a_line():
 def test_what_is_no_notebook_is_one_line(text, tmp_path):
     file = tmp_path / "a.ipynb"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=r"a\.ipynb is no notebook, or a damaged one$"):
+    with pytest.raises(
+        UserError, match=r"a\.ipynb is not a notebook, or is damaged; save it again$"
+    ):
         source(file)
 
 
@@ -310,13 +312,13 @@ def test_an_answer_and_a_starter_are_two_files_and_neither_is_ever_lost(knock, t
         code, _, err = knock(*words)
         assert code == 2
         assert err == (
-            f"knock: {path} is there already; with --force it is kept under another name\n"
+            f"knock: {path} exists already; with --force it is kept under another name\n"
         )
         path.write_bytes(before + b" ")
         code, out, _ = knock(*words, "--force")
         kept = path.with_stem(f"{path.stem}.old-1")
         assert code == 0
-        assert f"What you had there is now {kept}" in out
+        assert f"Your old file is now {kept}" in out
         assert (path.read_bytes(), kept.read_bytes()) == (before, before + b" ")
     assert {one.name for one in (tmp_path / "my").iterdir()} == {
         *("dcgan_keras.ipynb", "dcgan_keras.old-1.ipynb", "progress.jsonl"),

@@ -68,7 +68,7 @@ def run(found: Namespace, rest: list[str]) -> int:
         progress.begun(question, framework, path)
     print(f"{path}: {question.label} in {frameworks.FRAMEWORKS[framework].title}")
     if kept is not None:
-        print(f"What you had there is now {kept}")
+        print(f"Your old file is now {kept}")
     print("Open it in Jupyter, or upload it to Colab, and run all cells")
     return 0
 

@@ -44,14 +44,14 @@ def run(found: Namespace, rest: list[str]) -> int:
     if not found.give_up:
         if not path.is_file():
             raise UserError(
-                f"no file {path} to check; knock start {question.name} begins one, and --give-up "
-                "shows our answer all the same"
+                f"no file {path} to check; begin one with knock start {question.name}, or use "
+                "--give-up to see our answer"
             )
         if failed := _failed(question, framework, path):
             print_error(
                 f"{path} has not passed yet ({', '.join(failed)}); "
                 f"{answers.check_command(question, framework, path)} says why, and --give-up shows "
-                "our answer all the same"
+                "our answer anyway"
             )
             return 1
     print(question.answer(framework).read_text(encoding="utf-8"), end="")
