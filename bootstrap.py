@@ -1,13 +1,13 @@
-"""Sets the project up in .venv beside this file, then hands every word over to `knock`.
+"""Installs everything into .venv beside this file, then runs `knock` with the given words.
 
-    python3 bootstrap.py WORDS...       is `knock WORDS...` with everything installed first
+    python3 bootstrap.py WORDS...       installs, if needed, and runs `knock WORDS...`
 
-It needs nothing but Python. The first call installs requirements.txt and the project itself; later
-calls start `knock` at once, and install again when the requirements change. What it exits with:
-knock's own code once knock runs; 1 when pip or venv fails; 2 when this machine lacks something
-(another Python, the venv module, room on the disk, the right to write); 130 on Ctrl-C.
+It needs only Python. The first call installs requirements.txt and the project itself; later calls
+start `knock` at once, and install again if the requirements have changed. Exit code: that of knock
+once knock runs; 1 if pip or venv fails; 2 if this machine lacks something (a supported Python, the
+venv module, disk space, permission to write); 130 after Ctrl-C.
 
-An older Python must be able to read this file to be told that it is too old: hence no f-strings.
+Old Pythons must be able to read this file, so that it can say that they are too old: no f-strings.
 """
 
 from __future__ import print_function
@@ -27,8 +27,8 @@ WINDOWS = os.name == "nt"
 PYTHON = os.path.join(VENV, "Scripts" if WINDOWS else "bin", "python.exe" if WINDOWS else "python")
 REQUIREMENTS = os.path.join(ROOT, "requirements.txt")
 CONSTRAINTS = os.path.join(ROOT, "build-constraints.txt")
-# What was installed, for the calls to come: {"made": for which Python and folder bootstrap made
-# the environment (absent where the user made it), "installed": the digest of what went in}.
+# What was installed, for later calls: {"made": the Python and the folder for which bootstrap made
+# the environment (missing if the user made it), "installed": the digest of what was installed}.
 STAMP = os.path.join(VENV, "bootstrap.json")
 LOCK = os.path.join(ROOT, ".venv.lock")
 
@@ -42,13 +42,13 @@ class Stop(Exception):
 
 
 def say(text):
-    """Speaks on standard error: standard output belongs to knock."""
+    """Prints to standard error: standard output belongs to knock."""
     print("bootstrap: " + text, file=sys.stderr)
     sys.stderr.flush()
 
 
 def check_python(version):
-    """Stops where `version` (a tuple like sys.version_info) is not one of PYTHONS."""
+    """Raises Stop if `version` (a tuple like sys.version_info) is not one of PYTHONS."""
     if tuple(version[:2]) not in PYTHONS:
         raise Stop(
             "needs Python 3.11, 3.12 or 3.13; this is {}.{} - try: {} bootstrap.py {}".format(
@@ -61,7 +61,7 @@ def check_python(version):
 
 
 def digest():
-    """Of everything that an installation depends on: when it changes, pip has to run again."""
+    """A digest of all that an installation depends on: if it changes, pip has to run again."""
     import tomllib
 
     with open(os.path.join(ROOT, "pyproject.toml"), "rb") as file:
@@ -75,12 +75,12 @@ def digest():
 
 
 def maker():
-    """What ties an environment to this call: it serves neither another Python nor folder."""
+    """What an environment is made for: it does not work for another Python or folder."""
     return ["{}.{}".format(*sys.version_info[:2]), ROOT]
 
 
 def read_stamp():
-    """The stamp, or {} where there is none that can be read."""
+    """The stamp, or {} if there is none or it cannot be read."""
     try:
         with open(STAMP) as file:
             stamp = json.load(file)
@@ -90,7 +90,7 @@ def read_stamp():
 
 
 def write_stamp(stamp):
-    """Writes it whole or not at all."""
+    """Writes the stamp, completely or not at all."""
     with open(STAMP + ".tmp", "w") as file:
         json.dump(stamp, file)
         file.flush()
@@ -99,21 +99,21 @@ def write_stamp(stamp):
 
 
 def is_ready():
-    """Whether .venv holds exactly what this call needs."""
+    """Whether .venv has exactly what this call needs."""
     stamp = read_stamp()
     return (
         stamp.get("installed") == digest()
         and stamp.get("made", maker()) == maker()
-        and os.path.exists(PYTHON)  # False also for a link to a Python that is gone
+        and os.path.exists(PYTHON)  # False also for a link to a Python that no longer exists
     )
 
 
 @contextlib.contextmanager
 def locked():
-    """Lets one bootstrap at a time work in this folder; yields the open lock file.
+    """Lets only one bootstrap at a time work in this folder; yields the open lock file.
 
-    The system holds the lock, so it ends with its process and never goes stale; only the empty
-    file stays.
+    The system frees the lock when the process ends, so it is never stale; only the empty file
+    stays.
     """
     with open(LOCK, "a") as file:
         waiting = False
@@ -126,7 +126,7 @@ def locked():
 
 
 def try_lock(file):
-    """Takes the lock unless somebody has it; says whether it did."""
+    """Takes the lock if it is free; returns whether it did."""
     try:
         if WINDOWS:
             import msvcrt
@@ -143,10 +143,10 @@ def try_lock(file):
 
 
 def constrained(environ):
-    """A copy of `environ` in which pip builds Chainer with the setuptools that it needs.
+    """A copy of `environ` that makes pip build Chainer with the setuptools that it needs.
 
-    pip up to 26.1 reads PIP_CONSTRAINT when it builds, pip from 25.3 on PIP_BUILD_CONSTRAINT.
-    Both are lists split at spaces; as a URI our file has none. The user's own entries stay.
+    For builds, pip up to 26.1 reads PIP_CONSTRAINT, pip from 25.3 on PIP_BUILD_CONSTRAINT. Both
+    are lists separated by spaces; as a URI our file has none. The user's own entries stay.
     """
     import pathlib
 
@@ -163,7 +163,7 @@ def clock(start):
 
 
 def show(line):
-    """Shows what pip is at: one line that changes on a terminal, the slow steps elsewhere."""
+    """Shows what pip does: on a terminal one changing line, elsewhere only the slow steps."""
     if sys.stderr.isatty():
         width = max(20, os.get_terminal_size(sys.stderr.fileno()).columns) - 1
         sys.stderr.write("\r" + line[:width].ljust(width) + "\r")
@@ -173,9 +173,9 @@ def show(line):
 
 
 def work(command, doing, lock, environ=None):
-    """Runs a command, showing its progress, and all that it said if it fails.
+    """Runs a command and shows its progress, and all of its output if it fails.
 
-    It inherits the lock, so that one left behind by a killed bootstrap keeps others out.
+    It inherits the lock: if bootstrap is killed, a command that still runs keeps others out.
     """
     start = time.monotonic()
     output = ""
@@ -202,7 +202,7 @@ def work(command, doing, lock, environ=None):
             import tempfile
 
             raise Stop(
-                "{} failed: no space left in {} or {}; free some (the environment takes about"
+                "{} failed: no space left in {} or {}; free some (the environment needs about"
                 " 4 GB, more with CUDA) and call again".format(doing, ROOT, tempfile.gettempdir())
             )
         raise Stop("{} failed, see above; the next call tries again".format(doing), 1)
@@ -223,9 +223,9 @@ def holds_files(folder):
 
 
 def make_venv(lock):
-    """Makes .venv, or makes it anew where it is broken or ours and of another Python or folder.
+    """Makes .venv; makes it again if it is broken, or if we made it for another Python or folder.
 
-    One that works and that the user made stays, provided that its Python is supported.
+    A working one that the user made stays, if its Python is supported.
     """
     import importlib.util
 
@@ -239,15 +239,15 @@ def make_venv(lock):
             return
     is_venv = os.path.exists(os.path.join(VENV, "pyvenv.cfg"))
     if os.path.isfile(VENV) or (holds_files(VENV) and not is_venv):
-        raise Stop("{} is no virtual environment; move it away".format(VENV))
+        raise Stop("{} is not a virtual environment; move it away".format(VENV))
     if not all(importlib.util.find_spec(name) for name in ("venv", "ensurepip")):
         raise Stop(
-            "this Python lacks the venv module; on Debian and Ubuntu: "
+            "this Python lacks the venv module; on Debian and Ubuntu install it with: "
             "sudo apt install python{}.{}-venv".format(*sys.version_info[:2])
         )
     say(
         "{} .venv with Python {}.{}.{}".format(
-            "remaking" if is_venv else "making", *sys.version_info[:3]
+            "making a new" if is_venv else "making", *sys.version_info[:3]
         )
     )
     work([sys.executable, "-m", "venv", "--clear", VENV], "making .venv", lock)
@@ -255,17 +255,17 @@ def make_venv(lock):
 
 
 def install(lock):
-    """Brings .venv to what requirements.txt, build-constraints.txt and pyproject.toml ask for."""
+    """Installs into .venv what requirements.txt, build-constraints.txt and pyproject.toml list."""
     start = time.monotonic()
     make_venv(lock)
     wanted = digest()
     stamp = read_stamp()
     if stamp.pop("installed", None):
-        say("the requirements changed: installing what is new")
+        say("the requirements have changed: installing what is new")
     else:
         size = "1 GB (4 GB if PyTorch brings CUDA)" if sys.platform == "linux" else "1 GB"
-        say("installing requirements.txt, once: 2 to 15 minutes, downloads about " + size)
-    write_stamp(stamp)  # no longer "installed": if this is interrupted, the next call sees it
+        say("installing requirements.txt, only once: 2 to 15 minutes, downloads about " + size)
+    write_stamp(stamp)  # without "installed": if this is interrupted, the next call installs again
     pip = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
     work(pip + ["-r", REQUIREMENTS, "-e", ROOT], "pip", lock, constrained(os.environ))
     write_stamp(dict(stamp, installed=wanted))
@@ -273,7 +273,7 @@ def install(lock):
 
 
 def wait_for(command):
-    """Runs a command to its end and returns its exit code; Ctrl-C is the command's to handle."""
+    """Runs a command to its end and returns its exit code; the command handles Ctrl-C."""
     process = subprocess.Popen(command)
     while True:
         try:
@@ -283,10 +283,10 @@ def wait_for(command):
 
 
 def hand_over(words):
-    """Goes on as `knock WORDS`. Without words knock says what it can do."""
-    # -P: a file in the current folder must not be taken for a module of the same name.
+    """Becomes `knock WORDS`. Without words knock shows its help."""
+    # -P: a file in the current folder must not be imported instead of a module with its name.
     command = [PYTHON, "-P", "-m", "knock"] + (words or ["--help"])
-    if WINDOWS:  # exec there starts another process, and the shell would not wait for it
+    if WINDOWS:  # there, exec starts another process, and the shell would not wait for it
         sys.exit(wait_for(command))
     os.execv(PYTHON, command)
 
@@ -296,17 +296,17 @@ def main(words):
         check_python(sys.version_info)
         if not is_ready():
             with locked() as lock:
-                if not is_ready():  # the one that we waited for may have done it
+                if not is_ready():  # the bootstrap that we waited for may have done it
                     install(lock)
         hand_over(words)
     except Stop as stop:
         say(str(stop))
         sys.exit(stop.code)
-    except OSError as error:  # no right to write, no room, a missing file
-        say("cannot go on: {}".format(error))
+    except OSError as error:  # no permission, a full disk, a missing file
+        say("cannot continue: {}".format(error))
         sys.exit(2)
     except KeyboardInterrupt:
-        say("interrupted; the next call goes on")
+        say("interrupted; the next call continues")
         sys.exit(130)
 
 

@@ -1,4 +1,4 @@
-"""Image Generation Knock: the package behind the scripts — everything that is not the lesson."""
+"""Image Generation Knock: the package that the scripts use, for everything but the lesson."""
 
 import sys
 from types import TracebackType
@@ -15,5 +15,5 @@ def _one_line_for_ctrl_c(
         sys.__excepthook__(kind, error, trace)
 
 
-# A framework takes seconds to import, before any of our code could catch a Ctrl-C.
+# A framework takes seconds to import, and during that time no other code could catch a Ctrl-C.
 sys.excepthook = _one_line_for_ctrl_c

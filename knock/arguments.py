@@ -1,4 +1,4 @@
-"""Reading a command line: a parser whose errors are one line, and the types of its words."""
+"""Reading a command line: a parser with one-line errors, and the types of its arguments."""
 
 import argparse
 from pathlib import Path
@@ -8,27 +8,27 @@ from knock.errors import UserError
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """A parser whose errors are one line, like everybody else's here."""
+    """A parser whose errors are one line, like all others here."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise UserError; argparse would print the usage and leave."""
+        """Raise UserError; argparse itself would print the usage and exit."""
         raise UserError(f"{message} (see --help)")
 
 
 def word(text: str) -> str:
-    """An option's text. Refuses an empty one."""
+    """The text of an argument. Refuses an empty one."""
     if not text:
         raise argparse.ArgumentTypeError("must not be empty")
     return text
 
 
 def folder(text: str) -> Path:
-    """An option's path. Refuses an empty one, which would mean the folder one is in."""
+    """The path in an argument. Refuses an empty one, which would mean the current folder."""
     return Path(word(text))
 
 
 def printable(text: str) -> str:
-    """An option's text that is printed, or written into a file. Refuses bytes that are no text."""
+    """An argument that is printed, or written into a file. Refuses bytes that are not text."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -37,5 +37,5 @@ def printable(text: str) -> str:
 
 
 def file(text: str) -> Path:
-    """An option's path that is printed, or written into a file."""
+    """A path in an argument that is printed, or written into a file."""
     return Path(printable(text))

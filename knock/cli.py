@@ -1,6 +1,6 @@
-"""The command line `knock`: which command is meant, and its words.
+"""The command line `knock`: finds the command, and parses its arguments.
 
-Each command is a module of `knock.commands`, and only the one that is meant is imported.
+Each command is a module of `knock.commands`, and only the needed one is imported.
 """
 
 import argparse
@@ -26,11 +26,11 @@ COMMANDS = {
     "teach": ["grade"],
     "author": ["verify", "test"],
 }
-"""The commands, by whom they are for."""
+"""The commands, by their users."""
 
 _FOR = {
-    "learn": "Learn: write an answer of your own",
-    "train": "Train: run the answers, and look at what they make",
+    "learn": "Learn: write your own answers",
+    "train": "Train: run the answers, and look at their pictures",
     "teach": "Teach: grade a class",
     "author": "Author: add a question, or change the project",
 }
@@ -52,9 +52,9 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def parse(words: Sequence[str]) -> tuple[Command, argparse.Namespace, list[str]]:
-    """A command, its words, and those that it passes on to something else.
+    """A command, its parsed arguments, and those that it passes on.
 
-    Raises UserError for what cannot be meant; exits after `--help` and `--version`.
+    Raises UserError for unknown commands and wrong arguments; exits after `--help` and `--version`.
     """
     if not words:
         raise UserError("which command? knock --help shows them")
@@ -82,7 +82,7 @@ def parse(words: Sequence[str]) -> tuple[Command, argparse.Namespace, list[str]]
 
 
 def parser(name: str) -> OneLineParser:
-    """The parser of one command. Raises UserError for another word."""
+    """The parser of one command. Raises UserError for an unknown one."""
     command = load(name)
     made = OneLineParser(
         prog=f"knock {name}",
@@ -100,7 +100,7 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Command:
-    """The module of a command. Raises UserError for another word, with a guess at what is meant."""
+    """The module of a command. Raises UserError for an unknown one, with the nearest command."""
     known = names()
     if name not in known:
         if name.startswith("-"):
@@ -113,7 +113,7 @@ def load(name: str) -> Command:
 
 def overview() -> str:
     """What `knock --help` prints: every command, in groups."""
-    told = [
+    lines = [
         "usage: knock COMMAND [OPTIONS]",
         "",
         *textwrap.wrap(
@@ -123,9 +123,9 @@ def overview() -> str:
         ),
     ]
     for group, commands in COMMANDS.items():
-        told += ["", _FOR[group], *(f"  {name:<10} {load(name).HELP}" for name in commands)]
-    told += [
+        lines += ["", _FOR[group], *(f"  {name:<10} {load(name).HELP}" for name in commands)]
+    lines += [
         "",
-        "knock COMMAND --help shows the options of one command; knock --version, the version.",
+        "knock COMMAND --help shows the options of one command; knock --version the version.",
     ]
-    return "\n".join(told)
+    return "\n".join(lines)

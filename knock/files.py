@@ -1,4 +1,4 @@
-"""Writing files so that a kill or a full disk leaves the old one or the new, never half."""
+"""Writes files so that after a kill or a full disk there is the old file or the new, never half."""
 
 import contextlib
 import errno
@@ -10,14 +10,14 @@ from pathlib import Path
 from knock.errors import UserError
 
 _HALF = ".part"
-"""What a file is called while it is being written, behind a dot and its name."""
+"""The ending of a file while it is being written; its name also begins with a dot."""
 
 
 def write_atomically(path: Path, data: bytes | str, option: str = "--out") -> None:
-    """Replace `path` by `data`: a temporary file beside it, synced, then renamed over it.
+    """Write `data` to `path`: first into a temporary file beside it, which then replaces it.
 
-    Raises UserError when the folder cannot be written or the disk is full; the temporary file is
-    gone and the old file untouched then. `option` is what names another place.
+    Raises UserError if the folder cannot be written or the disk is full; then the temporary file is
+    gone and the old file unchanged. `option` is the command's option for another path.
     """
     raw = data.encode() if isinstance(data, str) else data
     temporary: str | None = None
@@ -38,7 +38,7 @@ def write_atomically(path: Path, data: bytes | str, option: str = "--out") -> No
 
 
 def keep(path: Path) -> Path:
-    """A copy of a file, under the first name beside it that is free. Raises UserError."""
+    """Copy a file to the first free name beside it, and return that. Raises UserError."""
     number = 1
     while (kept := path.with_name(f"{path.stem}.old-{number}{path.suffix}")).exists():
         number += 1
@@ -51,7 +51,7 @@ def keep(path: Path) -> Path:
 
 
 def free(path: Path) -> Path:
-    """`path`, or the same name with the first number after it that is not taken: `run-2`."""
+    """`path` if nothing exists there, else the same name with the first free number: `run-2`."""
     number, found = 1, path
     while found.exists():
         number += 1
@@ -60,7 +60,7 @@ def free(path: Path) -> Path:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder that can be written to. Raises UserError when that fails."""
+    """Make a folder that can be written to. Raises UserError if that fails."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
@@ -71,11 +71,11 @@ def make_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder, and sweep away what a killed one left half-written in it.
+    """Keep other runs out of a folder, and remove the half-written files of a killed one.
 
-    The system holds the lock and frees it with the process. Raises UserError when another has it.
+    The system frees the lock when the process ends. Raises UserError if another run has it.
     """
-    if os.name != "posix":  # elsewhere a folder cannot be locked; two runs at once are not told
+    if os.name != "posix":  # elsewhere a folder cannot be locked, and two runs are not noticed
         yield
         return
     import fcntl
@@ -94,7 +94,7 @@ def only_writer(folder: Path) -> Iterator[None]:
 
 
 def cannot_write(path: Path, error: OSError, option: str = "--out") -> str:
-    """One line for a failed write, with what to do."""
+    """The error message for a failed write, with what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"cannot write {path}: the disk is full; make room, or choose another {option}"
     return f"cannot write {path}: {error.strerror}; choose another {option}"

@@ -1,4 +1,4 @@
-"""What an answer's script calls that trains nothing: `main`."""
+"""`main`, for the script of an answer that trains nothing."""
 
 import sys
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def main(
 ) -> None:
     """Run an answer's script: read the options, open the checkpoint, look; then exit.
 
-    Exit code 0 when done, 2 for what the user can mend (one line says what).
+    Exit code 0 if done, 2 for an error that the user can fix (one line says what it is).
     """
 
     def do() -> int:

@@ -1,11 +1,11 @@
-"""The random source: every number that touches a result, from (seed, step, name) alone.
+"""The random source: every number that affects a result, from (seed, step, name) alone.
 
-A stream is keyed, not continued: drawing step 700 needs none of the steps before it. That is what
-makes exact resume, drawing ahead in another thread, and the same run in four frameworks possible.
+A stream is keyed, not continued: the draws of step 700 need none of the steps before it. This makes
+exact resume, drawing ahead in another thread, and the same run in four frameworks possible.
 
 The bits come from Philox4x64-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2,
-3"), a counter-based generator. Only its raw 64-bit integers are used: NumPy promises that those
-never change, while it may change how its own distributions are made from them.
+3"), a counter-based generator. Only its raw 64-bit integers are used: NumPy guarantees that they
+never change, but it may change how it makes distributions from them.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ def bits(seed: int, step: int, name: str, count: int) -> NDArray[np.uint64]:
 def uniform(
     seed: int, step: int, name: str, shape: Shape, low: float = 0.0, high: float = 1.0
 ) -> NDArray[np.float64]:
-    """Float64 array of `shape`, uniform over [low, high), 53 random bits a value."""
+    """Float64 array of `shape`, uniform over [low, high), with 53 random bits per value."""
     count = int(np.prod(shape, dtype=np.int64))
     unit = (bits(seed, step, name, count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return (low + (high - low) * unit).reshape(shape)
@@ -39,7 +39,7 @@ def normal(
     """Float64 array of `shape`, normal, by the transform of Box & Muller (1958)."""
     count = int(np.prod(shape, dtype=np.int64))
     pairs = uniform(seed, step, name, (2, (count + 1) // 2))
-    radius = np.sqrt(-2.0 * np.log1p(-pairs[0]))  # 1 − u lies in (0, 1]: the log is finite
+    radius = np.sqrt(-2.0 * np.log1p(-pairs[0]))  # 1 − u is in (0, 1], so the log is finite
     angle = 2.0 * np.pi * pairs[1]
     values = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
     return (mean + std * values).reshape(shape)

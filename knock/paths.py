@@ -1,4 +1,4 @@
-"""Where things are: in the repository, and in the folder that somebody works in."""
+"""Where things are: in the repository, and in the current folder."""
 
 from pathlib import Path
 
@@ -13,16 +13,16 @@ ASSETS = ROOT / "assets"
 DATASET = ROOT / "Dataset"
 
 RUNS = Path("runs")
-"""Where runs go without `--out`: in the folder that one works in."""
+"""The default folder of runs, in the current folder."""
 
 MY = Path("my")
-"""Where a learner's answers are unless they said otherwise: in the folder that one works in."""
+"""The default folder of a learner's answers, in the current folder."""
 
 
 def require_repository() -> None:
-    """Raise UserError where the package was installed away from the questions and answers."""
+    """Raise UserError if the package was installed without the questions and answers."""
     if not QUESTIONS.is_dir():
         raise UserError(
-            f"no questions beside {PACKAGE}: work in a clone of the repository and install "
-            "it with: pip install -e ."
+            f"no questions beside {PACKAGE}; work in a clone of the repository, installed with "
+            "pip install -e ."
         )

@@ -1,4 +1,4 @@
-"""What an answer's script calls when it is run: `main`."""
+"""`main`, for the script of an answer that trains."""
 
 import sys
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def main(
 ) -> None:
     """Run an answer's script: read the options, make the model, train or show it; then exit.
 
-    Exit code 0 when done, 2 for what the user can mend (one line says what), 130 when stopped.
+    Exit code 0 if done, 2 for an error that the user can fix (one line says what), 130 if stopped.
     """
 
     def do() -> int:
@@ -29,4 +29,4 @@ def main(
         run = Run(question, adapter, parse(question, Path(sys.argv[0]).name, sys.argv[1:]))
         return take(run, model_class, train, sample)
 
-    exit_with(do, "stopped; --resume goes on from the last checkpoint")
+    exit_with(do, "stopped; --resume continues from the last checkpoint")

@@ -1,6 +1,6 @@
-"""bootstrap.py, run for real in a copy of its own, beside a fake venv, pip and knock: no network.
+"""bootstrap.py really runs, in a copy of its own, with a fake venv, pip and knock: no network.
 
-The fakes are found before the real ones through PYTHONPATH, in bootstrap.py and all that it starts.
+PYTHONPATH puts the fakes before the real ones, for bootstrap.py and all that it starts.
 """
 
 import ast
@@ -96,7 +96,7 @@ class Copy:
         return process.returncode, out, err
 
     def done(self):
-        """What the fake venv and pip were called for, oldest first; forgets it."""
+        """The calls of the fake venv and pip, oldest first; then forgets them."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
         self.log.unlink(missing_ok=True)
         return [line.split()[0] for line in lines]
@@ -116,14 +116,14 @@ def copy(tmp_path):
 
 @pytest.fixture
 def installed(copy):
-    """A copy whose set-up is finished."""
+    """A copy whose installation is finished."""
     assert copy.call("list")[0] == 7
     assert copy.done() == ["venv", "pip"]
     return copy
 
 
 def load(root):
-    """The copy's bootstrap.py as a module, for what cannot be tried from outside."""
+    """The copy's bootstrap.py as a module, for what cannot be tested from outside."""
     spec = importlib.util.spec_from_file_location("bootstrap_copy", root / "bootstrap.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -226,7 +226,7 @@ def test_modules_in_the_current_folder_are_not_taken_for_real_ones(installed, tm
     assert installed.call("list", cwd=here)[0] == 7
 
 
-def test_where_exec_is_no_choice_the_exit_code_and_ctrl_c_are_knocks(copy, monkeypatch):
+def test_without_exec_the_exit_code_is_knocks_and_knock_handles_ctrl_c(copy, monkeypatch):
     bootstrap = load(copy.root)
     assert bootstrap.wait_for([sys.executable, "-c", "raise SystemExit(9)"]) == 9
 
@@ -244,7 +244,7 @@ def test_where_exec_is_no_choice_the_exit_code_and_ctrl_c_are_knocks(copy, monke
 
 
 @posix_only
-def test_pip_gets_our_constraint_in_both_variables_behind_the_users_own(copy):
+def test_pip_gets_our_constraint_in_both_variables_after_the_users_own(copy):
     mine = {"PIP_CONSTRAINT": "mine.txt other.txt", "PIP_BUILD_CONSTRAINT": "build.txt"}
     copy.call("list", **mine)
     pip = copy.log.read_text().splitlines()[-1]
@@ -301,7 +301,7 @@ def test_a_failed_change_is_repaired_even_if_the_change_is_taken_back(installed)
 
 
 @posix_only
-def test_a_stamp_that_cannot_be_read_is_as_none(installed):
+def test_a_stamp_that_cannot_be_read_counts_as_none(installed):
     installed.stamp.write_text('{"made"')
     assert installed.call("list")[0] == 7
     assert installed.done() == ["pip"]
@@ -315,7 +315,7 @@ def test_an_environment_whose_python_is_gone_is_remade(installed):
     (installed.venv / "bin" / "python").unlink()
     (installed.venv / "bin" / "python").symlink_to("/nowhere/python3")
     code, _, err = installed.call("list")
-    assert code == 7 and "remaking .venv" in err
+    assert code == 7 and "making a new .venv" in err
     assert installed.done() == ["venv", "pip"]
 
 
@@ -351,14 +351,14 @@ def test_an_environment_that_the_user_made_is_kept(installed):
     assert installed.done() == ["pip"]
     assert theirs.exists()
     assert "made" not in json.loads(installed.stamp.read_text())
-    # In another place the project has to be installed again, for its path; but nothing is remade.
+    # In another folder the project is installed again, for its path; the environment stays.
     installed.root = installed.root.rename(installed.root.with_name("moved"))
     assert installed.call("list")[0] == 7
     assert installed.done() == ["pip"]
 
 
 @posix_only
-def test_a_folder_that_is_no_environment_is_not_touched(copy):
+def test_a_folder_that_is_not_an_environment_is_not_touched(copy):
     copy.venv.mkdir()
     (copy.venv / "diary.txt").write_text("dear diary")
     code, _, err = copy.call("list")
@@ -367,7 +367,7 @@ def test_a_folder_that_is_no_environment_is_not_touched(copy):
     assert copy.done() == []
 
 
-def test_a_python_without_venv_is_told_how_to_get_it(copy, monkeypatch):
+def test_without_the_venv_module_the_error_says_how_to_install_it(copy, monkeypatch):
     bootstrap = load(copy.root)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(bootstrap.Stop, match=r"apt install python3\.\d+-venv") as stop:
@@ -379,7 +379,7 @@ def test_a_python_without_venv_is_told_how_to_get_it(copy, monkeypatch):
 
 
 @posix_only
-def test_when_pip_fails_its_words_are_shown_then_one_line_and_exit_1(copy):
+def test_when_pip_fails_its_output_is_shown_then_one_line_and_exit_1(copy):
     code, out, err = copy.call("list", FAKE_PIP_FAILS="ERROR: no network")
     assert (code, out) == (1, "")
     assert err.splitlines()[-2:] == [
@@ -410,7 +410,7 @@ def test_ctrl_c_says_so_and_exits_with_130(copy):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err.splitlines()[-1] == "bootstrap: interrupted; the next call goes on"
+    assert err.splitlines()[-1] == "bootstrap: interrupted; the next call continues"
 
 
 @posix_only

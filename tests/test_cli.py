@@ -1,4 +1,4 @@
-"""The command line: quick answers, and one clear line for whatever cannot be meant."""
+"""The command line: quick answers, and one clear line for every wrong input."""
 
 import importlib.util
 import os
@@ -16,7 +16,7 @@ needs_torch = pytest.mark.skipif("pytorch" not in frameworks.installed(), reason
 
 
 LIGHT = ("--help", "--version", "list", "hint", "chekc")
-"""What needs no NumPy either."""
+"""The commands that need not even NumPy."""
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_list_names_every_question_and_framework(tmp_path):
 
 
 def test_doctor_says_what_is_missing_and_how_to_get_it(tmp_path):
-    """In a Python that finds no framework at all."""
+    """In a Python that does not find two of the frameworks."""
     program = (
         "import importlib.util as u; find = u.find_spec\n"
         "u.find_spec = lambda n, *a: None if n in ('torch', 'keras') else find(n, *a)\n"
@@ -77,7 +77,7 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(tmp_path):
     assert 'missing keras: pip install -e ".[keras]"' in done.stdout
 
 
-def test_a_folder_with_a_frameworks_name_is_no_framework(tmp_path):
+def test_a_folder_with_a_frameworks_name_does_not_count_as_one(tmp_path):
     (tmp_path / "sonnet").mkdir()
     program = (
         "import sys; sys.path.insert(0, '.')\n"
@@ -144,12 +144,12 @@ def test_a_missing_framework_names_the_command_that_installs_it(tmp_path):
         (["reset", "ae", "--out", str(answer("ae", "keras"))], "is in the folder of our answers"),
         (["hint", "ae", "--level", "4"], "no level 4 of hints for 01 ae; choose from: 1, 2, 3"),
         (["hint", "ae", "--level", "more"], "--level"),
-        (["solution", "ae"], "knock start ae begins one, and --give-up shows our answer"),
+        (["solution", "ae"], "begin one with knock start ae, or use --give-up"),
         (["solution", "ae", "mine.py"], "which framework is mine.py in?"),
         (["solution", "ae", "my_keras.py"], "no file my_keras.py to check"),
-        (["diff", "ae", "keras", "keras"], "keras and keras are one and the same"),
-        (["diff", "ae", "keras", str(answer("ae", "keras"))], "are one and the same"),
-        (["diff", "ae", "keras", "mine.py"], "'mine.py' is no file and no framework; choose from"),
+        (["diff", "ae", "keras", "keras"], "keras and keras are the same file"),
+        (["diff", "ae", "keras", str(answer("ae", "keras"))], "are the same file"),
+        (["diff", "ae", "keras", "mine.py"], "'mine.py' is neither a file nor a framework; choose"),
         (["diff", "ae", "keras", "pytorch", "--html", "a.txt"], "--html must name an HTML file"),
         (["diff", "ae", "keras", "pytorch", "--html", "no/a.html"], "choose another --html"),
         (["notebook", "cats"], "no question 'cats'; there are: 01 ae"),
@@ -158,7 +158,7 @@ def test_a_missing_framework_names_the_command_that_installs_it(tmp_path):
         (["notebook", "ae", "my_keras.py"], "no file my_keras.py"),
         (["notebook", "ae", "my_keras.ipynb"], "my_keras.ipynb is a notebook already"),
         (["notebook", "ae", "my.py", "--starter"], "either --starter or my.py, not both"),
-        (["notebook", "ae", "--out", "mine.py"], "--out must name a notebook, as in mine.ipynb"),
+        (["notebook", "ae", "--out", "mine.py"], "--out must name a notebook, such as mine.ipynb"),
         (["notebook", "ae", "--out", str(answer("ae", "keras").with_suffix(".ipynb"))], "choose"),
         (["data", "cats"], "no data set 'cats'"),
         (["data", "folder"], "folder"),
@@ -263,7 +263,7 @@ def test_ctrl_c_while_a_framework_is_imported_is_one_line(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
-def test_what_runs_write_is_not_for_git():
+def test_git_ignores_what_runs_write():
     ignored = (paths.ROOT / ".gitignore").read_text().split()
     assert "/runs/" in ignored
     assert "/.venv/" in ignored
@@ -312,7 +312,7 @@ def test_an_option_may_stand_anywhere(place):
     assert (found.question, str(found.file), found.seed, rest) == ("ae", "mine.py", 3, [])
 
 
-def test_without_a_command_the_help_is_named(knock):
+def test_without_a_command_the_error_names_the_help(knock):
     assert knock() == (2, "", "knock: which command? knock --help shows them\n")
 
 

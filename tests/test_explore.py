@@ -1,7 +1,7 @@
-"""`knock explore vae`: the page is whole and its own, and in a real browser it draws what we do.
+"""`knock explore vae`: the page needs no other file, and in a real browser it draws what we do.
 
-The browser is a Chromium, if there is one, spoken to over the pipe that its DevTools protocol has:
-no driver and no package. Mouse, fingers and keys arrive in the page as a person's would.
+The browser is a Chromium, if there is one. The tests talk to it through the pipe of its DevTools
+protocol, without a driver or a package. Mouse, fingers and keys arrive as if from a person.
 """
 
 import base64
@@ -36,7 +36,7 @@ import pytest
 
 
 def made(z, image=(1, 12, 10), question="vae", **changes):
-    """A checkpoint of first weights, larger than usual so that pictures have black and white."""
+    """A checkpoint with first weights, enlarged so that pictures have black and white."""
     overrides = {"constants": {"z": z, "hidden": 16}, "image": image} if question == "vae" else {}
     resolved = recipe.load(questions.find(question).recipe_file, "digits", overrides=overrides)
     resolved = msgspec.structs.replace(resolved, **changes)
@@ -165,7 +165,7 @@ def test_the_same_checkpoint_makes_the_same_bytes(tmp_path):
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
 
-def test_a_float64_checkpoint_is_one_too(tmp_path):
+def test_a_float64_checkpoint_works_too(tmp_path):
     found = made(2, dtype="float64")
     state = initial_weights(found.recipe)
     checkpoint.save(tmp_path / "c.safetensors", Checkpoint(found.recipe, 7, state, "chainer", {}))
@@ -186,7 +186,7 @@ def test_no_framework_is_needed(tmp_path):
     assert "LEFT 0\nIMPORTED []" in done.stdout, done.stdout + done.stderr
 
 
-def test_without_a_run_the_newest_is_taken(tmp_path, monkeypatch, capsys):
+def test_without_a_run_the_newest_is_used(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for age, (name, question) in enumerate(
         [("vae_pytorch", "vae"), ("vae_keras-2", "vae"), ("vae_keras", "vae"), ("ae_keras", "ae")]
@@ -211,8 +211,8 @@ def test_a_name_that_is_html_is_text(tmp_path):
     assert evil not in page.make(found, pictures)
 
 
-# What is left of red, green and blue (linear) where a kind of cone is missing (Machado, Oliveira &
-# Fernandes 2009, severity 1), and the way from there to OKLab (Ottosson 2020).
+# How eyes without one kind of cone see linear red, green and blue (Machado, Oliveira & Fernandes
+# 2009, severity 1), and the conversion from there to OKLab (Ottosson 2020).
 EYES = {
     "all": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
     "no red": [
@@ -297,7 +297,7 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys)
         ("vae", "cut.safetensors"): "cut.safetensors is no whole checkpoint",
         ("vae", "tanh.safetensors"): "networks.decoder.layers[1] is 'tanh'; the page can evaluate",
         ("vae", "less.safetensors"): "has no encoder.fc.weight of shape (16, 120)",
-        ("vae", "nan.safetensors"): "means are not finite",
+        ("vae", "nan.safetensors"): "means are NaN or infinite",
         ("vae", "vae", "--data", "nowhere"): "nowhere",
         ("vae", "vae", "--out", "no/such.html"): "cannot write no/such.html: No such file",
         ("vae", "vae", "--out", "folder.html"): "cannot write folder.html",
@@ -324,8 +324,8 @@ SECONDS = 60  # until a browser that does not answer is given up
 DRAWN = "document.readyState === 'complete' && typeof sheet === 'object' && sheet.complete"
 
 
-# A program that puts two open files in the places 3 and 4 and becomes another program. Both are
-# moved out of the way first: either may stand in the other's place.
+# A program that makes two open files the descriptors 3 and 4 and then becomes another program. It
+# moves both away first, because each may have the other's number.
 _PLACE = (
     "import os, sys; from fcntl import F_DUPFD, fcntl\n"
     "read, write = (fcntl(int(file), F_DUPFD, 10) for file in sys.argv[1:3])\n"
@@ -341,12 +341,12 @@ class Browser:
         self._read, theirs_out = os.pipe()
         options = [
             "--headless=new",
-            "--no-sandbox",  # it sees only pages of ours, and root has no other
+            "--no-sandbox",  # it only opens our pages, and root cannot have a sandbox
             "--disable-gpu",
             "--disable-dev-shm-usage",
             "--no-first-run",
             "--disable-background-networking",
-            "--hide-scrollbars",  # they would be on the screenshots
+            "--hide-scrollbars",  # they would be in the screenshots
             "--remote-debugging-pipe",  # which is files 3 (in) and 4 (out)
             f"--user-data-dir={profile}",
         ]
@@ -457,7 +457,7 @@ class Browser:
     # What the page shows.
 
     def picture(self):
-        """What stands in the picture's canvas: uint8 H×W×4."""
+        """The content of the picture's canvas: uint8 H×W×4."""
         found = self.run(
             "(() => { const c = document.getElementById('picture');"
             "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
@@ -466,7 +466,7 @@ class Browser:
         return np.array(found[2:], np.uint8).reshape(*found[:2], 4)
 
     def numbers(self):
-        """The coordinates that are written down."""
+        """The coordinates in the number fields."""
         return self.run(
             "[...document.querySelectorAll('#sliders [type=number]')].map(f => +f.value)"
         )
@@ -523,7 +523,7 @@ def assert_draws(browser, found, z):
     """The page's picture is the decoder's at z, to one grey level."""
     shown, expected = browser.picture(), pixels(found, z)
     assert shown.shape[:2] == expected.shape[:2]
-    assert np.ptp(expected) > 30  # a picture with something in it
+    assert np.ptp(expected) > 30  # the picture is not empty
     assert (shown[..., 3] == 255).all()
     assert np.abs(shown[..., :3].astype(int) - expected).max() <= 1
 
@@ -648,7 +648,10 @@ def test_each_dimension_has_a_slider_and_two_are_chosen_for_the_plane(pages, bro
         "n => +document.getElementById(n).value); }"
     )
     browser.run(f"({choose})('across', 0); ({choose})('up', 2)")
-    assert browser.run(f"({choose})('up', 0)") == [2, 0]  # the same twice: they change places
+    assert browser.run(f"({choose})('up', 0)") == [
+        2,
+        0,
+    ]  # the same dimension twice: they are swapped
     before = browser.run("[...z]")
     browser.run("scrollTo(0, 0)")
     x, y = browser.middle("#handle")
@@ -660,7 +663,7 @@ def test_each_dimension_has_a_slider_and_two_are_chosen_for_the_plane(pages, bro
 
 
 @needs_chromium
-def test_the_nearest_test_picture_is_shown_and_can_be_gone_to(pages, browser):
+def test_the_nearest_test_picture_is_shown_and_a_click_moves_there(pages, browser):
     found, path = pages["space"]
     content = content_of(path)
     means = array(content["means"]).reshape(-1, 3)
@@ -681,7 +684,7 @@ def test_the_nearest_test_picture_is_shown_and_can_be_gone_to(pages, browser):
 
 
 @needs_chromium
-def test_what_is_worked_with_has_a_name_and_a_visible_focus(pages, browser):
+def test_every_control_has_a_name_and_a_visible_focus(pages, browser):
     browser.open(pages["space"][1])
     browser.send("Accessibility.enable")
     tree = browser.send("Accessibility.getFullAXTree")["nodes"]
@@ -722,4 +725,4 @@ def test_it_fits_a_desk_and_a_phone_in_light_and_dark(name, dark, phone, pages, 
         )
         assert small == 0
         browser.run("scrollTo(0, document.body.scrollHeight)")
-        assert browser.box("#picture")[1] >= 0  # in sight while the sliders are worked with
+        assert browser.box("#picture")[1] >= 0  # still visible at the sliders

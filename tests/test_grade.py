@@ -913,7 +913,7 @@ def test_a_notebook_is_graded_as_its_script_is(knock, tmp_path):
     found = rows(tmp_path / "grades.csv")
     assert found["bert"]["points"] == found["bert"]["of"]
     assert found["anna"]["remarks"].startswith("walk failed: forward: change differs")
-    assert "is no notebook" in found["carl"]["remarks"]
+    assert "is not a notebook" in found["carl"]["remarks"]
 
 
 @needs_one

@@ -1,4 +1,4 @@
-"""Help comes level by level, for the part that a learner is at, in their framework."""
+"""Help comes level by level, for the part that a learner is working on, in their framework."""
 
 import re
 import subprocess
@@ -25,8 +25,8 @@ def name(question) -> str:
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=name)
-def test_no_help_is_an_empty_word(question):
-    """That every part has some on every level is verified: see test_verify.py."""
+def test_no_help_is_empty(question):
+    """test_verify.py tests that every part has help on every level."""
     for level in hint_page.read(question.hints_file).values():
         for part, help in level.parts.items():
             assert len(re.sub(r"[^a-z]", "", help)) > 20, f"{level.title}: {part} says nothing"
@@ -36,29 +36,30 @@ def test_no_help_is_an_empty_word(question):
 @pytest.mark.parametrize("question", QUESTIONS, ids=name)
 def test_every_level_is_there_and_names_the_next(question, knock):
     page = question.hints_file.read_text(encoding="utf-8")
-    told = []
+    shown = []
     for level in LEVELS:
         code, out, _ = knock("hint", question.name, "--level", level)
         assert code == 0
         title, text, further = re.fullmatch(r"(.*)\n\n(.*)\n\n(.*)\n", out, re.DOTALL).groups()
         assert title.startswith(question.label)
-        told.append(f"## {level} · {title.removeprefix(f'{question.label} · ')}\n\n{text}\n")
+        shown.append(f"## {level} · {title.removeprefix(f'{question.label} · ')}\n\n{text}\n")
         assert further.endswith(f"--level {int(level) + 1}") or level == "3"
     assert further.endswith(f"knock solution {question.name}")
-    assert page.rstrip().endswith("\n".join(told).rstrip())
+    assert page.rstrip().endswith("\n".join(shown).rstrip())
 
 
 @pytest.mark.parametrize("framework", frameworks.FRAMEWORKS)
 @pytest.mark.parametrize("question", QUESTIONS, ids=name)
-def test_each_framework_has_its_share_and_no_other_ones(question, framework):
+def test_each_framework_has_its_own_help_and_no_other(question, framework):
     title = frameworks.FRAMEWORKS[framework].title
     others = [other for other in TITLES if other != title]
     for level in hint_page.read(question.hints_file).values():
         for part, help in level.parts.items():
             narrow = hint_page.narrow(help, framework)
             assert "| --- |" not in narrow, part
-            for told in re.findall(r"^# (.*)$", narrow, re.MULTILINE):
-                assert title in told or not any(told.startswith(other) for other in others), told
+            for title_line in re.findall(r"^# (.*)$", narrow, re.MULTILINE):
+                named = title_line.startswith(tuple(others))
+                assert title in title_line or not named, title_line
             assert narrow.count("```") == help.count("```"), "no block is lost"
 
 
@@ -113,7 +114,7 @@ def test_a_column_and_a_piece_of_code_are_chosen(framework, cells, code):
 
 @pytest.fixture
 def checked(knock, tmp_path, monkeypatch):
-    """Check my/gan_FRAMEWORK.py, and find what a test says in the place of what is in it."""
+    """Check my/gan_FRAMEWORK.py; the result is what a test says, whatever is in the file."""
 
     def check(*parts: learner.Part, rest: str = "", framework: str = "keras") -> None:
         report = learner.Report(list(parts), rest=rest)
@@ -140,7 +141,7 @@ DONE, WRONG, OPEN, UNKNOWN = "done", "failed", "to do", "unknown"
         ([DONE, DONE, DONE, DONE], "together they are not", None, "together they are not"),
     ],
 )
-def test_the_part_is_a_wrong_one_before_an_open_one(knock, checked, found, rest, part, said):
+def test_a_wrong_part_comes_before_an_open_one(knock, checked, found, rest, part, said):
     names = find("gan").parts
     messages = ["" if status == DONE else "it is\n  wrong" for status in found]
     checked(*map(learner.Part, names, found, messages), rest=rest)
@@ -180,7 +181,7 @@ def test_a_part_may_be_asked_for(knock, checked):
     assert "\n### sampling\n" in whole
 
 
-def test_nothing_known_nothing_left_or_no_file_is_the_whole_level(knock, tmp_path):
+def test_without_a_part_to_work_on_the_whole_level_is_shown(knock, tmp_path):
     whole = knock("hint", "gan")[1]
     assert whole.startswith("05 gan · A nudge\n\n### networks\n")
     knock("start", "gan", "-f", "keras")

@@ -191,7 +191,7 @@ BROKEN = "def broken(:\n"
         (["ae", "broken_pytorch.py"], "broken_pytorch.py does not run: SyntaxError: invalid"),
         (["ae", "empty_pytorch.py"], "defines no class Autoencoder"),
         (["ae", "leaves_pytorch.py"], "it ends the program: sys.exit(0)"),
-        (["ae", "damaged_pytorch.ipynb"], "is no notebook, or a damaged one"),
+        (["ae", "damaged_pytorch.ipynb"], "is not a notebook, or is damaged"),
         (["ae", "broken.py"], "which framework is broken.py in?"),
         (
             ["ae", "broken.py", "-f", "keras"],

@@ -47,25 +47,25 @@ def test_a_file_that_is_there_is_refused_or_kept(knock, tmp_path):
     file.write_text("mine\n", encoding="utf-8")
     code, out, err = knock("start", "gan", "-f", "keras")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "my/gan_keras.py is there already; with --force" in err
+    assert "my/gan_keras.py exists already; with --force" in err
     assert file.read_text(encoding="utf-8") == "mine\n"
     _, out, _ = knock("start", "gan", "-f", "keras", "--force")
-    assert "What you had there is now my/gan_keras.old-1.py" in out
+    assert "Your old file is now my/gan_keras.old-1.py" in out
     file.write_text("mine again\n", encoding="utf-8")
     _, out, _ = knock("reset", "gan", "-f", "keras")
-    assert "What you had there is now my/gan_keras.old-2.py" in out
+    assert "Your old file is now my/gan_keras.old-2.py" in out
     assert file.read_text(encoding="utf-8") == fresh
     assert file.with_name("gan_keras.old-1.py").read_text(encoding="utf-8") == "mine\n"
     assert file.with_name("gan_keras.old-2.py").read_text(encoding="utf-8") == "mine again\n"
 
 
-def test_reset_of_what_was_never_begun_begins_it(knock, tmp_path):
+def test_reset_of_a_question_that_was_never_begun_begins_it(knock, tmp_path):
     _, out, _ = knock("reset", "gan", "-f", "keras")
-    assert "What you had" not in out
+    assert "Your old file" not in out
     assert (tmp_path / "my" / "gan_keras.py").is_file()
 
 
-def test_when_the_new_one_cannot_be_written_all_is_as_it_was(knock, tmp_path, monkeypatch):
+def test_if_the_new_file_cannot_be_written_nothing_changes(knock, tmp_path, monkeypatch):
     knock("start", "gan", "-f", "keras")
     file = tmp_path / "my" / "gan_keras.py"
     file.write_text("mine\n", encoding="utf-8")
@@ -100,7 +100,7 @@ def test_a_question_without_answers_cannot_be_begun(knock, monkeypatch):
 
 @needs_torch
 def test_our_answer_is_shown_once_the_learners_passes(knock, tmp_path, monkeypatch):
-    monkeypatch.setattr(frameworks, "installed", lambda: ["pytorch"])  # no other's import, either
+    monkeypatch.setattr(frameworks, "installed", lambda: ["pytorch"])  # and import no other
     ours = answer("vae_latent", "pytorch").read_text(encoding="utf-8")
     knock("start", "vae_latent", "-f", "pytorch")
     code, out, err = knock("solution", "vae_latent")
@@ -126,14 +126,14 @@ def test_our_answer_is_in_the_framework_that_was_begun(knock, monkeypatch):
 # Side by side
 
 
-def test_two_answers_stand_side_by_side_in_the_width_of_the_terminal(knock):
+def test_two_answers_are_side_by_side_in_the_width_of_the_terminal(knock):
     code, out, _ = knock("diff", "06", "keras", "pytorch")
     lines = out.splitlines()
     assert code == 0
     assert re.fullmatch(r"Keras +PyTorch", lines[0])
     assert max(map(len, lines)) <= 120
     (line,) = (line for line in lines if line.lstrip().startswith("self.tconv2"))
-    assert line.count("self.tconv2") == 2  # each beside its like, whatever comes before it
+    assert line.count("self.tconv2") == 2  # each next to its counterpart, whatever comes before it
     assert line[59] == side_by_side.CHANGED
     (line,) = (line for line in lines if line.startswith("def called_fake"))
     assert line[59] == side_by_side.SAME
@@ -162,12 +162,17 @@ def test_a_file_may_be_compared_even_before_it_is_python(knock, tmp_path):
     assert code == 0
     assert out.startswith("mine.py ")
     (line,) = (line for line in out.splitlines() if "漢字" in line)
-    assert line[58] == side_by_side.CHANGED  # two signs take two places each, and one takes none
+    assert (
+        line[58] == side_by_side.CHANGED
+    )  # two characters take two columns each, and one takes none
 
 
-def test_a_file_that_is_no_text_is_one_line(knock, tmp_path):
+def test_a_file_that_is_not_text_is_one_line(knock, tmp_path):
     (tmp_path / "mine.py").write_bytes(b"\xff\xfe")
-    assert knock("diff", "ae", "mine.py", "keras")[2] == "knock: mine.py is no text\n"
+    assert (
+        knock("diff", "ae", "mine.py", "keras")[2]
+        == "knock: mine.py is not text; name a script or a notebook\n"
+    )
 
 
 def test_the_page_needs_no_other_file(knock, tmp_path):

@@ -1,4 +1,4 @@
-"""Notebooks hold all of an answer, run from top to bottom, and are read back as the answer."""
+"""Notebooks have all of an answer, run from top to bottom, and are read back as that answer."""
 
 import ast
 import json
@@ -84,8 +84,8 @@ def test_nothing_of_a_script_is_lost_or_moved(question, framework):
         assert (f'check("{question.name}", "{framework}", "{WRITTEN}")' in "".join(pieces)) == (
             file is not None
         )
-        told = ast.get_docstring(ast.parse(text)).split("\n", 1)[1].strip()
-        assert told in made.cells[0].source
+        lesson = ast.get_docstring(ast.parse(text)).split("\n", 1)[1].strip()
+        assert lesson in made.cells[0].source
         assert "find_spec" in set_up
 
 
@@ -104,7 +104,7 @@ def test_each_piece_is_a_cell_under_the_part_it_belongs_to(framework):
         "The model: step, sampling",
         "The run",
         "Train",
-        "What came of it",
+        "The result",
     ]
 
 
@@ -129,7 +129,7 @@ def test_it_says_how_to_install_into_the_kernel_that_runs_it(framework):
         assert f"\n    {line}" in told
 
 
-def test_a_script_of_any_form_keeps_its_lines_and_its_remarks():
+def test_a_script_of_any_form_keeps_its_lines_and_its_comments():
     text = '''"""One line."""
 import os
 # %matplotlib inline
@@ -222,7 +222,7 @@ def test_only_what_defines_something_counts(cells, kept):
     assert all(one in told for one in kept), found
     assert len(body) <= len(kept), found
     rows = found.split("\n")
-    for cell, text in named.items():  # what stayed stands where it stood
+    for cell, text in named.items():  # what is left keeps its line
         first = rows.index(f"# %% {cell}") + 1
         for row, given in zip(rows[first:], text.split("\n"), strict=False):
             assert row in ("", given) or ";" in row
@@ -235,7 +235,7 @@ def write(file: Path, *cells: str) -> Path:
     return file
 
 
-def test_magics_count_for_nothing_and_move_no_line(tmp_path):
+def test_magics_are_ignored_and_move_no_line(tmp_path):
     file = write(
         tmp_path / "a.ipynb",
         "%%bash\nls (",
@@ -274,16 +274,18 @@ def test_a_line_of_a_script_is_called_a_line():
     + ['{"nbformat": 4, "cells": [{"cell_type": "code"}]}', "[" * 100_000],
     ids=range(8),
 )
-def test_what_is_no_notebook_is_one_line(text, tmp_path):
+def test_what_is_not_a_notebook_is_one_line(text, tmp_path):
     file = tmp_path / "a.ipynb"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=r"a\.ipynb is no notebook, or a damaged one$"):
+    with pytest.raises(
+        UserError, match=r"a\.ipynb is not a notebook, or is damaged; save it again$"
+    ):
         source(file)
 
 
 @needs("tensorflow")
 def test_a_notebook_is_checked_like_a_script(tmp_path, capfd):
-    """TensorFlow reads the source of every function that it makes a graph of."""
+    """TensorFlow reads the source of every function that it turns into a graph."""
     question = find("ae")
     file = tmp_path / "mine.ipynb"
     text = make(question, "tensorflow", text_of(question, "tensorflow"), WRITTEN, "page")
@@ -308,13 +310,13 @@ def test_an_answer_and_a_starter_are_two_files_and_neither_is_ever_lost(knock, t
         code, _, err = knock(*words)
         assert code == 2
         assert err == (
-            f"knock: {path} is there already; with --force it is kept under another name\n"
+            f"knock: {path} exists already; with --force it is kept under another name\n"
         )
         path.write_bytes(before + b" ")
         code, out, _ = knock(*words, "--force")
         kept = path.with_stem(f"{path.stem}.old-1")
         assert code == 0
-        assert f"What you had there is now {kept}" in out
+        assert f"Your old file is now {kept}" in out
         assert (path.read_bytes(), kept.read_bytes()) == (before, before + b" ")
     assert {one.name for one in (tmp_path / "my").iterdir()} == {
         *("dcgan_keras.ipynb", "dcgan_keras.old-1.ipynb", "progress.jsonl"),
@@ -363,7 +365,7 @@ def test_a_missing_package_is_one_line_with_the_command(package, knock, tmp_path
     assert not (tmp_path / "my").exists()
 
 
-def test_a_check_writes_over_no_file_but_its_own(tmp_path, monkeypatch):
+def test_a_check_overwrites_only_its_own_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     called: list[tuple[str, ...]] = []
     monkeypatch.setattr(plumbing, "_knock", lambda *words: called.append(words))
@@ -372,7 +374,9 @@ def test_a_check_writes_over_no_file_but_its_own(tmp_path, monkeypatch):
         plumbing.check("1", "keras", "my/a.py")
     assert called == [("check", "ae", "my/a.py", "--framework", "keras")] * 2
     file.write_text("mine = 1\n")
-    with pytest.raises(UserError, match=r"^my/a\.py is a file of its own; name another"):
+    with pytest.raises(
+        UserError, match=r"^my/a\.py was not written by a notebook's check; name another"
+    ):
         plumbing.check("1", "keras", "my/a.py")
     assert file.read_text() == "mine = 1\n"
 
@@ -389,7 +393,7 @@ def execute(tmp_path, monkeypatch):
     (tmp_path / "my").mkdir()
 
     def run(made, options: str = TINY) -> dict[str, list]:
-        """Each code cell's first line, and what came out."""
+        """The text of each code cell, with its outputs."""
         for cell in made.cells:
             cell.source = re.sub("(?m)^options = .*", f"options = {options!r}", cell.source)
         # Jupyter starts a notebook in its own folder.
@@ -411,7 +415,7 @@ def pictures(outputs: list) -> list[str]:
 @pytest.mark.parametrize(
     "framework", [pytest.param(f, marks=needs(f)) for f in frameworks.FRAMEWORKS if f != "pytorch"]
 )
-def test_an_answers_notebook_trains_and_shows_what_came_of_it(framework, execute, tmp_path):
+def test_an_answers_notebook_trains_and_shows_the_result(framework, execute, tmp_path):
     found = execute(notebook(find("ae"), framework))
     *_, launched, shown = found.values()
     folder = f"runs/ae_{framework}"
@@ -425,7 +429,7 @@ def test_an_answers_notebook_trains_and_shows_what_came_of_it(framework, execute
 
 @needs("pytorch")
 def test_a_notebook_that_opens_another_questions_run_gets_one_first(execute, tmp_path):
-    """Two notebooks in one kernel, and what they say to words that cannot be meant."""
+    """Two notebooks in one kernel, and what they print for wrong options."""
     made, opens = (notebook(find(one), "pytorch") for one in ("vae", "vae_latent"))
     options = TINY.replace("digits", "digits --out runs/vae")
     wrong = nbformat.v4.new_code_cell(
@@ -452,7 +456,7 @@ def test_a_notebook_that_opens_another_questions_run_gets_one_first(execute, tmp
     assert told.startswith("usage: ")
     assert told.endswith("\nNone\n")
     provided = next(out for text, out in found.items() if "provide(" in text)
-    assert "runs/vae is there already\n" in printed(provided)
+    assert "runs/vae exists already\n" in printed(provided)
 
 
 @needs("pytorch")

@@ -1,4 +1,4 @@
-"""What a learner has reached is remembered, and no accident takes it away."""
+"""What a learner has reached is remembered, and survives accidents."""
 
 import json
 import os
@@ -19,7 +19,7 @@ FILE = "my/progress.jsonl"
 
 @pytest.fixture
 def remember(tmp_path, monkeypatch):
-    """Remember answers, each a question, a framework and whether it passes: nothing is checked."""
+    """Remember answers without a check: each is a question, a framework and whether it passes."""
     monkeypatch.chdir(tmp_path)
 
     def write(*answers: tuple[str, str, bool]) -> None:
@@ -40,7 +40,7 @@ def lines(tmp_path) -> list[dict[str, object]]:
 
 
 def cells(out: str) -> dict[str, list[str]]:
-    """The map: each question's name with what stands under the frameworks."""
+    """The table: each question's name with its cells under the frameworks."""
     rows = [line.split("  ") for line in out.splitlines()[1:] if line[:2].isdigit()]
     cut = [[cell.strip() for cell in row if cell.strip()] for row in rows]
     return {row[0].split()[1]: row[1:] for row in cut}
@@ -103,7 +103,7 @@ def test_from_the_first_line_to_a_pass_and_back(knock, tmp_path, monkeypatch):
 
 @pytest.fixture
 def checked(monkeypatch):
-    """Every check finds the first part done, at once."""
+    """Every check reports at once that the first part is done."""
     report = learner.Report([learner.Part("networks", "done"), learner.Part("step", "to do", "x")])
     monkeypatch.setattr(learner, "look", lambda *_: report)
 
@@ -127,7 +127,7 @@ def test_only_what_is_in_my_or_was_begun_is_remembered(knock, tmp_path):
 
 
 @pytest.mark.usefixtures("checked")
-def test_it_is_the_last_one_or_the_one_in_that_framework_or_where_it_would_be(
+def test_without_a_file_the_last_answer_is_checked_or_that_of_the_framework(
     knock, tmp_path, monkeypatch
 ):
     knock("start", "gan", "-f", "keras")
@@ -139,7 +139,7 @@ def test_it_is_the_last_one_or_the_one_in_that_framework_or_where_it_would_be(
     assert knock("check", "gan")[1].startswith("05 gan in Keras: ")
     asked = []
     monkeypatch.setattr(command, "_all", lambda question, seed: asked.append(question.name) or 0)
-    assert knock("check", "ae") == (0, "", "")  # where there is none, it is ours
+    assert knock("check", "ae") == (0, "", "")  # without any, ours is checked
     assert knock("check", "gan", "--ours") == (0, "", "")
     assert asked == ["ae", "gan"]
     code, out, err = knock("check", "gan", "my/gan_keras.py", "--ours")
@@ -149,7 +149,7 @@ def test_it_is_the_last_one_or_the_one_in_that_framework_or_where_it_would_be(
     assert (code, err.count("\n")) == (2, 1)
 
 
-def test_our_own_answers_are_checked_as_ever(knock, tmp_path, monkeypatch):
+def test_our_own_answers_are_checked_and_not_remembered(knock, tmp_path, monkeypatch):
     monkeypatch.setattr("knock.check.check", lambda *_: [])
     code, out, _ = knock("check", "gan", str(paths.ANSWERS / "gan_keras.py"))
     assert (code, out.splitlines()[1:]) == (0, ["  0 passed, 0 failed"])
@@ -172,7 +172,7 @@ def test_our_own_answers_are_checked_as_ever(knock, tmp_path, monkeypatch):
     ],
     ids=lambda junk: repr(junk[:20]),
 )
-def test_a_damaged_line_costs_no_other_and_is_kept(knock, tmp_path, remember, junk):
+def test_a_damaged_line_does_not_affect_the_others_and_is_kept(knock, tmp_path, remember, junk):
     remember(("ae", "pytorch", True), ("gan", "keras", False))
     first, second = (tmp_path / FILE).read_bytes().splitlines()
     damaged = b"\n".join([first, junk, second])
@@ -180,18 +180,18 @@ def test_a_damaged_line_costs_no_other_and_is_kept(knock, tmp_path, remember, ju
     code, out, err = knock("progress")
     assert (code, err) == (
         0,
-        f"knock: {FILE} is damaged (line 2); it tells of what can still be read in it\n",
+        f"knock: {FILE} is damaged (line 2); the lines that can be read are used\n",
     )
     assert (cells(out)["ae"][0], cells(out)["gan"][2]) == ("✓", "◐ 1 of 4")
     assert (tmp_path / FILE).read_bytes() == damaged
     _, _, err = knock("start", "vae", "-f", "keras")
-    assert err.count("\n") == 1 and "kept as my/progress.old-1.jsonl" in err
+    assert err.count("\n") == 1 and "the old one is my/progress.old-1.jsonl" in err
     assert (tmp_path / "my" / "progress.old-1.jsonl").read_bytes() == damaged
     assert [one["question"] for one in lines(tmp_path)] == ["ae", "gan", "vae"]
     assert knock("progress")[2] == ""
 
 
-def test_what_a_later_version_adds_does_no_harm(knock, tmp_path, remember):
+def test_what_a_later_version_adds_is_ignored_and_kept(knock, tmp_path, remember):
     remember(("ae", "pytorch", True))
     more = '{"question": "later", "framework": "jax", "file": "my/a.py", "stars": 3}\n'
     with (tmp_path / FILE).open("a", encoding="utf-8") as file:
@@ -204,12 +204,12 @@ def test_what_a_later_version_adds_does_no_harm(knock, tmp_path, remember):
 
 
 @pytest.mark.usefixtures("checked")
-def test_a_check_whose_result_cannot_be_kept_is_a_check_all_the_same(knock, tmp_path):
+def test_a_check_whose_result_cannot_be_saved_is_still_shown(knock, tmp_path):
     (tmp_path / FILE).mkdir(parents=True)
     (tmp_path / "my" / "ae_keras.py").write_text("x = 1\n", encoding="utf-8")
     code, out, err = knock("check", "ae", "my/ae_keras.py")
     assert (code, out.count("\n"), err.count("\n")) == (1, 3, 1)
-    assert "your progress is not kept" in err
+    assert "your progress was not saved" in err
     assert sorted(os.listdir(tmp_path / "my")) == ["ae_keras.py", "progress.jsonl"]
 
 
@@ -244,7 +244,7 @@ def test_a_check_whose_result_cannot_be_kept_is_a_check_all_the_same(knock, tmp_
         ([(q.name, "keras", True) for q in all_questions()], [], ["questions are done"]),
     ],
 )
-def test_what_was_begun_comes_first_then_what_is_open_behind_it(
+def test_what_was_begun_comes_first_then_the_next_open_question(
     knock, remember, known, words, said
 ):
     remember(*known)
@@ -255,13 +255,13 @@ def test_what_was_begun_comes_first_then_what_is_open_behind_it(
     assert out.startswith(said[0]) or len(known) == len(all_questions())
 
 
-def test_a_question_whose_file_is_gone_is_begun_anew(knock, tmp_path, remember):
+def test_a_question_whose_file_is_gone_starts_over(knock, tmp_path, remember):
     remember(("ae", "keras", False))
     (tmp_path / "my" / "ae_keras.py").unlink()
     assert cells(knock("progress")[1])["ae"] == ["–"] * 4
     assert knock("next")[1].splitlines()[1] == "Begin: knock start ae"
 
 
-def test_a_framework_that_is_none_is_one_line(knock):
+def test_an_unknown_framework_is_one_line(knock):
     code, out, err = knock("next", "-f", "numpy")
     assert (code, out, err.count("\n")) == (2, "", 1)

@@ -65,7 +65,7 @@ def test_a_broken_notebook_is_named_once(tmp_path):
     pytest.importorskip("IPython", reason="needs IPython")
     path = tmp_path / "mine.ipynb"
     path.write_text("{}", encoding="utf-8")
-    with pytest.raises(UserError, match="is no notebook, or a damaged one") as met:
+    with pytest.raises(UserError, match="is not a notebook, or is damaged") as met:
         load.load(path)
     assert "does not run" not in str(met.value)
     with pytest.raises(UserError, match="is no notebook"):

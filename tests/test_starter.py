@@ -1,4 +1,4 @@
-"""A starter is our answer without the bodies of its parts: no more is lost, and none is left."""
+"""A starter is our answer without the bodies of its parts, and otherwise the same."""
 
 import ast
 import re
@@ -51,7 +51,7 @@ def owners(question: Question, text: str) -> dict[str, str]:
 
 
 def head(node: ast.FunctionDef) -> str:
-    """All of a function but its body and its docstring."""
+    """A function without its body and its docstring."""
     bare = ast.FunctionDef(node.name, node.args, [ast.Pass()], node.decorator_list, node.returns)
     return ast.unparse(ast.fix_missing_locations(bare))
 
@@ -89,22 +89,24 @@ def test_the_body_of_a_part_is_an_error_that_names_it(question, framework):
 
 
 @pytest.mark.parametrize(("question", "framework"), ANSWERS, ids=name)
-def test_every_other_line_is_the_answers(question, framework):
+def test_every_other_line_is_the_same_as_in_the_answer(question, framework):
     given, text = source(question, framework), made(question, framework)
     lines = given.split("\n")
     parts, gone = owners(question, given), set()
     for function, node in functions(given).items():
         if function in parts:
             kept = ast.get_docstring(node) is not None
-            kept += function.endswith("__init__")  # after which each of ours calls super's
+            kept += function.endswith("__init__")  # in ours, the next line calls super().__init__
             first = node.body[kept].lineno if kept < len(node.body) else node.end_lineno + 1
             while lines[first - 2].lstrip().startswith("#"):
                 first -= 1
             gone |= set(range(first, node.end_lineno + 1))
     text, count = NOTE.subn("\n", text)
     assert count == 1
-    told = [line for line in text.split("\n") if not re.match(r" +(# → |raise NotImpl)", line)]
-    assert told == [line for number, line in enumerate(lines, 1) if number not in gone]
+    kept_lines = [
+        line for line in text.split("\n") if not re.match(r" +(# → |raise NotImpl)", line)
+    ]
+    assert kept_lines == [line for number, line in enumerate(lines, 1) if number not in gone]
     removed = "\n".join(lines[number - 1] for number in sorted(gone))
     for shape in re.findall(r"# → (.*)", text):
         assert f"  # {shape}\n" in f"{removed}\n"
@@ -128,7 +130,7 @@ def test_the_shapes_stay_layer_by_layer(framework, called, shapes):
     )
 
 
-def test_whatever_the_form_of_a_function_its_head_survives():
+def test_a_function_of_any_form_keeps_its_head():
     text = '''"""One line."""
 
 
@@ -175,7 +177,7 @@ class Net:
         starter.make(text, parts, 'knock check x "my.py"')
         == '''"""One line.
 
-This is a starter: write its one and two, each where a TODO is raised, and see how far you are with
+This is a starter: write its one and two, each where a TODO is raised. Check it with
 
     knock check x \\"my.py\\"
 """

@@ -443,7 +443,7 @@ def test_where_nothing_can_be_watched_the_file_is_looked_at_every_second(
     next(looks), next(looks)
     over.set()
     assert list(looks) == []
-    assert capsys.readouterr().err.count("(too many files); its file is looked at every") == 1
+    assert capsys.readouterr().err.count("(too many files); its file is read every second") == 1
 
 
 # Keys
@@ -600,7 +600,7 @@ def test_into_a_file_it_writes_one_report_below_the_other(file, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["ae"], "no answer of yours to question 01 ae is known here; knock start ae begins one"),
+        (["ae"], "you have no answer to question 01 ae here; begin one with knock start ae"),
         (["ae", "my_keras.py"], "no file my_keras.py"),
         (["ae", "mine.py"], "which framework is mine.py in?"),
         (["ae", "a_keras.py", "-f", "numpy"], "numpy"),

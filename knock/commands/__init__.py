@@ -18,7 +18,7 @@ class Command(Protocol):
     HELP: str
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the words that the command takes."""
+        """Add the arguments of the command."""
 
     def run(self, found: Namespace, rest: list[str]) -> int:
-        """Do it; 0 when done, 1 when a check or test failed. Raises UserError for bad input."""
+        """Do it; 0 if done, 1 if a check or test failed. Raises UserError for bad input."""

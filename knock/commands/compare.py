@@ -1,18 +1,23 @@
-"""`knock compare`: the same run in every framework, and one sheet of it."""
+"""`knock compare`: the same run in every framework, shown on one sheet."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-HELP = "the same run in every framework, and one sheet of it"
+HELP = "do the same run in every framework, and show all on one sheet"
 TAKES_MORE = True
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Which question, in what; the options of a run are the rest."""
+    """Which question and frameworks; the rest are options of a run."""
     parser.epilog = "It also takes the options of a run: knock run QUESTION --help lists them."
     parser.add_argument("question", help="number or name")
     parser.add_argument("--frameworks", metavar="A,B", help="only these, separated by commas")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to (runs/compare_NAME)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="where everything goes (default: runs/compare_NAME)",
+    )
 
 
 def run(found: Namespace, rest: list[str]) -> int:

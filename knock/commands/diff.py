@@ -4,15 +4,15 @@ from argparse import ArgumentParser, Namespace
 
 from knock.arguments import file, printable
 
-HELP = "two answers side by side: knock diff dcgan keras pytorch"
+HELP = "show two answers side by side: knock diff dcgan keras pytorch"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Which two, and where to."""
+    """Which two answers, and where the page goes."""
     parser.add_argument("question", help="number or name")
-    parser.add_argument("A", type=printable, help="a framework, for our answer in it, or a file")
-    parser.add_argument("B", type=printable, help="another")
-    parser.add_argument("--html", type=file, metavar="FILE", help="as a page for a browser")
+    parser.add_argument("A", type=printable, help="a file, or a framework for our answer in it")
+    parser.add_argument("B", type=printable, help="the other file or framework")
+    parser.add_argument("--html", type=file, metavar="FILE", help="write a page for a browser")
 
 
 def run(found: Namespace, rest: list[str]) -> int:

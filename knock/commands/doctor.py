@@ -1,4 +1,4 @@
-"""`knock doctor`: what is here, what is missing, and how to get it."""
+"""`knock doctor`: what is installed, what is missing, and how to get it."""
 
 import importlib.metadata
 import os
@@ -13,25 +13,25 @@ import knock
 from knock import paths
 from knock.frameworks import FRAMEWORKS, Framework
 
-HELP = "versions, devices, what is missing and how to get it"
+HELP = "show versions and devices, and what is missing and how to get it"
 
 _TOOLS = ("numpy", "opencv-python-headless", "matplotlib", "safetensors", "scikit-learn", "pytest")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """How much is asked."""
+    """Whether to ask for devices."""
     parser.add_argument("--devices", action="store_true", help="ask each framework for its devices")
 
 
 def run(found: Namespace, rest: list[str]) -> int:
-    """Print it line by line: a framework takes seconds to answer."""
+    """Print the lines one by one: a framework takes seconds to answer."""
     for line in devices() if found.devices else overview():
         print(line, flush=True)
     return 0
 
 
 def overview() -> Iterator[str]:
-    """The first screen, line by line. Imports no framework: versions are read off the disk."""
+    """The lines without devices. Imports no framework: versions are read from the disk."""
     from knock import data
 
     yield f"knock {knock.__version__}, Python {platform.python_version()}, {platform.platform()}"
@@ -50,11 +50,11 @@ def overview() -> Iterator[str]:
     for one in data.status():
         yield f"  {one.name:<14} {one.where if one.present and one.where else one.how_to_get}"
     yield ""
-    yield "knock doctor --devices asks every framework which devices it can use"
+    yield "knock doctor --devices asks each framework which devices it can use"
 
 
 def devices() -> Iterator[str]:
-    """What each framework says it can compute on. Each is asked in a process of its own."""
+    """The devices that each framework can use. Each is asked in a process of its own."""
     for framework in FRAMEWORKS.values():
         if framework.missing:
             continue
@@ -66,7 +66,7 @@ def devices() -> Iterator[str]:
             [sys.executable, "-c", program], capture_output=True, text=True, cwd=paths.ROOT
         )
         lines = (asked.stdout if asked.returncode == 0 else asked.stderr).strip().splitlines()
-        yield f"  {framework.title:<11} {lines[-1] if lines else 'says nothing'}"
+        yield f"  {framework.title:<11} {lines[-1] if lines else 'gives no answer'}"
 
 
 def _state(framework: Framework) -> str:

@@ -3,17 +3,21 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-HELP = "a trained latent space as an HTML page: knock explore vae"
+HELP = "make an HTML page of a trained latent space: knock explore vae"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Which run, with which pictures, and where the page goes."""
     parser.add_argument("question", help="vae, or its number")
     parser.add_argument(
-        "run", nargs="?", type=Path, help="a run's folder or a checkpoint; without it, the newest"
+        "run", nargs="?", type=Path, help="a run's folder or a checkpoint (default: the newest run)"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the page (RUN/explore.html)")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="where the set's files are")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="where the page goes (default: RUN/explore.html)"
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="the folder with the data set's files"
+    )
 
 
 def run(found: Namespace, rest: list[str]) -> int:

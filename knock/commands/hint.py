@@ -2,15 +2,21 @@
 
 from argparse import ArgumentParser, Namespace
 
-HELP = "help with a question, level by level"
+HELP = "show help with a question, level by level"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Help with what, and how much of it."""
     parser.add_argument("question", help="number or name")
-    parser.add_argument("--level", type=int, default=1, metavar="N", help="1, a nudge, to 3")
-    parser.add_argument("--part", metavar="NAME", help="of this part, or all; else where you are")
-    parser.add_argument("--framework", "-f", help="in this one; else in the one you used last")
+    parser.add_argument(
+        "--level", type=int, default=1, metavar="N", help="from 1, a nudge, to 3 (default: 1)"
+    )
+    parser.add_argument(
+        "--part", metavar="NAME", help="a part, or all (default: the part that you are working on)"
+    )
+    parser.add_argument(
+        "--framework", "-f", help="pytorch, tensorflow, keras or chainer (default: as last time)"
+    )
 
 
 def run(found: Namespace, rest: list[str]) -> int:

@@ -1,12 +1,12 @@
-"""`knock list`: the questions, and the frameworks that each is answered in."""
+"""`knock list`: the questions, and the frameworks of their answers."""
 
 from argparse import ArgumentParser, Namespace
 
-HELP = "the questions, and the frameworks that each is answered in"
+HELP = "list the questions, and the frameworks of their answers"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """None."""
+    """It has none."""
 
 
 def run(found: Namespace, rest: list[str]) -> int:

@@ -2,16 +2,16 @@
 
 from argparse import ArgumentParser, Namespace
 
-HELP = "which question comes next, and how to go on"
+HELP = "show which question comes next, and how to continue"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """In which framework."""
-    parser.add_argument("--framework", "-f", help="in this one; else in the one you used last")
+    parser.add_argument("--framework", "-f", help="only answers in this framework (default: any)")
 
 
 def run(found: Namespace, rest: list[str]) -> int:
-    """Print the question, and the command to begin or go on with it."""
+    """Print the question, and the command to begin or continue it."""
     from knock.learner import overview
 
     print(overview.following(found.framework))

@@ -1,4 +1,4 @@
-"""`knock notebook`: an answer, a starter, or a learner's own file as a notebook."""
+"""`knock notebook`: makes a notebook of our answer, a starter, or a learner's own file."""
 
 import os
 from argparse import ArgumentParser, Namespace
@@ -12,25 +12,32 @@ from knock.errors import UserError
 if TYPE_CHECKING:
     from knock.questions import Question
 
-HELP = "an answer as a notebook, for Jupyter and Colab"
+HELP = "make a notebook of an answer, for Jupyter and Colab"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Which answer, whose, and where the notebook goes."""
     parser.add_argument("question", help="number or name")
-    parser.add_argument("file", nargs="?", type=file, help="your answer; without it, ours")
+    parser.add_argument("file", nargs="?", type=file, help="your answer (default: ours)")
     parser.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
-    parser.add_argument("--starter", action="store_true", help="with its parts left to you")
-    parser.add_argument("--out", type=file, metavar="FILE", help="(my/NAME_FRAMEWORK.ipynb)")
+    parser.add_argument(
+        "--starter", action="store_true", help="leave out the parts, for you to write"
+    )
+    parser.add_argument(
+        "--out",
+        type=file,
+        metavar="FILE",
+        help="where the notebook goes (default: my/NAME_FRAMEWORK.ipynb)",
+    )
     parser.add_argument("--force", action="store_true", help="keep the old file under a new name")
 
 
 def run(found: Namespace, rest: list[str]) -> int:
     """Write a notebook of a file, of a starter with `--starter`, or else of our answer.
 
-    Without `--framework` it is the one in a file's name, or the first that is installed. A file
-    that exists already is kept beside the new one with `--force`, and refused without. Raises
-    UserError, with everything as it was.
+    Without `--framework` it is the one in a file's name, or the first installed. With `--force` an
+    existing file is kept under another name; without, it is an error. Raises UserError; then
+    nothing has changed.
     """
     from knock import frameworks
     from knock.learner import answers, progress
@@ -53,10 +60,10 @@ def run(found: Namespace, rest: list[str]) -> int:
     framework = question.framework(framework)
     usual = answers.file_of(question, framework).with_suffix(SUFFIX)
     theirs = found.starter or file is not None
-    # Ours and the learner's do not get in each other's way.
+    # Ours gets another name, so that it does not collide with the learner's.
     path = found.out or (usual if theirs else usual.with_stem(f"{usual.stem}_answer"))
     if not is_notebook(path):
-        raise UserError(f"--out must name a notebook, as in {path.stem or 'mine'}{SUFFIX}")
+        raise UserError(f"--out must name a notebook, such as {path.stem or 'mine'}{SUFFIX}")
     answers.refuse(path, found.force)
     written = f"{paths.MY}/{question.name}_{framework}_notebook.py" if theirs else None
     source = Source.read(file or question.answer(framework)).text
@@ -68,13 +75,13 @@ def run(found: Namespace, rest: list[str]) -> int:
         progress.begun(question, framework, path)
     print(f"{path}: {question.label} in {frameworks.FRAMEWORKS[framework].title}")
     if kept is not None:
-        print(f"What you had there is now {kept}")
+        print(f"Your old file is now {kept}")
     print("Open it in Jupyter, or upload it to Colab, and run all cells")
     return 0
 
 
 def _page(question: "Question", path: Path) -> str:
-    """The question's page; a link to it from a notebook that lies in the repository, too."""
+    """The path of the question's page; a link to it, if the notebook is in the repository."""
     page, folder = question.page, path.resolve().parent
     shown = page.relative_to(paths.ROOT).as_posix()
     if not folder.is_relative_to(paths.ROOT):

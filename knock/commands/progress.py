@@ -1,12 +1,12 @@
-"""`knock progress`: what a learner has reached."""
+"""`knock progress`: shows what a learner has reached."""
 
 from argparse import ArgumentParser, Namespace
 
-HELP = "what you have reached, by question and framework"
+HELP = "show what you have reached, by question and framework"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """None."""
+    """It has none."""
 
 
 def run(found: Namespace, rest: list[str]) -> int:

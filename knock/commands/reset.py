@@ -1,18 +1,18 @@
-"""`knock reset`: an answer of one's own, begun again."""
+"""`knock reset`: starts a learner's own answer over."""
 
 from argparse import ArgumentParser, Namespace
 
 from knock.commands import start
 
-HELP = "begin it again; what you had is kept beside it"
+HELP = "start your own answer over; the old file is kept"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """As for `knock start`, which keeps the old file with `--force` only."""
+    """The arguments of `knock start`, but as if with `--force`."""
     start.add_which(parser)
     parser.set_defaults(force=True)
 
 
 def run(found: Namespace, rest: list[str]) -> int:
-    """Write the starter, and say what to do with it."""
+    """Write the starter, and print what to do with it."""
     return start.run(found, rest)

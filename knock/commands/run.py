@@ -1,4 +1,4 @@
-"""`knock run`: an answer's script, with the options that the script itself takes."""
+"""`knock run`: runs an answer's script, with the options of the script itself."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ OWN_HELP = True
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Which answer; its options are the rest."""
+    """Which answer; the rest are its options."""
     parser.add_argument("question", nargs="?", help="number or name")
     parser.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
 
@@ -26,9 +26,9 @@ def run(found: Namespace, rest: list[str]) -> int:
 
     if found.question is None:
         if not {"-h", "--help"} & set(rest):
-            raise UserError("run which question? knock list shows them")
+            raise UserError("which question? knock list shows them")
         print("usage: knock run QUESTION --framework FRAMEWORK [OPTIONS]")
-        print("knock run QUESTION --help shows the question's options; knock list, the questions")
+        print("knock run QUESTION --help shows the question's options; knock list the questions")
         return 0
     question = find(found.question)
     framework = frameworks.find(question.framework(found.framework))
@@ -41,5 +41,5 @@ def run(found: Namespace, rest: list[str]) -> int:
         raise UserError(frameworks.missing_line(framework))
     command = [sys.executable, str(question.answer(framework.name)), *rest]
     if os.name == "posix":
-        os.execv(sys.executable, command)  # in our place, so that signals reach it
+        os.execv(sys.executable, command)  # replaces this process, so that signals reach it
     return subprocess.run(command).returncode

@@ -1,4 +1,4 @@
-"""`knock solution`: our answer, for those who have found their own, or would rather read on."""
+"""`knock solution`: shows our answer to those who have found their own, or give up."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -10,23 +10,25 @@ from knock.errors import UserError, print_error
 if TYPE_CHECKING:
     from knock.questions import Question
 
-HELP = "our answer, once yours passes its check"
+HELP = "show our answer, once yours passes"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """The answer to what, and the learner's own."""
+    """Which question, and the learner's own answer."""
     parser.add_argument("question", help="number or name")
-    parser.add_argument("file", nargs="?", type=file, help="yours (my/NAME_FRAMEWORK.py)")
+    parser.add_argument(
+        "file", nargs="?", type=file, help="your answer (default: the one begun or checked last)"
+    )
     parser.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
-    parser.add_argument("--give-up", action="store_true", help="show it without a check")
+    parser.add_argument("--give-up", action="store_true", help="show ours without a check of yours")
 
 
 def run(found: Namespace, rest: list[str]) -> int:
     """Print our answer once every part of the learner's passes, or at once with `--give-up`.
 
-    A file that is as it was when it passed is not checked again. Without `--framework` it is the
-    one in the file's name; without a file, it is the learner's last. Returns 1 where something has
-    not passed. Raises UserError if there is nothing to check.
+    A file that has not changed since it passed is not checked again. Without `--framework` it is
+    the one in the file's name; without a file, it is the learner's last one. Returns 1 if something
+    has not passed. Raises UserError if there is nothing to check.
     """
     from knock import frameworks
     from knock.learner import answers
@@ -44,14 +46,14 @@ def run(found: Namespace, rest: list[str]) -> int:
     if not found.give_up:
         if not path.is_file():
             raise UserError(
-                f"no file {path} to check; knock start {question.name} begins one, and --give-up "
-                "shows our answer all the same"
+                f"no file {path} to check; begin one with knock start {question.name}, or use "
+                "--give-up to see our answer"
             )
         if failed := _failed(question, framework, path):
             print_error(
                 f"{path} has not passed yet ({', '.join(failed)}); "
                 f"{answers.check_command(question, framework, path)} says why, and --give-up shows "
-                "our answer all the same"
+                "our answer anyway"
             )
             return 1
     print(question.answer(framework).read_text(encoding="utf-8"), end="")
@@ -59,12 +61,12 @@ def run(found: Namespace, rest: list[str]) -> int:
 
 
 def _failed(question: "Question", framework: str, path: Path) -> list[str]:
-    """What of a check fails."""
+    """The names of the stages of a check that fail."""
     from knock.learner import progress
 
     known = progress.of(question, framework)
     if known is not None and known.path.resolve() == path.resolve() and known.passes:
         return []
-    from knock.check.judge import check  # brings in much, for a command that may not need it
+    from knock.check.judge import check  # a large import, which is not always needed
 
     return [one.name for one in check(question, framework, path) if one.status == "failed"]

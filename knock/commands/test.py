@@ -8,19 +8,19 @@ from argparse import ArgumentParser, Namespace
 from knock import paths
 from knock.errors import UserError
 
-HELP = "run the test suite (further words go to pytest)"
+HELP = "run the test suite; other options go to pytest"
 TAKES_MORE = True
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """None of its own."""
+    """It has none of its own."""
 
 
 def run(found: Namespace, rest: list[str]) -> int:
-    """Run pytest on all cores; its exit code."""
+    """Run pytest on all cores, and return its exit code."""
     paths.require_repository()
     if not (importlib.util.find_spec("pytest") and importlib.util.find_spec("xdist")):
         raise UserError('the tests need pytest and pytest-xdist: pip install -e ".[test]"')
-    # A file to a worker: what a file's tests share is made once.
+    # Each file goes to one worker, so that what its tests share is made once.
     command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "loadfile", *rest]
     return subprocess.run(command, cwd=paths.ROOT).returncode

@@ -1,18 +1,22 @@
-"""`knock watch`: a learner's answer is checked again at every save."""
+"""`knock watch`: checks a learner's answer at every save."""
 
 from argparse import ArgumentParser, Namespace
 
 from knock.arguments import file
 
-HELP = "check your answer again at every save; keys for a hint and for more"
+HELP = "check your answer at every save; keys show a hint and what comes next"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """What is watched, and how."""
+    """Which file is watched, and how."""
     parser.add_argument("question", help="number or name")
-    parser.add_argument("file", nargs="?", type=file, help="else what you began or checked last")
+    parser.add_argument(
+        "file", nargs="?", type=file, help="your answer (default: the one begun or checked last)"
+    )
     parser.add_argument("--framework", "-f", help="pytorch, tensorflow, keras or chainer")
-    parser.add_argument("--poll", action="store_true", help="look often: no file events come here")
+    parser.add_argument(
+        "--poll", action="store_true", help="look more often, where saves cause no events"
+    )
 
 
 def run(found: Namespace, rest: list[str]) -> int:

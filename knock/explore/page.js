@@ -1,6 +1,6 @@
 "use strict";
 
-// The content: what page.py's `describe` says of one checkpoint.
+// The content: the result of page.py's `describe` for one checkpoint.
 const content = JSON.parse(document.getElementById("content").textContent);
 const [channels, height, width] = content.image;
 const size = content.z;
@@ -18,7 +18,7 @@ const layers = content.decoder.map((layer) =>
 );
 
 const evaluate = {
-  // y = W x + b, a row of W after the other; sums in float64, as numbers are in JavaScript
+  // y = W x + b, one row of W after the other; sums are float64, like all numbers in JavaScript
   linear(x, { in: inputs, out: outputs, weight, bias }) {
     const y = new Float64Array(outputs);
     for (let row = 0, at = 0; row < outputs; row++) {
@@ -71,7 +71,7 @@ nearPicture.width = width;
 nearPicture.height = height;
 const sheet = new Image();
 sheet.onload = () => update();
-let near = 0; // the place, on the sheet of pictures, of the nearest one
+let near = 0; // the place of the nearest picture on the sheet
 
 function drawNearest() {
   let least = Infinity;
@@ -92,18 +92,18 @@ function drawNearest() {
 // ---- The plane --------------------------------------------------------------------------------
 
 const reach = content.reach; // every axis goes from −reach to reach
-const z = new Float64Array(size); // where the point is
+const z = new Float64Array(size); // the point's coordinates
 let [across, up] = [content.axes[0], content.axes[1] ?? null]; // the dimensions that are shown
-let only = null; // the one class that the legend picks out
+let only = null; // the class selected in the legend
 
 const plane = element("plane");
 const scatter = element("scatter");
 const handle = element("handle");
-const margin = { left: 34, right: 10, top: 14, bottom: 30 }; // CSS pixels; numbers stand in it
+const margin = { left: 34, right: 10, top: 14, bottom: 30 }; // CSS pixels, with the axes' numbers
 let side = 0; // of the plane, in CSS pixels
 
-// With one dimension the classes lie in bands above each other, the dots of a band scattered by a
-// multiplicative sequence that never repeats.
+// With one dimension, each class has a horizontal band, and a multiplicative sequence that never
+// repeats scatters the dots within a band.
 const bands = Math.max(1, classes.length);
 const inBand = (i) =>
   reach * (1 - (2 * (labels[i] + 0.15 + 0.7 * ((i * 0.6180339887) % 1))) / bands);
@@ -123,7 +123,7 @@ const style = (name) => getComputedStyle(document.documentElement).getPropertyVa
 
 const classColours = () => style("--classes").split(/\s+/);
 
-/** A distance between marks of an axis: 1, 2 or 5 times a power of ten, about four to a side. */
+/** The distance between the marks of an axis: 1, 2 or 5 times a power of ten, about four per side. */
 function spacing() {
   const rough = reach / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -133,7 +133,7 @@ function spacing() {
 function drawScatter() {
   side = plane.clientWidth;
   const ratio = window.devicePixelRatio || 1;
-  scatter.width = scatter.height = Math.round(side * ratio); // a canvas pixel a pixel of the screen
+  scatter.width = scatter.height = Math.round(side * ratio); // one canvas pixel per screen pixel
   const pen = scatter.getContext("2d");
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, side, side);
@@ -200,7 +200,7 @@ function drawDots(pen) {
   pen.globalAlpha = 1;
 }
 
-/** Every class's name at the median of its dots, unless another name is there already. */
+/** Put every class's name at the median of its dots, unless another name is already there. */
 function placeLabels() {
   const box = element("labels");
   box.replaceChildren();
@@ -229,10 +229,10 @@ const digits = ["₀", "₁", "₂", "₃", "₄", "₅", "₆", "₇", "₈", "
 const axisName = (axis) => "z" + [...String(axis + 1)].map((digit) => digits[digit]).join("");
 const number = (value) => (value < -0.004999 ? "−" : "") + Math.abs(value).toFixed(2);
 
-const small = spacing() / 20; // a step of the arrow keys; ten times as much with Shift
+const small = spacing() / 20; // one step of the arrow keys; with Shift ten times as much
 const stepOf = (event) => (event.shiftKey ? 10 * small : small);
 
-/** A span for each text, with a space between, where a line may break. */
+/** A span for each text, and after each a space, where a line may break. */
 const spans = (texts) =>
   texts.flatMap((text) => [
     Object.assign(document.createElement("span"), { textContent: text }),
@@ -241,7 +241,7 @@ const spans = (texts) =>
 
 let saying = 0;
 
-/** Show the point where it is now: all that depends on z. */
+/** Redraw everything that depends on z. */
 function update() {
   drawPicture();
   drawNearest();
@@ -255,7 +255,7 @@ function update() {
     slider.setAttribute("aria-valuetext", number(z[axis]));
     if (document.activeElement !== field) field.value = z[axis].toFixed(2);
   });
-  // A screen reader hears where the point has come to rest, not every place on the way.
+  // A screen reader says where the point stops, not every place on the way.
   clearTimeout(saying);
   saying = setTimeout(() => {
     const name = element("near-name").textContent;
@@ -276,7 +276,7 @@ function moveToPointer(event) {
   moveTo(changes);
 }
 
-let pointer = null; // which one drags: a second finger does not pull the point away
+let pointer = null; // the one that drags: a second finger does not move the point
 
 plane.addEventListener("pointerdown", (event) => {
   if (pointer !== null || event.button !== 0) return;
@@ -301,7 +301,7 @@ for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
 const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 plane.addEventListener("keydown", (event) => {
-  if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's own
+  if (event.altKey || event.ctrlKey || event.metaKey) return; // keys of the browser
   if (event.key === "Home") {
     reset();
   } else if (event.key in arrows) {
@@ -312,7 +312,7 @@ plane.addEventListener("keydown", (event) => {
   } else {
     return;
   }
-  event.preventDefault(); // the page does not scroll
+  event.preventDefault(); // do not scroll the page
 });
 
 function reset() {
@@ -322,7 +322,7 @@ function reset() {
 element("reset").addEventListener("click", reset);
 
 element("draw").addEventListener("click", () => {
-  // Box and Muller's two uniform numbers for a normal one
+  // Box and Muller: a normal number from two uniform ones
   const normal = () =>
     Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
   moveTo([...z.keys()].map((axis) => [axis, normal()]));
@@ -354,7 +354,7 @@ const rows = [...z.keys()].map((axis) => {
   field.setAttribute("aria-label", `${axisName(axis)}, number`);
   slider.addEventListener("input", () => moveTo([[axis, slider.valueAsNumber]]));
   slider.addEventListener("keydown", (event) => {
-    // The same steps as in the plane, in every browser
+    // the same steps as in the plane, in every browser
     if (!(event.key in arrows) || event.altKey || event.ctrlKey || event.metaKey) return;
     const [right, above] = arrows[event.key];
     moveTo([[axis, z[axis] + (right + above) * stepOf(event)]]);
@@ -363,7 +363,7 @@ const rows = [...z.keys()].map((axis) => {
   field.addEventListener("input", () => {
     if (Number.isFinite(field.valueAsNumber)) moveTo([[axis, field.valueAsNumber]]);
   });
-  field.addEventListener("blur", update); // what was typed halfway becomes the number again
+  field.addEventListener("blur", update); // replaces a half-typed number by the point's
   element("sliders").append(row);
   return { row, slider, field };
 });
@@ -389,7 +389,7 @@ if (size > 2) {
     select.addEventListener("change", () => {
       const before = [across, up];
       [across, up] = [Number(element("across").value), Number(element("up").value)];
-      if (across === up) [across, up] = [before[1], before[0]]; // the same twice: they change places
+      if (across === up) [across, up] = [before[1], before[0]]; // the same dimension twice: swap
       element("across").value = across;
       element("up").value = up;
       showAxes();
@@ -421,7 +421,7 @@ function colourLegend() {
   });
 }
 
-// ---- Words, and the first picture -------------------------------------------------------------
+// ---- Texts, and the first picture -------------------------------------------------------------
 
 element("title").textContent = `${content.title}: a latent space to walk through`;
 const grouped = (whole) => String(whole).replace(/\B(?=(\d{3})+$)/g, "\u202f"); // 10 000
@@ -449,7 +449,7 @@ window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () 
   colourLegend();
   drawScatter();
 });
-/** Moved to a screen of another density, or enlarged: the canvas has too few pixels then. */
+/** Redraw when the screen's density or the zoom changes: the canvas needs other pixels then. */
 function watchDensity() {
   const query = window.matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
   query.addEventListener("change", () => { drawScatter(); watchDensity(); }, { once: true });

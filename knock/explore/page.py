@@ -1,4 +1,4 @@
-"""The page itself: the template's three files, filled with what one checkpoint knows."""
+"""Makes the page: fills the template's three files with one checkpoint."""
 
 import base64
 import html
@@ -20,20 +20,20 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 _TEMPLATE = Path(__file__).parent
-_AT_A_TIME = 1000  # pictures that the encoder sees at once: ten thousand take too much memory
-_MEANS_BYTES = 1 << 20  # so much room have the dots of the scatter
-_PICTURES_BYTES = 2_000_000  # and so much, before compression, the pictures behind them
-_LEAST_REACH = 3.0  # the plane shows at least so much on either side: the prior is N(0, 1)
+_AT_A_TIME = 1000  # pictures per pass of the encoder: ten thousand need too much memory
+_MEANS_BYTES = 1 << 20  # the most bytes for the dots of the scatter
+_PICTURES_BYTES = 2_000_000  # the most bytes for the dots' pictures, before compression
+_LEAST_REACH = 3.0  # the plane shows at least −3 … 3: the prior is N(0, 1)
 _MANY_CLASSES = 1 << 16
 
 
 def make(found: Checkpoint, pictures: ImageSet) -> str:
-    """The page of a checkpoint over a test set, as HTML text; the same for the same arguments.
+    """The page of a checkpoint with a test set, as HTML; the same arguments give the same text.
 
     Raises UserError if the page cannot evaluate the decoder, or a weight is missing.
     """
     content = json.dumps(describe(found, pictures), ensure_ascii=False, sort_keys=True)
-    # In an HTML file a script ends at the first "</script", even within a JSON string.
+    # In an HTML file a script ends at the first "</script", even inside a JSON string.
     content = content.replace("<", "\\u003c")
     title = f"{found.recipe.title}, {found.recipe.dataset}: a latent space to walk through"
     page = _read("page.html")
@@ -57,7 +57,7 @@ def describe(found: Checkpoint, pictures: ImageSet) -> dict[str, Any]:
     """Everything that the page's script reads, ready for JSON.
 
     Arrays are base64 text of little-endian numbers: float32 for weights and means (N×z), uint16
-    for labels. `places` are the pictures of the sheet, as places among the means.
+    for labels. `places` says for each picture of the sheet which of the means belongs to it.
     """
     recipe = found.recipe
     decoder = _decoder(found)
@@ -95,9 +95,9 @@ def describe(found: Checkpoint, pictures: ImageSet) -> dict[str, Any]:
 
 
 def encode(found: Checkpoint, pictures: ImageSet) -> Array:
-    """μ of every picture, float64 N×z, by the checkpoint's encoder in plain NumPy.
+    """μ of every picture, float64 N×z, from the checkpoint's encoder in plain NumPy.
 
-    Raises UserError if a weight is missing, or where what comes out is not finite.
+    Raises UserError if a weight is missing, or if the result is not finite.
     """
     network = plain.networks(found.recipe)["encoder"]
     for module in network.modules:
@@ -111,14 +111,16 @@ def encode(found: Checkpoint, pictures: ImageSet) -> Array:
     ]
     means: Array = np.split(np.concatenate(parts), 2, axis=1)[0]  # the other half is log σ²
     if not np.isfinite(means).all():
-        raise UserError("the encoder's means are not finite: the training of this run has failed")
+        raise UserError(
+            "the encoder's means are NaN or infinite: the training of this run failed; use another"
+        )
     return means
 
 
 def _decoder(found: Checkpoint) -> list[dict[str, Any]]:
-    """The decoder's layers as the page's script takes them, in order, the weights inside.
+    """The decoder's layers for the page's script, in order and with their weights.
 
-    It writes out C, H, W order, which is the canonical one: a reshape is nothing to do.
+    The script's result has C, H, W order, which is the canonical one, so it skips a reshape.
     """
     placed = layers.networks(found.recipe)["decoder"]
     if placed.output != found.recipe.image_shape:
@@ -149,14 +151,16 @@ def _decoder(found: Checkpoint) -> list[dict[str, Any]]:
 def _weight(found: Checkpoint, key: str, shape: tuple[int, ...]) -> Array:
     value = found.state.get(key)
     if value is None or value.shape != shape:
-        raise UserError(f"the checkpoint has no {key} of shape {shape}: it is of other networks")
+        raise UserError(
+            f"the checkpoint has no {key} of shape {shape}: it belongs to other networks"
+        )
     return value.astype(np.float64)
 
 
 def _reach(means: Array) -> float:
-    """How far the plane goes from its middle: to the farthest mean, in a number easy to read."""
+    """How far the plane extends from 0: to the farthest mean, rounded up to an easy number."""
     farthest = max(_LEAST_REACH, float(np.abs(means).max()) * 1.02)
-    unit = 10.0 ** math.floor(math.log10(farthest)) / 2  # halves below ten, fives below a hundred
+    unit = 10.0 ** math.floor(math.log10(farthest)) / 2  # 0.5 below 10, 5 below 100
     return math.ceil(farthest / unit) * unit
 
 

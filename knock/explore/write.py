@@ -20,18 +20,18 @@ def write(
 ) -> Path:
     """Write the page of the checkpoint `source` (a run's folder, or a file), and return its path.
 
-    Without `source` the newest run of the question under runs/ is taken; without `out` the page
-    goes beside the checkpoint; `folder` is where the data set's files are, if the run's own record
-    does not say so. Raises UserError if any of them cannot be used.
+    Without `source` it is the newest run of the question in runs/; without `out` the page goes
+    beside the checkpoint. `folder` has the data set's files, if they are not where the run found
+    them. Raises UserError if any of them cannot be used.
     """
     question = find(word)
     if question.name != QUESTION:
         raise UserError(
-            f"question {question.label} has no latent space to walk through: knock explore "
+            f"question {question.label} has no latent space to walk through; use knock explore "
             f"{QUESTION}"
         )
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"--out must name an HTML file, as in page.html, not {out}")
+        raise UserError(f"--out must name an HTML file, such as page.html, not {out}")
     source = source or newest_of(question.name)
     found, home = checkpoints.load_of(question.name, source)
     folder = folder or record.data_folder(record.read_run(home))

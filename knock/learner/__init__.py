@@ -1,1 +1,1 @@
-"""What a learner has: answers of their own, progress, hints, and a watch over one file."""
+"""What a learner has: their own answers, their progress, hints, and checks at every save."""

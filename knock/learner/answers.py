@@ -1,4 +1,4 @@
-"""The learner's own answers: where they are, and how one is begun, or begun again."""
+"""The learner's own answers: where they are, and how one is begun or started over."""
 
 import shlex
 from pathlib import Path
@@ -12,12 +12,12 @@ from knock.scripts import starter
 
 
 def file_of(question: Question, framework: str) -> Path:
-    """Where a learner's answer is, unless they said otherwise."""
+    """Where a learner's answer is, unless they chose another file."""
     return progress.FOLDER / question.answer(framework).name
 
 
 def check_command(question: Question, framework: str, file: Path) -> str:
-    """What a learner types to check a file."""
+    """The command that checks a learner's file."""
     words = ["knock", "check", question.name, file.as_posix()]
     if frameworks.in_name(file) != framework:
         words += ["--framework", framework]
@@ -27,7 +27,8 @@ def check_command(question: Question, framework: str, file: Path) -> str:
 def known(question: Question, framework: str | None) -> tuple[str, Path] | None:
     """The framework and the file of the learner's answer that was last begun or checked.
 
-    Where none is remembered, the first that lies where `knock start` would put it, if there is one.
+    If none is remembered, the first one that is where `knock start` would put it; None if there is
+    none.
     """
     last = progress.of(question, framework)
     if last is not None and last.path.is_file():
@@ -43,26 +44,26 @@ def remembered(question: Question, framework: str | None) -> tuple[str, Path]:
     found = known(question, framework)
     if found is None:
         raise UserError(
-            f"no answer of yours to question {question.label} is known here; knock start "
-            f"{question.name} begins one, and knock check {question.name} FILE checks any"
+            f"you have no answer to question {question.label} here; begin one with knock start "
+            f"{question.name}, or name your file"
         )
     return found
 
 
 def refuse(path: Path, force: bool) -> None:
-    """Raise UserError where nothing of a learner's may be written; `force` allows an old file."""
+    """Raise UserError if a learner's file must not be written here; `force` allows an old file."""
     if path.resolve().parent == paths.ANSWERS:
         raise UserError(f"{path} is in the folder of our answers; choose another --out")
     if path.is_dir():
         raise UserError(f"{path} is a folder; --out must name a file")
     if path.exists() and not force:
-        raise UserError(f"{path} is there already; with --force it is kept under another name")
+        raise UserError(f"{path} exists already; with --force it is kept under another name")
 
 
 def put(path: Path, text: str) -> Path | None:
-    """Write a file for a learner; the copy of what was there, or None.
+    """Write a file for a learner. Returns the copy of the old file, or None if there was none.
 
-    Raises UserError, with everything as it was.
+    Raises UserError if that fails; then nothing has changed.
     """
     make_folder(path.parent)
     kept = keep(path) if path.exists() else None
@@ -70,17 +71,17 @@ def put(path: Path, text: str) -> Path | None:
         write_atomically(path, text)
     except UserError:
         if kept is not None:
-            kept.unlink()  # what it is a copy of is still in its place
+            kept.unlink()  # the old file is still in its place
         raise
     return kept
 
 
 def begin(word: str, framework: str | None, out: Path | None, force: bool) -> str:
-    """Write a starter for a learner to fill in; what there is to say about it.
+    """Write a starter for a learner to fill in. Returns the text to print.
 
-    Without `framework` it is the one in the name of `out`, if there is one, else the first that is
-    installed. A file that is there already is kept beside the new one with `force`, and refused
-    without. Raises UserError, with everything as it was.
+    Without `framework` it is the one in the name of `out`, if there is one, else the first
+    installed. With `force` an existing file is kept under another name; without, it is an error.
+    Raises UserError; then nothing has changed.
     """
     question = find(word)
     if framework is None and out is not None:
@@ -94,9 +95,9 @@ def begin(word: str, framework: str | None, out: Path | None, force: bool) -> st
     kept = put(path, text)
     progress.begun(question, framework, path)
     title = frameworks.FRAMEWORKS[framework].title
-    told = [f"{path}: {question.label} in {title} for you to write, part by part:"]
+    lines = [f"{path}: {question.label} in {title} for you to write, part by part:"]
     names = starter.names(source, question.parts)
-    told += [f"  {part:<10} {', '.join(ours)}" for part, ours in names.items()]
+    lines += [f"  {part:<10} {', '.join(ours)}" for part, ours in names.items()]
     if kept is not None:
-        told.append(f"What you had there is now {kept}")
-    return "\n".join([*told, f"Then: {command}", f"Stuck? knock hint {question.name}"])
+        lines.append(f"Your old file is now {kept}")
+    return "\n".join([*lines, f"Then: {command}", f"Stuck? knock hint {question.name}"])

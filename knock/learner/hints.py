@@ -1,4 +1,4 @@
-"""Help with a question, level by level, for the part that a learner is at."""
+"""Help with a question, level by level, for the part that a learner is working on."""
 
 from knock import frameworks
 from knock.errors import UserError
@@ -7,15 +7,15 @@ from knock.learner.progress import Answer
 from knock.questions import Question, find, hint_page
 
 ALL = "all"
-"""What stands for every part of a question."""
+"""The name that means every part of a question."""
 
 
 def show(word: str, level: int, part: str | None = None, framework: str | None = None) -> str:
-    """One level of help with a question, as text for a terminal, and how to get the next.
+    """One level of help with a question, as text for a terminal, and how to get the next level.
 
-    It is the help with `part`, or with all of them for `all`. Without it, the part is the one that
-    the learner is at, in `framework` or in the one last used; all where that is not known, or none
-    is left. Of a part only what is for the learner's framework is shown, where that is known.
+    It is the help with `part`, or with all parts for `all`. Without `part`, it is the one that the
+    learner is working on, in `framework` or the one last used; all parts, if that is not known or
+    all are done. If the framework is known, only what concerns it is shown.
 
     Raises UserError for an unknown question, level, part or framework.
     """
@@ -39,9 +39,9 @@ def show(word: str, level: int, part: str | None = None, framework: str | None =
 
 
 def at(question: Question, answer: Answer | None) -> str | None:
-    """The part that an answer is at: what its last check named, else the first that is not done.
+    """The part to work on in an answer: the one that its last check named, else the first not done.
 
-    None where there is no answer, or all of its parts are done.
+    None if there is no answer, or all of its parts are done.
     """
     if answer is None or not answer.path.is_file():
         return None
@@ -53,7 +53,7 @@ def at(question: Question, answer: Answer | None) -> str | None:
 def text(question: Question, level: int, part: str, framework: str | None) -> str:
     """A level's help with a part, or with `all`, below its title.
 
-    Raises UserError when there is no such level.
+    Raises UserError if there is no such level.
     """
     levels = hint_page.read(question.hints_file)
     if level not in levels:
@@ -72,11 +72,11 @@ def text(question: Question, level: int, part: str, framework: str | None) -> st
 
 
 def further(question: Question, level: int, how: str) -> str:
-    """What is there beyond a level; `how` gets the next one."""
+    """The line after a level's help: the next level, which `how` shows, or that it was the last."""
     levels = hint_page.read(question.hints_file)
     if level + 1 in levels:
         return f"Not enough? {levels[level + 1].title}: {how}"
-    return f"That is all. Once your answer passes, ours is yours: knock solution {question.name}"
+    return f"That is all. Once your answer passes, you can see ours: knock solution {question.name}"
 
 
 def _require(question: Question, part: str) -> None:

@@ -9,7 +9,7 @@ _WIDTH = 13
 
 
 def show() -> str:
-    """A line for each question, a column for each framework."""
+    """The table of `knock progress`: a line for each question, a column for each framework."""
     known = {(one.question, one.framework): one for one in progress.answers()}
     titles = [framework.title for framework in frameworks.FRAMEWORKS.values()]
     rows = [["", *titles]]
@@ -19,7 +19,7 @@ def show() -> str:
     lines = ["  ".join(f"{cell:<{_WIDTH}}" for cell in row).rstrip() for row in rows]
     legend = "✓ passes   ◐ begun: parts that are done   – not begun"
     if any("changed" in line for line in lines):
-        legend += "   changed: since it passed"
+        legend += "   changed: after it had passed"
     return "\n".join([*lines, "", legend, "What comes next? knock next"])
 
 
@@ -34,7 +34,7 @@ def _cell(question: Question, answer: Answer | None) -> str:
 
 
 def following(framework: str | None) -> str:
-    """Which question comes next, in a framework or in any, and the command for it.
+    """The text of `knock next`: which question, in a framework or in any, and the command for it.
 
     Raises UserError for an unknown framework.
     """
@@ -43,17 +43,17 @@ def following(framework: str | None) -> str:
         return f"All {len(all_questions())} questions are done. Another framework? knock progress"
     question, answer = found
     if answer is not None:
-        return _go_on(question, answer)
+        return _continue(question, answer)
     known = _known(framework)
     return _begin(question, framework or (known[-1].framework if known else None))
 
 
 def ahead(framework: str | None) -> tuple[Question, Answer | None] | None:
-    """The question that comes next, in a framework or in any, with the answer that was begun.
+    """The question that comes next, in a framework or in any, and the learner's answer, if begun.
 
-    It is the one last worked on, if that does not pass yet; else the first behind that which passes
-    nowhere, or the first of all. None where every one is done. Raises UserError for an unknown
-    framework.
+    It is the question last worked on, if it does not pass yet; else the next one after it without
+    an answer that passes, starting over after the last question. None if all are done. Raises
+    UserError for an unknown framework.
     """
     if framework is not None:
         frameworks.find(framework)
@@ -69,7 +69,7 @@ def ahead(framework: str | None) -> tuple[Question, Answer | None] | None:
 
 
 def _known(framework: str | None) -> list[Answer]:
-    """The answers that are there, in a framework or in any, the last touched last."""
+    """The answers whose files exist, in a framework or in any; the last changed comes last."""
     names = {question.name for question in all_questions()}
     return [
         one
@@ -81,16 +81,18 @@ def _known(framework: str | None) -> list[Answer]:
     ]
 
 
-def _go_on(question: Question, answer: Answer) -> str:
+def _continue(question: Question, answer: Answer) -> str:
     title = frameworks.FRAMEWORKS[answer.framework].title
     left = [part for part in question.parts if part not in answer.done]
     if answer.passed:
-        told = "it has changed since it passed"
+        state = "it has changed since it passed"
+    elif left:
+        state = f"left: {', '.join(left)}"
     else:
-        told = f"left: {', '.join(left)}" if left else "all parts are done, not the whole"
+        state = "all parts are done, but the whole file does not pass yet"
     return "\n".join(
         [
-            f"{question.label} in {title}, in {answer.file}: {told}",
+            f"{question.label} in {title}, in {answer.file}: {state}",
             f"Check: {answers.check_command(question, answer.framework, answer.path)}",
             f"Stuck? knock hint {question.name}",
         ]

@@ -1,8 +1,8 @@
 """What a learner has reached: a line of JSON for each question and framework, in `my`.
 
-A line that cannot be read costs nobody the others, and the damaged file is kept. Only what a check
-found is in it, with a digest of the file that passed: so a file that has changed since then is
-known to have done so, and a check that fails puts its question back to open.
+A damaged line does not affect the others, and the damaged file is kept. The file only has results
+of checks, each with a digest of the file that passed: so later changes to that file are noticed,
+and a check that fails makes its question open again.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from knock.questions import Question
 import msgspec
 
 FOLDER = Path("my")
-"""Where a learner's answers are, without another word: in the folder one works in."""
+"""The default folder of a learner's answers, in the current folder."""
 
 FILE = FOLDER / "progress.jsonl"
 
@@ -23,9 +23,8 @@ FILE = FOLDER / "progress.jsonl"
 class Answer(msgspec.Struct, frozen=True):
     """The learner's answer to a question in a framework, as it was last begun or checked.
 
-    `passed` is the digest of the file that passed as a whole, and empty where it did not. `at` is
-    the part to go on with and `said` what the last check said of it, each empty where there is
-    none.
+    `passed` is the digest of the file if it passed as a whole, else empty. `at` is the part to
+    continue with and `said` the last check's message about it; each may be empty.
     """
 
     question: str
@@ -38,7 +37,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def path(self) -> Path:
-        """The file, from the folder one works in."""
+        """The file, relative to the current folder."""
         return Path(self.file)
 
     @property
@@ -48,29 +47,29 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def digest(path: Path) -> str:
-    """A file's SHA-256; empty where it cannot be read."""
+    """A file's SHA-256; empty if it cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    except (OSError, ValueError):  # a ValueError for a path that can be none
+    except (OSError, ValueError):  # a ValueError for an impossible path
         return ""
 
 
 def answers() -> list[Answer]:
-    """All that is known, the last touched last; a damaged file is told of in one line."""
+    """All known answers, the last changed comes last; warns if the file is damaged."""
     found, damage = _read()
     if damage:
-        print_error(f"{FILE} is damaged ({damage}); it tells of what can still be read in it")
+        print_error(f"{FILE} is damaged ({damage}); the lines that can be read are used")
     return found
 
 
 def of(question: Question, framework: str | None = None) -> Answer | None:
-    """The last touched answer to a question, in a framework or in any."""
+    """The last changed answer to a question, in a framework or in any."""
     found = [one for one in answers() if one.question == question.name]
     return next((one for one in reversed(found) if framework in (None, one.framework)), None)
 
 
 def begun(question: Question, framework: str, file: Path) -> None:
-    """Remember that an answer was begun, or begun again."""
+    """Remember that an answer was begun or started over."""
     _remember(Answer(question.name, framework, _named(file)))
 
 
@@ -83,19 +82,19 @@ def checked(
     at: str = "",
     said: str = "",
 ) -> None:
-    """Remember what a check of a file found, if the file is in `my` or is remembered already.
+    """Remember the result of a check, if the file is in `my` or already remembered.
 
-    `passed` is the digest that it had before the check, and empty unless the whole passed; `at` and
-    `said` are as in `Answer`.
+    `passed` is the digest of the file before the check if the whole file passed, else empty; `at`
+    and `said` are as in `Answer`.
     """
     known = any(one.path.resolve() == file.resolve() for one in _read()[0])
     if known or file.resolve().is_relative_to(FOLDER.resolve()):
-        said = " ".join(said.split())  # a message may quote an error of several lines
+        said = " ".join(said.split())  # a message may contain an error with several lines
         _remember(Answer(question.name, framework, _named(file), done, passed, at, said))
 
 
 def _named(file: Path) -> str:
-    """A file's path, from the folder one works in where it lies in that."""
+    """A file's path, relative to the current folder if it is inside it."""
     path, here = file.resolve(), Path.cwd().resolve()
     return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
 
@@ -113,7 +112,7 @@ def _read() -> tuple[list[Answer], str]:
     for number, line in enumerate(lines, 1):
         try:
             one = msgspec.json.decode(line, type=Answer)
-            one.path.resolve()  # a ValueError for a path that can be none
+            one.path.resolve()  # a ValueError for an impossible path
         except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
             damage = damage or f"line {number}"
         else:
@@ -123,7 +122,7 @@ def _read() -> tuple[list[Answer], str]:
 
 
 def _remember(answer: Answer) -> None:
-    """Write an answer behind all others. What went wrong is told: no check fails for it."""
+    """Write an answer after all others. If that fails, it only warns: no check fails for it."""
     found, damage = _read()
     found = [
         one for one in found if (one.question, one.framework) != (answer.question, answer.framework)
@@ -133,8 +132,8 @@ def _remember(answer: Answer) -> None:
         make_folder(FOLDER)
         if damage:
             print_error(
-                f"{FILE} was damaged ({damage}): begun anew, and the old one kept as {keep(FILE)}"
+                f"{FILE} was damaged ({damage}), so a new one is begun; the old one is {keep(FILE)}"
             )
         write_atomically(FILE, text)
     except UserError as error:
-        print_error(f"your progress is not kept: {error}")
+        print_error(f"your progress was not saved: {error}")

@@ -1,7 +1,7 @@
-"""Notebooks, for who works in Jupyter or Colab: made from a script, and read like one.
+"""Notebooks for Jupyter and Colab: made from a script, and read like one.
 
-`make` turns an answer into a notebook, `cells` is what its last cells call, and `read` finds in
-somebody's notebook what they have written of an answer.
+`make` turns an answer into a notebook, and its last cells call `cells`. `knock.scripts.notebook`
+finds the answer in a notebook.
 """
 
 from knock.scripts.notebook import is_notebook, place, source

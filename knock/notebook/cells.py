@@ -1,6 +1,6 @@
-"""What the last cells of a notebook call: start a run, show what came of it, check what is written.
+"""What the last cells of a notebook call: start a run, show its pictures, check the answer.
 
-They do what `knock` does in a terminal. An option is said in words, as there; an error is one line.
+They do what `knock` does in a terminal: options are the same words, and an error is one line.
 """
 
 import ast
@@ -22,7 +22,7 @@ from knock.training.folders import newest_of
 from knock.training.run import Run, take
 
 _PICTURES = ("result.png", "test.png", "samples.gif", "losses.png")
-"""What is shown of a run's folder, where it is there."""
+"""The pictures of a run's folder that are shown, if they exist."""
 
 _WRITTEN = "# Written by a notebook's check from its cells, and again by the next.\n"
 
@@ -34,16 +34,16 @@ def launch(
     *functions: Callable[..., None],
     options: str = "",
 ) -> Path | None:
-    """Train an answer, or whatever else its script does, with the options of `knock run`.
+    """Do what an answer's script does, usually training, with the options of `knock run`.
 
-    What `main` is given at the end of a script, and no exit. Returns the folder of what it made;
-    None, and a line that says why, where nothing was to be made. Raises UserError.
+    It takes the arguments of a script's `main`, but does not exit. Returns the folder of the
+    results; None if there are none, after a line that says why. Raises UserError.
     """
     question = find(name)
     left = starter.left(_typed(), question.parts)
     if left:
-        told = "; ".join(f"{part} ({', '.join(names)})" for part, names in left.items())
-        print(f"Nothing is trained yet. Still to do: {told}")
+        to_do = "; ".join(f"{part} ({', '.join(names)})" for part, names in left.items())
+        print(f"Nothing is trained yet. Still to do: {to_do}")
         return None
     try:
         words = shlex.split(options)
@@ -74,7 +74,7 @@ def _launch(
 
 
 def show(folder: Path | None) -> None:
-    """Show the pictures that a run left in its folder; for None, say that there are none."""
+    """Show the pictures in a run's folder; for None, print that there are none."""
     if folder is None:
         print("Nothing to show yet")
         return
@@ -87,31 +87,34 @@ def show(folder: Path | None) -> None:
 
 
 def provide(name: str, framework: str) -> None:
-    """Train our answer to a question whose run is needed, unless there is one in any framework."""
+    """Train our answer to a question, unless there already is a run of it in any framework."""
     try:
-        print(f"{newest_of(name)} is there already")
+        print(f"{newest_of(name)} exists already")
     except UserError:
         _knock("run", name, "--framework", framework, "--quiet")
 
 
 def check(name: str, framework: str, file: str) -> None:
-    """Check what the cells define, part by part; for that it is written to `file` (my/….py).
+    """Check what the cells define, part by part; it is first written to `file` (my/….py).
 
-    What counts is what was run last, as for the kernel itself. Raises UserError if `file` is
-    there and was not written so.
+    The cell that was run last counts, as in the kernel itself. Raises UserError if `file` exists
+    but was not written by such a check.
     """
     question, path = find(name), Path(file)
     if path.exists():
         with path.open(encoding="utf-8", errors="replace") as there:
             if there.readline() != _WRITTEN:
-                raise UserError(f"{path} is a file of its own; name another for your cells")
+                raise UserError(
+                    f"{path} was not written by a notebook's check; name another file in "
+                    "the check's cell"
+                )
     make_folder(path.parent)
     write_atomically(path, _WRITTEN + _typed(), "file")
     _knock("check", question.name, path.as_posix(), "--framework", framework)
 
 
 def _knock(*words: str) -> None:
-    """Run the command line in a process of its own: this one's framework stays as it is."""
+    """Run `knock` in another process, so that the framework in this one is not affected."""
     print("$", shlex.join(["knock", *words]), flush=True)
     command = [sys.executable, "-P", "-m", "knock", *words]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -119,7 +122,7 @@ def _knock(*words: str) -> None:
 
 
 def _typed() -> str:
-    """What the cells run so far define, in the order in which they were run."""
+    """The definitions of all cells run so far, in the order in which they were run."""
     from IPython import get_ipython
 
     shell = get_ipython()

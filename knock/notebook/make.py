@@ -1,7 +1,7 @@
-"""A notebook out of a script: a lesson's text, a cell for each of its pieces, and cells to run it.
+"""Makes a notebook of a script: its text, a cell for each of its pieces, and cells to run it.
 
-It is first written as a script in jupytext's "percent" form, and made a notebook by jupytext. The
-same script gives the same bytes.
+The notebook is first written as a script in jupytext's "percent" format, and jupytext converts it.
+The same script gives the same bytes.
 """
 
 import ast
@@ -16,7 +16,7 @@ from knock.scripts import starter
 
 _CLONE = "image-generation-knock"
 _RUN = ("train", "sample", "look")
-"""The functions that a script gives to `main`."""
+"""The functions that a script passes to `main`."""
 
 _END = "end"
 
@@ -28,15 +28,15 @@ import os
 from pathlib import Path
 
 if importlib.util.find_spec("knock") is None:
-    raise ModuleNotFoundError("knock is not installed for this kernel: see Set-up, above")
-if Path.cwd().name == "my":  # where Jupyter starts: runs and progress belong beside that folder
+    raise ModuleNotFoundError("knock is not installed for this kernel; see Set-up above")
+if Path.cwd().name == "my":  # Jupyter starts here, but runs and progress go beside this folder
     os.chdir("..")
 """
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """Some lines of a script that belong together; the name of what they define, if one thing."""
+    """Lines of a script that belong together, and the name that they define, if it is only one."""
 
     name: str
     text: str
@@ -46,8 +46,8 @@ def make(question: Question, framework: str, source: str, file: str | None, page
     """The notebook, as text, of an answer's script.
 
     `file` is where its check writes what the cells define; None for an answer that needs no check.
-    `page` names the question's page, as a link where the notebook can have one. Raises SyntaxError
-    for what is no Python.
+    `page` names the question's page, as a link if possible. Raises SyntaxError if the source is not
+    Python.
     """
     import jupytext
 
@@ -63,7 +63,7 @@ def make(question: Question, framework: str, source: str, file: str | None, page
         "language_info": {"name": "python"},
     }
     for number, cell in enumerate(notebook.cells, 1):
-        cell.id, cell.metadata = f"cell-{number}", {}  # jupytext's are drawn at random
+        cell.id, cell.metadata = f"cell-{number}", {}  # jupytext's ids are random
     text: str = jupytext.writes(notebook, fmt="ipynb")
     return text.rstrip("\n") + "\n"
 
@@ -75,7 +75,7 @@ def _commented(text: str) -> str:
 def _cells(
     question: Question, framework: Framework, source: str, file: str | None, page: str
 ) -> Iterator[tuple[bool, str]]:
-    """Each cell: whether it is text, and what it says."""
+    """Each cell: whether it is text, and its content."""
     tree = ast.parse(source)
     yield True, _head(question, framework, ast.get_docstring(tree), page)
     yield True, _how_to_set_up(framework)
@@ -96,9 +96,9 @@ def _cells(
         yield (
             True,
             (
-                "## Check\n\nPart by part: what is right, what is not, and why. Run it as often as "
-                "you like, after the cells that you changed. When you are stuck, "
-                f"`!knock hint {question.name}` in a cell helps."
+                "## Check\n\nIt shows for each part whether it is right, and if not, why. Run it "
+                "as often as you like, after the cells that you changed. If you are stuck, run "
+                f"`!knock hint {question.name}` in a cell."
             ),
         )
         yield (
@@ -113,14 +113,14 @@ def _cells(
 
 
 def _head(question: Question, framework: Framework, docstring: str | None, page: str) -> str:
-    """The title, in the place of the first line of the script's docstring, and the rest of that."""
-    told = (docstring or "").partition("\n")[2].strip("\n")
+    """The title, the script's docstring without its first line, and where the page is."""
+    lesson = (docstring or "").partition("\n")[2].strip("\n")
     return "\n\n".join(
         filter(
             None,
             [
                 f"# {question.number:02d} · {question.title}, in {framework.title}",
-                told,
+                lesson,
                 "The idea, the formulas, and what to look for are on the question's page, "
                 f"{page} in the repository.",
             ],
@@ -135,8 +135,8 @@ def _how_to_set_up(framework: Framework) -> str:
         [
             "## Set-up",
             "",
-            "Where the kernel's Python has `knock`, there is nothing to do. Where it has not, as "
-            "in Colab, run these lines in a cell, with the repository's address for ADDRESS. Then "
+            "If `knock` is installed for this kernel, there is nothing to do. If not, as in Colab, "
+            "run these lines in a cell, with the repository's address instead of ADDRESS. Then "
             "restart the kernel (Colab: *Runtime*, *Restart session*), and run all cells.",
             "",
             *(f"    {line}" for line in lines),
@@ -145,7 +145,7 @@ def _how_to_set_up(framework: Framework) -> str:
 
 
 def _heading(name: str, parts: list[str]) -> str:
-    """What stands above a piece; an empty text where what stands above the one before will do."""
+    """The heading above a piece; empty if the heading above the piece before also fits."""
     if name in _RUN:
         return "The run"
     if len(parts) > 1:
@@ -156,7 +156,7 @@ def _heading(name: str, parts: list[str]) -> str:
 def _pieces(source: str, tree: ast.Module) -> Iterator[_Piece]:
     """The script without its docstring and its end: imports, then each function and class.
 
-    A comment goes with what it stands above.
+    A comment belongs to what is below it.
     """
     lines = source.split("\n")
     body = list(tree.body)
@@ -166,7 +166,7 @@ def _pieces(source: str, tree: ast.Module) -> Iterator[_Piece]:
 
     def kind(node: ast.stmt) -> tuple[str, int]:
         if isinstance(node, _Definition) or _is_end(node):
-            return getattr(node, "name", _END), node.lineno  # each by itself
+            return getattr(node, "name", _END), node.lineno  # a group of its own
         return ("imports" if isinstance(node, ast.Import | ast.ImportFrom) else ""), 0
 
     for (name, _), group in itertools.groupby(body, kind):
@@ -186,7 +186,7 @@ def _is_end(node: ast.stmt) -> bool:
 
 
 def _given_to_main(source: str, tree: ast.Module) -> str:
-    """What a script gives to `main` at its end; an empty text where it does not."""
+    """The arguments that a script passes to `main` at its end; empty if there is no `main`."""
     for end in filter(_is_end, tree.body):
         for node in ast.walk(end):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "main":
@@ -195,13 +195,13 @@ def _given_to_main(source: str, tree: ast.Module) -> str:
 
 
 def _run(question: Question, framework: Framework, given: str) -> Iterator[tuple[bool, str]]:
-    """The cells that start a run and show what came of it."""
+    """The cells that start a run and show its results."""
     if question.opens:
         yield (
             True,
             (
-                f"## Look\n\nIt opens a run of {question.opens}, from any framework: the newest in "
-                "`runs`. If there is none, the first line makes one."
+                f"## Look\n\nThis opens the newest run of {question.opens} in `runs`, from any "
+                "framework. If there is none, the first line makes one."
             ),
         )
         yield (
@@ -219,8 +219,8 @@ def _run(question: Question, framework: Framework, given: str) -> Iterator[tuple
             (
                 f"## Train\n\nThe options are those of `knock run {question.name}`: try "
                 '`"--dataset digits"`, `"--steps 300 --seed 1"`, or `"--help"`, which lists them. '
-                "Each run has a folder of its own. Interrupt the kernel, and it stops after the "
-                'step in hand; `"--resume"` goes on.'
+                "Each run has a folder of its own. If you interrupt the kernel, it stops after the "
+                'current step; `"--resume"` continues.'
             ),
         )
         yield (
@@ -231,5 +231,5 @@ def _run(question: Question, framework: Framework, given: str) -> Iterator[tuple
                 f"folder = launch({given}, options=options)"
             ),
         )
-    yield True, "## What came of it"
+    yield True, "## The result"
     yield False, "show(folder)"

@@ -1,1 +1,1 @@
-"""The text of an answer's script: read, run, cut up, put together, compared."""
+"""The text of an answer's script: reading, running, splitting, combining, comparing."""

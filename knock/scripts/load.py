@@ -1,6 +1,6 @@
-"""Loading an answer's script as a module: ours by question and framework, or anyone's by file.
+"""Loads an answer's script as a module.
 
-The one place in the package that runs an answer's code.
+This is the only place in the package that runs an answer's code.
 """
 
 import importlib.util
@@ -19,32 +19,32 @@ from knock.scripts import notebook
 _numbers = itertools.count()
 
 _TRACED = "in user code:"
-"""How an error begins that TensorFlow met while it turned a function into a graph: the places that
-it went through follow, and at last the error."""
+"""The first line of an error that TensorFlow found while it turned a function into a graph: then
+come the places that it went through, and at the end the error."""
 
 _BOLD = re.compile(r"\x1b\[[01]m")
-"""What Keras sets an error's own words in, behind a line that says which layer was called."""
+"""Keras prints an error's text in bold, after a line that names the called layer."""
 
 
 def load(path: Path, code: CodeType | None = None) -> ModuleType:
-    """Run the file at `path` as a module of its own; with `code`, that in the place of its text.
+    """Run the file at `path` as a new module; with `code`, run that instead of the file's text.
 
-    Raises UserError when it is missing or does not run through.
+    Raises UserError if the file is missing or its code raises.
     """
     if not path.is_file():
         raise UserError(f"no file {path}")
-    # A new name each time: two versions of one file may be looked at in one process.
+    # A new name each time: one process may load two versions of one file.
     name = f"knock_answer_{next(_numbers)}"
     if notebook.is_notebook(path):
-        # Of no file: TensorFlow would take what is in that for the source of a function.
+        # A module without a file, because TensorFlow would read a function's source from that file.
         module = ModuleType(name)
     else:
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None:
-            raise UserError(f"{path} is no Python file")
+            raise UserError(f"{path} is not a Python file; name a .py or .ipynb file")
         module = importlib.util.module_from_spec(spec)
     code = code or _compiled(path)
-    sys.modules[name] = module  # Keras and others look up the module that a class is in
+    sys.modules[name] = module  # Keras and others look up the module of a class
     try:
         exec(code, vars(module))
     except (Exception, SystemExit) as error:  # a file that exits has not passed
@@ -67,7 +67,7 @@ def _compiled(path: Path) -> CodeType:
 
 
 def model_class(module: ModuleType, name: str, path: Path) -> Callable[..., Any]:
-    """The class that the question asks for. Raises UserError when the file does not define it."""
+    """The class that the question asks for. Raises UserError if the file does not define it."""
     found = getattr(module, name, None)
     if not callable(found):
         raise UserError(f"{path} defines no class {name}")
@@ -75,18 +75,18 @@ def model_class(module: ModuleType, name: str, path: Path) -> Callable[..., Any]
 
 
 def describe(error: BaseException, path: Path) -> str:
-    """An error that somebody's code raised, in one line, with the place in their file."""
+    """An error that an answer's code raised, in one line, with the place in its file."""
     if isinstance(error, SystemExit):
         return f"it ends the program: sys.exit({error.code!r})"
-    told = (error.msg if isinstance(error, SyntaxError) else str(error)).strip()
-    lines = told.splitlines()
+    message = (error.msg if isinstance(error, SyntaxError) else str(error)).strip()
+    lines = message.splitlines()
     traced: list[int | None] = []
     if lines and lines[0] == _TRACED:
-        traced += map(int, re.findall(rf'"{re.escape(str(path))}", line (\d+)', told))
+        traced += map(int, re.findall(rf'"{re.escape(str(path))}", line (\d+)', message))
         text = lines[-1].strip()
     else:
-        if bold := _BOLD.search(told):
-            lines = told[bold.end() :].splitlines()
+        if bold := _BOLD.search(message):
+            lines = message[bold.end() :].splitlines()
         text = (
             f"{type(error).__name__}: {_BOLD.sub('', lines[0])}" if lines else type(error).__name__
         )
@@ -97,5 +97,5 @@ def describe(error: BaseException, path: Path) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if Path(frame.filename) == path
     ]
-    met = passed[-1] if passed else None
-    return f"{text} ({notebook.place(path, met)})" if met else text
+    last = passed[-1] if passed else None
+    return f"{text} ({notebook.place(path, last)})" if last else text

@@ -1,8 +1,8 @@
-"""The text of an answer: a script's own, or the script that a notebook amounts to.
+"""The text of an answer: a script's own, or the script that a notebook becomes.
 
-In a notebook people try things out between what they write, and write some of it more than once. So
-of its cells only that counts which defines something: imports, the last function or class of each
-name, and the variables that these use. Nothing else is run when somebody checks it.
+In a notebook people also try things out, and write some things more than once. So only definitions
+count: imports, the last function or class of each name, and the variables that these use. A check
+runs nothing else.
 """
 
 import ast
@@ -20,7 +20,7 @@ import msgspec
 SUFFIX = ".ipynb"
 
 _CELL = "# %% "
-"""How the line above each cell's lines begins; the cell's name follows."""
+"""The beginning of the line above each cell's lines; then comes the name of the cell."""
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _Assignment = ast.Assign | ast.AnnAssign | ast.AugAssign
@@ -32,21 +32,21 @@ def is_notebook(path: Path) -> bool:
 
 
 class _Cell(msgspec.Struct):
-    """What is read of a cell; its lines come as one text or as many, with their ends."""
+    """What is read of a cell. Its source is one text, or a list of lines with their line ends."""
 
     cell_type: str
     source: str | list[str]
 
 
 class _Notebook(msgspec.Struct):
-    """What is read of a notebook: of format 4, the only one since 2015."""
+    """What is read of a notebook, which must have format 4, the only one since 2015."""
 
     nbformat: Literal[4]
     cells: list[_Cell]
 
 
 def require(package: str) -> None:
-    """Raise UserError where a package is missing that notebooks need."""
+    """Raise UserError if a package that notebooks need is missing."""
     if importlib.util.find_spec(package) is None:
         raise UserError(
             f'notebooks need {package}, not installed here: pip install -e ".[notebook]"'
@@ -63,10 +63,10 @@ def text(path: Path) -> str:
 
 
 def source(path: Path) -> str:
-    """The script that a notebook's code cells amount to, each under a line with its number.
+    """The script made of a notebook's code cells, each below a line with its number.
 
-    Tracebacks, and whoever looks up the source of a function, are shown that text for the file.
-    Raises UserError if it cannot be read, is no notebook, or has a cell that is no Python.
+    Tracebacks, and code that looks up a function's source, get that text as the file's content.
+    Raises UserError if it cannot be read, is not a notebook, or has a cell that is not Python.
     """
     require("IPython")
     from IPython.core.inputtransformer2 import TransformerManager
@@ -78,26 +78,26 @@ def source(path: Path) -> str:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
-        raise UserError(f"{path} is no notebook, or a damaged one") from None
+        raise UserError(f"{path} is not a notebook, or is damaged; save it again") from None
     texts = ["".join(cell.source) for cell in found.cells if cell.cell_type == "code"]
     plain: dict[str, str] = {}
     for number, text in enumerate(texts, 1):
         name = f"code cell {number}"
-        body = text.lstrip("\n")  # which is all that becomes of the blank lines above it
+        body = text.lstrip("\n")  # IPython would drop these blank lines, and shift the numbers
         plain[name] = "\n" * (len(text) - len(body)) + TransformerManager().transform_cell(body)
         try:
             ast.parse(plain[name])
         except (SyntaxError, ValueError, RecursionError) as error:
             line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-            told = f"{type(error).__name__}: {error.args[0]} ({name}{line})"
-            raise UserError(f"{path} does not run: {told}") from None
+            what = f"{type(error).__name__}: {error.args[0]} ({name}{line})"
+            raise UserError(f"{path} does not run: {what}") from None
     made = definitions(plain)
     linecache.cache[str(path)] = (len(made), None, made.splitlines(keepends=True), str(path))
     return made
 
 
 def place(path: Path, line: int) -> str:
-    """Where a line is, for its reader: in a notebook that `source` has read, in which cell."""
+    """A line's place for people: "line 7", or, in a notebook that `source` has read, its cell."""
     if is_notebook(path):
         above = linecache.getlines(str(path))[:line]
         for distance, text in enumerate(reversed(above)):
@@ -107,9 +107,9 @@ def place(path: Path, line: int) -> str:
 
 
 def definitions(cells: Mapping[str, str]) -> str:
-    """One script of what cells, by name, define; a cell's lines are as far apart as they were.
+    """One script of all definitions in the cells, given by name; line numbers within a cell stay.
 
-    Raises SyntaxError if one is no Python.
+    Raises SyntaxError if a cell is not Python.
     """
     trees = {name: ast.parse(text) for name, text in cells.items()}
     kept = _kept([node for tree in trees.values() for node in tree.body])
@@ -120,7 +120,7 @@ def definitions(cells: Mapping[str, str]) -> str:
 
 
 def _kept(nodes: list[ast.stmt]) -> set[ast.stmt]:
-    """Those statements that define something of an answer."""
+    """The statements that define something of an answer."""
     last = {node.name: node for node in nodes if isinstance(node, _Definition)}
     kept: set[ast.stmt] = set(last.values())
     kept |= {node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)}
@@ -134,14 +134,14 @@ def _kept(nodes: list[ast.stmt]) -> set[ast.stmt]:
 
 
 def _is_wanted(node: ast.stmt, used: set[str]) -> bool:
-    """Whether one of the names it sets is used, or written like a class or a constant."""
+    """Whether one of the names that it sets is used, or written like a class or a constant."""
     stored = (one for one in ast.walk(node) if isinstance(one, ast.Name))
     names = {one.id for one in stored if isinstance(one.ctx, ast.Store)}
     return any(name in used or name[:1].isupper() for name in names)
 
 
 def _used(node: ast.stmt) -> Iterator[str]:
-    """The names of the module's that a statement uses, within its functions too."""
+    """The module's names that a statement uses, also inside its functions."""
     waiting = [symtable.symtable(ast.unparse(node), "", "exec")]
     for table in waiting:
         waiting += table.get_children()
@@ -152,7 +152,7 @@ def _used(node: ast.stmt) -> Iterator[str]:
 
 
 def _without(nodes: list[ast.stmt], text: str) -> str:
-    """A cell's text with some statements blanked out, all others on their lines."""
+    """A cell's text with some statements blanked out; the others keep their lines."""
     lines = [line.encode() for line in text.split("\n")]  # the tree counts bytes
     for node in reversed(nodes):
         decorators = getattr(node, "decorator_list", [])

@@ -1,4 +1,4 @@
-"""Two answers to one question side by side: the same names in the same order, in two idioms."""
+"""Two answers to one question side by side: each function next to its counterpart."""
 
 import ast
 import difflib
@@ -18,11 +18,11 @@ from knock.questions import Question, find
 from knock.scripts import notebook
 
 SAME, CHANGED, LEFT, RIGHT = " ", "|", "<", ">"
-"""What stands between two lines: equal, different, only left, only right."""
+"""The mark between two lines: equal, different, only left, only right."""
 
 _NARROWEST = 40
-_ASKED = {"__call__": "forward", "call": "forward"}
-"""What the frameworks call the method of a network that is asked for its output."""
+_FORWARD = {"__call__": "forward", "call": "forward"}
+"""The frameworks' other names for the method that computes a network's output."""
 _BEGINNING = re.compile(r" *(#|@|\w[\w.]*(?:, \w+)*)")
 
 Row = tuple[str, str, str]
@@ -31,32 +31,32 @@ Row = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: what stands above its column, and its lines."""
+    """One of the two: the title of its column, and its text."""
 
     title: str
     source: str
 
     @property
     def lines(self) -> list[str]:
-        """Its lines without their ends."""
+        """Its lines, without line ends."""
         return self.source.expandtabs(4).splitlines()
 
 
 def show(word: str, first: str, second: str, page: Path | None = None) -> str:
     """Compare two answers, each named by a framework or a file: two columns, as wide as a terminal.
 
-    With `page` an HTML page is written there instead, and its path returned. Raises UserError for
-    what is neither, and for a comparison with itself.
+    With `page`, write an HTML page instead and return a line with its path. Raises UserError for a
+    word that is neither, and for a comparison of a file with itself.
     """
     question = find(word)
     paths = [_path(question, one) for one in (first, second)]
     if paths[0].resolve() == paths[1].resolve():
-        raise UserError(f"{first} and {second} are one and the same; name two to compare")
+        raise UserError(f"{first} and {second} are the same file; name two different ones")
     left, right = (_side(question, path) for path in paths)
     if page is None:
         return columns(left, right, shutil.get_terminal_size((160, 24)).columns)
     if page.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"--html must name an HTML file, as in diff.html, not {page}")
+        raise UserError(f"--html must name an HTML file, such as diff.html, not {page}")
     write_atomically(page, document(question, left, right), "--html")
     return f"{page}: open it in a browser"
 
@@ -67,7 +67,7 @@ def _path(question: Question, word: str) -> Path:
     if Path(word).is_file():
         return Path(word)
     known = ", ".join(question.answered_in)
-    raise UserError(f"{word!r} is no file and no framework; choose from: {known}")
+    raise UserError(f"{word!r} is neither a file nor a framework; choose from: {known}")
 
 
 def _side(question: Question, path: Path) -> Side:
@@ -76,7 +76,7 @@ def _side(question: Question, path: Path) -> Side:
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except (UnicodeDecodeError, SyntaxError):  # a SyntaxError for an unknown encoding
-        raise UserError(f"{path} is no text") from None
+        raise UserError(f"{path} is not text; name a script or a notebook") from None
     for name, framework in frameworks.FRAMEWORKS.items():
         if path == question.answer(name):
             return Side(framework.title, source)
@@ -87,18 +87,18 @@ def _side(question: Question, path: Path) -> Side:
 
 
 def columns(left: Side, right: Side, width: int) -> str:
-    """Two columns that together are as wide as a terminal; lines that are longer are cut."""
+    """Two columns, together `width` characters wide; longer lines are cut."""
     width = max(width, _NARROWEST)
     one = (width - 3) // 2
     found = rows(left, right)
     differ = sum(mark != SAME for _, mark, _ in found)
     body = [(left.title, SAME, right.title), ("─" * one, SAME, "─" * one), *found]
-    told = [f"{_cut(a, one, pad=True)} {mark} {_cut(b, one)}".rstrip() for a, mark, b in body]
-    return "\n".join([*told, "", f"{len(found) - differ} lines are the same, {differ} differ"])
+    lines = [f"{_cut(a, one, pad=True)} {mark} {_cut(b, one)}".rstrip() for a, mark, b in body]
+    return "\n".join([*lines, "", f"{len(found) - differ} lines are the same, {differ} differ"])
 
 
 def rows(left: Side, right: Side) -> list[Row]:
-    """The lines of both, function beside function of the same name, line beside line within."""
+    """The lines of both: functions with the same name side by side, and within them the lines."""
     blocks, others = _blocks(left), _blocks(right)
     a, b = [name for name, _ in blocks], [name for name, _ in others]
     found: list[Row] = []
@@ -113,9 +113,9 @@ def rows(left: Side, right: Side) -> list[Row]:
 
 
 def _blocks(side: Side) -> list[tuple[str, list[str]]]:
-    """An answer cut where a function, a class or a method begins, with the names of the pieces.
+    """An answer cut into pieces, each with its name: one per function, class or method.
 
-    A file that is no Python yet is one piece.
+    A file that is not valid Python yet is one piece.
     """
     try:
         tree = ast.parse(side.source)
@@ -133,7 +133,7 @@ def _names(tree: ast.Module) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.ClassDef):
             for method in node.body:
                 if isinstance(method, ast.FunctionDef):
-                    called = _ASKED.get(method.name, method.name)
+                    called = _FORWARD.get(method.name, method.name)
                     yield _first_line(method), f"{node.name}.{called}"
 
 
@@ -154,13 +154,13 @@ def _within(a: list[str], b: list[str]) -> Iterator[Row]:
 
 
 def _key(line: str) -> str:
-    """What tells which line of another idiom belongs beside it: how it begins, as in `self.fc`."""
+    """What a line shares with another framework's: its beginning, as in `self.fc`."""
     found = _BEGINNING.match(line)
     return found[1] if found else line
 
 
 def _cut(text: str, width: int, pad: bool = False) -> str:
-    """A text that takes at most `width` places of a terminal; with `pad`, exactly as many."""
+    """A text cut to at most `width` columns of a terminal; with `pad`, to exactly as many."""
     places = [_places(one) for one in text]
     if sum(places) > width:
         taken = itertools.accumulate(places)
@@ -179,7 +179,7 @@ def _places(character: str) -> int:
 
 
 def document(question: Question, left: Side, right: Side) -> str:
-    """A page of HTML that needs no other file."""
+    """An HTML page that needs no other file."""
     one, other = html.escape(left.title), html.escape(right.title)
     made = difflib.HtmlDiff().make_file(left.lines, right.lines, one, other, charset="utf-8")
     title = html.escape(f"{question.label}: {left.title} and {right.title}")

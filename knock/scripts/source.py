@@ -1,4 +1,4 @@
-"""The text of a script, or of a notebook as one, and its syntax tree."""
+"""The text of a script, or of a notebook turned into one, and its syntax tree."""
 
 import ast
 import symtable
@@ -22,38 +22,38 @@ class Source:
 
     @classmethod
     def read(cls, path: Path) -> "Source":
-        """A script, or a notebook as one. Raises UserError if it is missing, or no Python."""
+        """Read a script or a notebook. Raises UserError if it is missing or not Python."""
         try:
             text = notebook.text(path)
         except FileNotFoundError:
             raise UserError(f"no file {path}") from None
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror}") from None
-        except (SyntaxError, ValueError) as error:  # ValueError: no text
+        except (SyntaxError, ValueError) as error:  # ValueError: it is not text
             raise UserError(f"{path} does not run: {describe(error, path)}") from None
         return cls.parse(path, text)
 
     @classmethod
     def parse(cls, path: Path, text: str) -> "Source":
-        """The source of a text that stands, or stood, in the file at `path`.
+        """The source of a text, which is or was the content of the file at `path`.
 
-        Raises UserError if it is no Python, or nested more deeply than Python can read.
+        Raises UserError if it is not Python, or nested more deeply than Python can read.
         """
         try:
             tree = ast.parse(text, str(path))
-            symtable.symtable(text, str(path), "exec")  # finds what the parser lets through
+            symtable.symtable(text, str(path), "exec")  # finds errors that the parser accepts
             return cls(path, text, tree)
         except (
             SyntaxError,
             ValueError,
             RecursionError,
             MemoryError,
-        ) as error:  # ValueError: a zero
+        ) as error:  # ValueError: a zero byte
             raise UserError(f"{path} does not run: {describe(error, path)}") from None
 
     @property
     def bound(self) -> set[str]:
-        """Every name that the file gives a meaning to, a method as `GAN.generate`."""
+        """Every name that the file defines, methods as `GAN.generate`."""
         table = symtable.symtable(self.text, str(self.path), "exec")
         return {one.get_name() for one in table.get_symbols() if one.is_assigned()} | {
             f"{node.name}.{method.name}"
@@ -64,5 +64,5 @@ class Source:
 
 
 def methods(node: ast.ClassDef) -> list[ast.FunctionDef]:
-    """The methods of a class, in its order."""
+    """The methods of a class, in order."""
     return [one for one in node.body if isinstance(one, ast.FunctionDef)]

@@ -1,8 +1,8 @@
-"""A learner's file with some of its functions taken from our answer, made by the syntax trees.
+"""A learner's file with some of its functions replaced by our answer's, made from syntax trees.
 
-So one part can be looked at by itself: all others are right. Nothing is written anywhere. What is
-the learner's keeps the name and the lines of their file, what is ours those of ours; so an error
-names the line that the learner sees, and whoever looks up the source of a function finds it.
+So one part can be checked alone: all others are right. Nothing is written to disk. The learner's
+code keeps the name and the lines of their file, ours those of our file; so an error names the line
+that the learner sees, and code that looks up a function's source finds it.
 """
 
 import ast
@@ -15,10 +15,10 @@ from knock.scripts.source import Definition, Source, methods
 
 
 def splice(mine: Source, ours: Source, taken: Collection[str]) -> CodeType:
-    """`mine` with the functions and methods called `taken` as `ours` has them.
+    """`mine`, with the functions and methods in `taken` replaced by those of `ours`.
 
-    A class whose methods are all taken is taken whole, with its bases. Whatever else of ours these
-    need, an import or a helper, is added where `mine` has nothing of that name.
+    A class is replaced as a whole, with its bases, if all of its methods are in `taken`. Imports
+    and helpers of ours that the replaced code needs are added, if `mine` has no such names.
     """
     given = {node.name: node for node in ours.tree.body if isinstance(node, Definition)}
     whole = {name for name, node in given.items() if _is_whole(node, taken)}
@@ -35,7 +35,7 @@ def splice(mine: Source, ours: Source, taken: Collection[str]) -> CodeType:
             body.append(node)
     bound = mine.bound
     defined = {node.name for node in mine.tree.body if isinstance(node, Definition)}
-    # What is no function in `mine`, but a partial or the like, has its name taken last.
+    # A name that is not a function in `mine`, but a partial, say, is replaced at the end.
     body += [given[name] for name in whole if name in bound - defined]
     added = _needed(ours.tree.body, [given[n] for n in whole | _owners(taken)], whole, bound)
     foreign |= {node.name for node in added if isinstance(node, Definition)}
@@ -58,7 +58,7 @@ def _owners(taken: Collection[str]) -> set[str]:
 
 
 def _mixed(mine: ast.ClassDef, ours: ast.ClassDef, taken: Collection[str]) -> ast.ClassDef:
-    """A class of the learner's with some methods of ours in the place of theirs."""
+    """A class of the learner's with some methods replaced by ours."""
     given = {one.name: one for one in methods(ours) if f"{ours.name}.{one.name}" in taken}
     there = {one.name for one in methods(mine)}
     made = copy.copy(mine)
@@ -72,7 +72,7 @@ def _mixed(mine: ast.ClassDef, ours: ast.ClassDef, taken: Collection[str]) -> as
 def _needed(
     ours: Sequence[ast.stmt], nodes: Iterable[ast.stmt], whole: set[str], bound: set[str]
 ) -> list[ast.stmt]:
-    """The statements of ours that some nodes of it need and nothing else gives, in our order."""
+    """Our statements that some nodes need and that are not defined elsewhere, in our order."""
     missing = whole - bound
     found: list[ast.stmt] = []
     waiting = list(nodes)
@@ -80,15 +80,15 @@ def _needed(
         node = waiting.pop()
         loaded = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
         for statement in ours:
-            gives = _gives(statement) - bound
-            if statement not in found and gives & (loaded | missing):
+            defines = _defined(statement) - bound
+            if statement not in found and defines & (loaded | missing):
                 found.append(statement)
                 waiting.append(statement)
     return [statement for statement in ours if statement in found]
 
 
-def _gives(statement: ast.stmt) -> set[str]:
-    """The names that a statement of ours gives a meaning to."""
+def _defined(statement: ast.stmt) -> set[str]:
+    """The names that a statement of ours defines."""
     if isinstance(statement, Definition):
         return {statement.name}
     if isinstance(statement, ast.Import | ast.ImportFrom):
@@ -100,7 +100,7 @@ def _gives(statement: ast.stmt) -> set[str]:
 
 
 def _head(body: list[ast.stmt]) -> int:
-    """Where the first statement stands that is no docstring and no import."""
+    """The place of the first statement that is neither a docstring nor an import."""
     for place, node in enumerate(body):
         text = place == 0 and isinstance(node, ast.Expr)
         if not text and not isinstance(node, ast.Import | ast.ImportFrom):
@@ -109,7 +109,7 @@ def _head(body: list[ast.stmt]) -> int:
 
 
 def _relabelled(code: CodeType, foreign: Collection[str], path: Path) -> CodeType:
-    """The same code, with all that is in functions and classes called `foreign` from `path`."""
+    """The same code, but functions and classes in `foreign` have `path` as their file."""
     constants = tuple(
         one
         if not isinstance(one, CodeType)

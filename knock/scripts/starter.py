@@ -1,7 +1,7 @@
-"""A starter: our answer with the bodies of its parts taken out, for a learner to write.
+"""A starter: our answer without the bodies of its parts, for a learner to write.
 
-It is made from the answer's syntax tree whenever somebody asks for one, and kept nowhere, so that
-the two cannot drift apart.
+It is made from the answer's syntax tree whenever somebody asks for one, and not stored, so the two
+always agree.
 """
 
 import ast
@@ -20,9 +20,9 @@ _WIDTH = 100
 _QUOTES = '"""'
 
 Parts = Mapping[str, Sequence[str]]
-"""Which names of an answer belong to which of its parts, in the order in which they are written.
+"""The parts of an answer, each with its names, in the order in which they are written.
 
-A name is a function's, a class' (all of its methods), or a method's: `Generator`, `GAN.generate`.
+A name is a function, a class (all of its methods), or a method: `Generator`, `GAN.generate`.
 """
 
 
@@ -36,14 +36,14 @@ class Place:
 
 
 def places(source: str, parts: Parts) -> list[Place]:
-    """Whatever the parts name in an answer's source, in its order there.
+    """All functions and methods of an answer's source that belong to a part, in source order.
 
-    A name that this answer lacks is passed over: not every framework needs every helper.
+    Names that this answer lacks are ignored: not every framework needs every helper.
     """
     whose = {name: part for part, given in parts.items() for name in given}
     found = []
     for name, node in _functions(ast.parse(source)):
-        part = whose.get(name, whose.get(name.split(".")[0]))  # its own name, or its class'
+        part = whose.get(name, whose.get(name.split(".")[0]))  # by its own name, or by its class
         if part is not None:
             found.append(Place(part, name, node))
     return found
@@ -61,14 +61,14 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
 
 
 def names(source: str, parts: Parts) -> dict[str, list[str]]:
-    """The parts with only those of their names that an answer's source has."""
+    """The parts, each with only those names that an answer's source has."""
     found = places(source, parts)
     there = {name for place in found for name in (place.name, place.name.split(".")[0])}
     return {part: [name for name in given if name in there] for part, given in parts.items()}
 
 
 def left(source: str, parts: Parts) -> dict[str, list[str]]:
-    """The parts in which a starter's error is still raised, each with the names where it is."""
+    """The parts in which a starter's error is still raised, each with the names that raise it."""
     found: dict[str, list[str]] = {}
     for place in places(source, parts):
         if any(_is_error(node) for node in ast.walk(place.node)):
@@ -77,7 +77,7 @@ def left(source: str, parts: Parts) -> dict[str, list[str]]:
 
 
 def _is_error(node: ast.AST) -> bool:
-    """Whether it is what `make` puts into the place of a body."""
+    """Whether a statement is the one that `make` puts in the place of a body."""
     match node:
         case ast.Raise(ast.Call(ast.Name("NotImplementedError"), [ast.Constant(str(text))])):
             return text.startswith("TODO ")
@@ -87,19 +87,19 @@ def _is_error(node: ast.AST) -> bool:
 def make(source: str, parts: Parts, command: str) -> str:
     """An answer's source with each body of a part replaced by an error that names what is missing.
 
-    Docstrings stay, `super().__init__()` too, and the shapes that stood beside the lines that went,
-    as comments. `command` is what checks the learner's file; the module's docstring ends with it.
+    Docstrings and `super().__init__()` stay, and so do the shapes next to the removed lines, as
+    comments. The module's docstring ends with `command`, which checks the learner's file.
     """
     lines = source.split("\n")
     tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
-    for place in reversed(places(source, parts)):  # from below: the lines above keep their numbers
+    for place in reversed(places(source, parts)):  # from the end: earlier lines keep their numbers
         _empty(lines, tokens, place)
-    _sign(lines, ast.parse(source), list(parts), command)
+    _add_note(lines, ast.parse(source), list(parts), command)
     return "\n".join(lines)
 
 
 def _empty(lines: list[str], tokens: list[tokenize.TokenInfo], place: Place) -> None:
-    """Take one body out of the lines."""
+    """Remove one body from the lines."""
     body, kept = place.node.body, _kept(place.node)
     head = next(t.start[0] for t in tokens if t.type == tokenize.NEWLINE and t.start >= _at(place))
     first, end = (body[kept - 1].end_lineno or 0) if kept else head, body[-1].end_lineno or 0
@@ -109,7 +109,7 @@ def _empty(lines: list[str], tokens: list[tokenize.TokenInfo], place: Place) -> 
         if t.type == tokenize.COMMENT and first < t.start[0] <= end
         if (shape := _SHAPE.fullmatch(t.string))
     ]
-    if body[0].lineno == head:  # the body stands on the signature's own line
+    if body[0].lineno == head:  # the body is on the same line as the signature
         line = lines[head - 1].encode()
         lines[head - 1] = line[: body[0].col_offset].decode().rstrip()
         comment = line[body[-1].end_col_offset or 0 :].decode().strip()
@@ -124,23 +124,20 @@ def _at(place: Place) -> tuple[int, int]:
 
 
 def _kept(function: ast.FunctionDef) -> int:
-    """How many statements at the top of a body stay: its docstring, and the call of `super`."""
+    """How many statements at the top of a body stay: the docstring and the call of `super`."""
     kept = int(ast.get_docstring(function) is not None)
     following = function.body[kept : kept + 1]
     return kept + any(ast.unparse(one).startswith("super().__init__(") for one in following)
 
 
-def _sign(lines: list[str], tree: ast.Module, parts: list[str], command: str) -> None:
-    """Let the module's docstring end with what the file is, and what to do with it."""
+def _add_note(lines: list[str], tree: ast.Module, parts: list[str], command: str) -> None:
+    """Add to the module's docstring what the file is, and what to do with it."""
     if ast.get_docstring(tree) is None:
-        raise ValueError("an answer begins with its docstring")
+        raise ValueError("an answer must begin with a docstring")
     end = tree.body[0].end_lineno or 0
     last = lines[end - 1].removesuffix(_QUOTES)
     listed = " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
-    told = (
-        f"This is a starter: write its {listed}, each where a TODO is raised, and see how far you "
-        "are with"
-    )
+    text = f"This is a starter: write its {listed}, each where a TODO is raised. Check it with"
     command = command.replace("\\", "\\\\").replace('"', '\\"')
-    note = ["", *textwrap.wrap(told, _WIDTH), "", f"    {command}", _QUOTES]
+    note = ["", *textwrap.wrap(text, _WIDTH), "", f"    {command}", _QUOTES]
     lines[end - 1 : end] = [last, *note] if last else note

@@ -1,1 +1,1 @@
-"""`knock watch`: a learner's file is checked again whenever it is saved."""
+"""`knock watch`: checks a learner's file again whenever it is saved."""

@@ -1,4 +1,4 @@
-"""Keys, told of one by one as they are pressed, on a terminal that is left as it was found."""
+"""Reads single keys as they are pressed, and restores the terminal at the end."""
 
 import contextlib
 import sys
@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def listening(tell: Callable[[str], None]) -> Iterator[bool]:
-    """Call `tell` with every key, in lower case, in another thread.
+def listening(report: Callable[[str], None]) -> Iterator[bool]:
+    """Call `report` with every key, in lower case, in another thread.
 
-    What is yielded is whether there is a terminal to press one on. Once it has gone away, that
-    counts as a `q`.
+    It yields whether there is a terminal with keys. If the terminal is closed, it reports a `q`.
     """
     if sys.stdin is None or not sys.stdin.isatty():
         yield False
@@ -19,8 +18,8 @@ def listening(tell: Callable[[str], None]) -> Iterator[bool]:
 
     def read() -> None:
         for key in _keys():
-            tell(key.lower())
-        tell("q")
+            report(key.lower())
+        report("q")
 
     with _at_once():
         threading.Thread(target=read, daemon=True).start()
@@ -33,14 +32,14 @@ if sys.platform == "win32":
     def _keys() -> Iterator[str]:
         while True:
             key = msvcrt.getwch()
-            if key in "\0\xe0":  # an arrow or the like: its code comes next
+            if key in "\0\xe0":  # a special key, such as an arrow: its code comes next
                 msvcrt.getwch()
             else:
                 yield key
 
     @contextlib.contextmanager
     def _at_once() -> Iterator[None]:
-        yield  # getwch waits for no Enter
+        yield  # getwch does not wait for Enter
 
 else:
     import os
@@ -50,7 +49,7 @@ else:
     import tty
 
     _LONGER = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)
-    """What a terminal sends for an arrow and the like, and for a key with Alt: none of ours."""
+    """What a terminal sends for special keys, such as arrows, and for keys with Alt: ignored."""
 
     def _keys() -> Iterator[str]:
         while True:
@@ -68,9 +67,9 @@ else:
         before = termios.tcgetattr(terminal)
 
         def ask(*_: object) -> None:
-            tty.setcbreak(terminal)  # no Enter, no echo; Ctrl-C works as ever
+            tty.setcbreak(terminal)  # no Enter, no echo; Ctrl-C still works
 
-        old = signal.signal(signal.SIGCONT, ask)  # after Ctrl-Z and fg it is the shell's again
+        old = signal.signal(signal.SIGCONT, ask)  # Ctrl-Z and fg restore the shell's settings
         try:
             ask()
             yield

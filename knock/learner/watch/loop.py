@@ -1,4 +1,4 @@
-"""What is watched, and how a watch begins and ends."""
+"""Which file is watched, and how a watch begins and ends."""
 
 import contextlib
 import queue
@@ -15,9 +15,9 @@ from knock.questions import find
 
 
 def watch(word: str, framework: str | None, file: Path | None, poll: bool) -> int:
-    """Watch a learner's answer until `q` is pressed; 0.
+    """Watch a learner's answer until `q` is pressed. Returns 0.
 
-    It is `file`, or the one that is remembered. Raises UserError if there is none.
+    It is `file`, or the remembered one. Raises UserError if there is none.
     """
     question = find(word)
     if file is None:
@@ -27,7 +27,7 @@ def watch(word: str, framework: str | None, file: Path | None, poll: bool) -> in
         raise UserError(f"no file {file}")
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
     with _ended_in_order(), keys.listening(events.put) as pressed:
-        print(KEYS if pressed else "No keys, for lack of a terminal to press them on: Ctrl-C ends.")
+        print(KEYS if pressed else "No keys work here, since this is not a terminal; Ctrl-C ends.")
         session: Session | None = Session(events, question, framework, file, poll, pressed)
         while session is not None:
             with session:
@@ -37,7 +37,7 @@ def watch(word: str, framework: str | None, file: Path | None, poll: bool) -> in
 
 @contextlib.contextmanager
 def _ended_in_order() -> Iterator[None]:
-    """Let what ends a program at once unwind it, so that no check is left running behind it."""
+    """On signals that end a program at once, clean up first, so that no check keeps running."""
 
     def leave(number: int, _: object) -> None:
         raise SystemExit(128 + number)

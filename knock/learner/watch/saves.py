@@ -1,7 +1,7 @@
 """When to look at a file again: as soon as something happens in its folder, and every second.
 
-Every second, because nobody is told of a change where the folder is another machine's, or comes
-from the host of a container or of WSL; and because polling takes two saves in a second for one.
+Every second, because a folder on another machine, or on the host of a container or of WSL, reports
+no changes; and because polling sees two saves within a second as one.
 """
 
 import threading
@@ -18,14 +18,14 @@ SECOND = 1.0
 def looks(folder: Path, poll: bool, stop: threading.Event) -> Iterator[None]:
     """Yield whenever it is time to look, until `stop` is set.
 
-    The folder is watched and not the file, which many editors replace by another one. With `poll`
-    it is listed three times a second instead of waiting to be told.
+    It watches the folder, not the file, because many editors replace a file by a new one. With
+    `poll` it lists the folder three times per second instead of waiting for events.
     """
     try:
         for _ in watch(
             folder,
             watch_filter=None,
-            force_polling=poll or None,  # None: the library knows some places that need it
+            force_polling=poll or None,  # None: the library decides; some folders need polling
             rust_timeout=int(SECOND * 1000),
             yield_on_timeout=True,
             stop_event=stop,
@@ -33,7 +33,7 @@ def looks(folder: Path, poll: bool, stop: threading.Event) -> Iterator[None]:
             raise_interrupt=False,
         ):
             yield
-    except (OSError, RuntimeError) as error:  # the folder is gone, or too much is watched already
-        print_error(f"{folder} cannot be watched ({error}); its file is looked at every second")
+    except (OSError, RuntimeError) as error:  # the folder is gone, or the system's limit is reached
+        print_error(f"{folder} cannot be watched ({error}); its file is read every second")
     while not stop.wait(SECOND):
         yield
