@@ -68,7 +68,7 @@ def test_a_broken_notebook_is_named_once(tmp_path):
     with pytest.raises(UserError, match="is not a notebook, or is damaged") as met:
         load.load(path)
     assert "does not run" not in str(met.value)
-    with pytest.raises(UserError, match="is no notebook"):
+    with pytest.raises(UserError, match="is not a notebook"):
         notebook.text(path)
 
 
