@@ -1,8 +1,7 @@
 """Question 11: LAPGAN — Chainer.
 
-Draw coarsely, enlarge, add what is missing, and again: a GAN for each level of a Laplacian pyramid,
-the coarsest draws a small picture, the others what an enlarged one lacks (Denton et al. 2015, "Deep
-generative image models using a Laplacian pyramid of adversarial networks", arXiv 1506.05751).
+Draw coarsely, enlarge, add what is missing, and again: a GAN for each level of a Laplacian pyramid
+(Denton et al. 2015, arXiv 1506.05751).
 """
 
 from knock.frameworks import chainer as framework
@@ -80,9 +79,9 @@ class Discriminator(chainer.Chain):
         super().__init__()
         (channels, h, w), width = image_shape, constants["d_width"]
         with self.init_scope():
-            told = channels + constants["classes"]
-            self.conv1 = L.Convolution2D(told, width, ksize=5, stride=2, pad=2)
-            self.conv2 = L.Convolution2D(width, width, ksize=5, stride=2, pad=2)
+            down = {"ksize": 5, "stride": 2, "pad": 2}  # halves the sides
+            self.conv1 = L.Convolution2D(channels + constants["classes"], width, **down)
+            self.conv2 = L.Convolution2D(width, width, **down)
             self.real = L.Linear(width * -(-h // 4) * -(-w // 4), 1)  # a half is rounded up
 
     def forward(self, told):  # (C + classes)×Hₖ×Wₖ
@@ -107,9 +106,7 @@ def called_fake(logits):
     return F.mean(F.softplus(logits))
 
 
-class Level:
-    """One level's GAN. It knows of no other: it has real pictures to start from."""
-
+class Level:  # the GAN of one level; it knows no other, as it starts from real pictures
     def __init__(self, k, sides, recipe):
         self.k, self.sides, shape = k, sides, (recipe.image_shape[0], *sides)
         kinds = (CoarsestGenerator, CoarsestDiscriminator) if k == 1 else (Generator, Discriminator)
@@ -127,14 +124,12 @@ class Level:
     def train_step(self, images, low, noise, classes, *masks):
         # A real residual is I − low, and low is added to it before anybody looks: that is I.
         real, fake = tell(images, classes), tell(self.draw(low, noise, classes), classes)
-
         # The discriminator's step; .array leaves the generator out.
         real_logits, fake_logits = (self.discriminator(x, *masks) for x in (real, fake.array))
         discriminator_loss = called_real(real_logits) + called_fake(fake_logits)
         self.discriminator.cleargrads()
         discriminator_loss.backward()
         self.d_optimizer.update()
-
         # The generator's: to be called real by the discriminator's new weights.
         generator_loss = called_real(self.discriminator(fake, *masks))
         chainer.grad([generator_loss], list(self.generator.params()), set_grad=True)
@@ -152,7 +147,7 @@ class LAPGAN:
         self.constants, self.first = recipe.constants, recipe.optimizers
 
     def one_hot(self, labels, like):
-        """N class numbers as N×classes zeros with a one at the class; N×0 where none are told."""
+        """N class numbers as N×classes zeros with a one at the class; N×0 if no class is given."""
         xp = chainer.backend.get_array_module(labels)
         return (labels[:, None] == xp.arange(self.constants["classes"])).astype(like.dtype)
 
@@ -183,8 +178,7 @@ class LAPGAN:
     def coarsest(self, images):
         return self.pyramid(images)[0][0]
 
-    def rebuild(self, images):
-        """The images again: the coarsest picture, enlarged and corrected by every residual."""
+    def rebuild(self, images):  # from the coarsest picture, corrected by every residual
         (picture, _), *finer = self.pyramid(images)
         for images, low in finer:
             picture = enlarge(picture, images.shape[2:]) + (images - low)
@@ -195,11 +189,9 @@ class LAPGAN:
         rows, picture, classes = {}, None, self.one_hot(labels, like=noises[0])
         for level, noise in zip(self.levels, noises, strict=True):
             low = None if picture is None else enlarge(picture, level.sides)
-            with chainer.no_backprop_mode():
-                picture = level.draw(low, noise, classes).array
-            if low is not None:
-                rows |= {f"low {level.k}": low, f"residual {level.k}": picture - low}
-            rows[f"picture {level.k}"] = picture
+            picture = level.draw(low, noise, classes).array
+            own = {"low": low, "residual": picture - low} if level.k > 1 else {}
+            rows |= {f"{name} {level.k}": row for name, row in [*own.items(), ("picture", picture)]}
         return rows
 
     def generate(self, labels, *noises):
@@ -214,10 +206,9 @@ def train(run, model):
 
 
 def sample(run, model):
-    given = run.examples
-    rows = model.strip(given["labels"], *(given[f"noise{level.k}"] for level in model.levels))
-    *way, last = rows
-    run.show(**{name: rows[name][:10] for name in way}, sample=rows[last])
+    noises = (run.examples[f"noise{level.k}"] for level in model.levels)
+    *way, (_, last) = model.strip(run.examples["labels"], *noises).items()
+    run.show(**{name: row[:10] for name, row in way}, sample=last)
 
 
 if __name__ == "__main__":

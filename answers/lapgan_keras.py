@@ -1,8 +1,7 @@
 """Question 11: LAPGAN — Keras.
 
-Draw coarsely, enlarge, add what is missing, and again: a GAN for each level of a Laplacian pyramid,
-the coarsest draws a small picture, the others what an enlarged one lacks (Denton et al. 2015, "Deep
-generative image models using a Laplacian pyramid of adversarial networks", arXiv 1506.05751).
+Draw coarsely, enlarge, add what is missing, and again: a GAN for each level of a Laplacian pyramid
+(Denton et al. 2015, arXiv 1506.05751).
 """
 
 from knock.frameworks import keras as framework
@@ -102,9 +101,7 @@ def called_fake(logits):
     return ops.mean(ops.binary_crossentropy(ops.zeros_like(logits), logits, from_logits=True))
 
 
-class Level:
-    """One level's GAN. It knows of no other: it has real pictures to start from."""
-
+class Level:  # the GAN of one level; it knows no other, as it starts from real pictures
     def __init__(self, k, sides, recipe):
         self.k, self.sides, shape = k, sides, (recipe.image_shape[0], *sides)
         kinds = (CoarsestGenerator, CoarsestDiscriminator) if k == 1 else (Generator, Discriminator)
@@ -124,7 +121,6 @@ class Level:
         real = tell(images, classes)
         with tf.GradientTape() as generator_tape:
             fake = tell(self.draw(low, noise, classes), classes)
-
             # The discriminator's step, on a tape of its own; the generator's does not run on.
             with generator_tape.stop_recording():
                 with tf.GradientTape() as tape:
@@ -132,7 +128,6 @@ class Level:
                     discriminator_loss = called_real(real_logits) + called_fake(fake_logits)
                 weights = self.discriminator.trainable_variables
                 self.d_optimizer.apply(tape.gradient(discriminator_loss, weights), weights)
-
             # The generator's: to be called real by the discriminator's new weights.
             generator_loss = called_real(self.discriminator(fake, *masks))
         weights = self.generator.trainable_variables
@@ -150,7 +145,7 @@ class LAPGAN(keras.Model):
         self.constants, self.first = recipe.constants, recipe.optimizers
 
     def one_hot(self, labels):
-        """N class numbers as N×classes zeros with a one at the class; N×0 where none are told."""
+        """N class numbers as N×classes zeros with a one at the class; N×0 if no class is given."""
         return ops.one_hot(labels, self.constants["classes"], dtype=keras.config.floatx())
 
     def pyramid(self, images):
@@ -182,8 +177,7 @@ class LAPGAN(keras.Model):
     def coarsest(self, images):
         return self.pyramid(images)[0][0]
 
-    def rebuild(self, images):
-        """The images again: the coarsest picture, enlarged and corrected by every residual."""
+    def rebuild(self, images):  # from the coarsest picture, corrected by every residual
         (picture, _), *finer = self.pyramid(images)
         for images, low in finer:
             picture = enlarge(picture, images.shape[1:3]) + (images - low)
@@ -195,9 +189,8 @@ class LAPGAN(keras.Model):
         for level, noise in zip(self.levels, noises, strict=True):
             low = None if picture is None else enlarge(picture, level.sides)
             picture = level.draw(low, noise, classes)
-            if low is not None:
-                rows |= {f"low {level.k}": low, f"residual {level.k}": picture - low}
-            rows[f"picture {level.k}"] = picture
+            own = {"low": low, "residual": picture - low} if level.k > 1 else {}
+            rows |= {f"{name} {level.k}": row for name, row in [*own.items(), ("picture", picture)]}
         return rows
 
     def generate(self, labels, *noises):
@@ -212,10 +205,9 @@ def train(run, model):
 
 
 def sample(run, model):
-    given = run.examples
-    rows = model.strip(given["labels"], *(given[f"noise{level.k}"] for level in model.levels))
-    *way, last = rows
-    run.show(**{name: rows[name][:10] for name in way}, sample=rows[last])
+    noises = (run.examples[f"noise{level.k}"] for level in model.levels)
+    *way, (_, last) = model.strip(run.examples["labels"], *noises).items()
+    run.show(**{name: row[:10] for name, row in way}, sample=last)
 
 
 if __name__ == "__main__":

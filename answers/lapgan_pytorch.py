@@ -1,8 +1,7 @@
 """Question 11: LAPGAN — PyTorch.
 
-Draw coarsely, enlarge, add what is missing, and again: a GAN for each level of a Laplacian pyramid,
-the coarsest draws a small picture, the others what an enlarged one lacks (Denton et al. 2015, "Deep
-generative image models using a Laplacian pyramid of adversarial networks", arXiv 1506.05751).
+Draw coarsely, enlarge, add what is missing, and again: a GAN for each level of a Laplacian pyramid
+(Denton et al. 2015, arXiv 1506.05751).
 """
 
 from knock.frameworks import pytorch as framework
@@ -101,9 +100,7 @@ def called_fake(logits):
     return F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits))
 
 
-class Level:
-    """One level's GAN. It knows of no other: it has real pictures to start from."""
-
+class Level:  # the GAN of one level; it knows no other, as it starts from real pictures
     def __init__(self, k, sides, recipe):
         self.k, self.sides, shape = k, sides, (recipe.image_shape[0], *sides)
         kinds = (CoarsestGenerator, CoarsestDiscriminator) if k == 1 else (Generator, Discriminator)
@@ -147,7 +144,7 @@ class LAPGAN(nn.Module):
         self.constants, self.first = recipe.constants, recipe.optimizers
 
     def one_hot(self, labels, like):
-        """N class numbers as N×classes zeros with a one at the class; N×0 where none are told."""
+        """N class numbers as N×classes zeros with a one at the class; N×0 if no class is given."""
         return (labels[:, None] == torch.arange(self.constants["classes"])).to(like)
 
     def pyramid(self, images):
@@ -177,8 +174,7 @@ class LAPGAN(nn.Module):
     def coarsest(self, images):
         return self.pyramid(images)[0][0]
 
-    def rebuild(self, images):
-        """The images again: the coarsest picture, enlarged and corrected by every residual."""
+    def rebuild(self, images):  # from the coarsest picture, corrected by every residual
         (picture, _), *finer = self.pyramid(images)
         for images, low in finer:
             picture = enlarge(picture, images.shape[2:]) + (images - low)
@@ -191,9 +187,8 @@ class LAPGAN(nn.Module):
         for level, noise in zip(self.levels, noises, strict=True):
             low = None if picture is None else enlarge(picture, level.sides)
             picture = level.draw(low, noise, classes)
-            if low is not None:
-                rows |= {f"low {level.k}": low, f"residual {level.k}": picture - low}
-            rows[f"picture {level.k}"] = picture
+            own = {"low": low, "residual": picture - low} if level.k > 1 else {}
+            rows |= {f"{name} {level.k}": row for name, row in [*own.items(), ("picture", picture)]}
         return rows
 
     def generate(self, labels, *noises):
@@ -208,10 +203,9 @@ def train(run, model):
 
 
 def sample(run, model):
-    given = run.examples
-    rows = model.strip(given["labels"], *(given[f"noise{level.k}"] for level in model.levels))
-    *way, last = rows
-    run.show(**{name: rows[name][:10] for name in way}, sample=rows[last])
+    noises = (run.examples[f"noise{level.k}"] for level in model.levels)
+    *way, (_, last) = model.strip(run.examples["labels"], *noises).items()
+    run.show(**{name: row[:10] for name, row in way}, sample=last)
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def test_newts_in_the_data_folder_come_before_the_shipped(monkeypatch, tmp_path)
 
 
 def test_without_others_the_shipped_newts_are_used(monkeypatch, tmp_path):
-    monkeypatch.setattr(newts, "SHIPPED", made.write_newts(tmp_path / "Dataset", each=1))
+    monkeypatch.setattr("knock.paths.DATASET", made.write_newts(tmp_path / "Dataset", each=1))
     assert len(data.load("newts", (3, 8, 8))) == 2
     (tmp_path / "empty").mkdir()
     assert str(tmp_path / "empty") in refusal("newts", (3, 8, 8), folder=tmp_path / "empty")

@@ -23,10 +23,10 @@ def remember(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def write(*answers: tuple[str, str, bool]) -> None:
-        progress.FOLDER.mkdir(exist_ok=True)
+        paths.MY.mkdir(exist_ok=True)
         questions = {question.name: question for question in all_questions()}
         for name, framework, passes in answers:
-            file = progress.FOLDER / f"{name}_{framework}.py"
+            file = paths.MY / f"{name}_{framework}.py"
             file.write_text("mine\n", encoding="utf-8")
             passed = progress.digest(file) if passes else ""
             progress.checked(questions[name], framework, file, ["networks"], passed)

@@ -10,6 +10,7 @@ the same layout are used instead.
 
 from pathlib import Path
 
+from knock import paths
 from knock.data import images, places, resize
 from knock.data.imageset import ImageSet, Pixels, Shape, Split
 from knock.errors import UserError
@@ -19,8 +20,6 @@ import numpy as np
 CLASSES = ("akahara", "madara")
 COLOURS: tuple[images.Colour, ...] = ((0, 0, 0), (128, 0, 0), (0, 128, 0))
 """The colours of a mask in the order of the class ids: background, akahara, madara."""
-
-SHIPPED = Path(__file__).resolve().parents[2] / "Dataset"
 
 
 def load(image_shape: Shape, split: Split, folder: Path | None = None) -> ImageSet:
@@ -32,8 +31,8 @@ def load(image_shape: Shape, split: Split, folder: Path | None = None) -> ImageS
     root = where(folder)
     if root is None:
         raise UserError(
-            f"no newts in {folder or SHIPPED}; put pictures into train/images/{CLASSES[0]} or "
-            f"train/images/{CLASSES[1]} there"
+            f"no newts in {folder or paths.DATASET}; put pictures into "
+            f"train/images/{CLASSES[0]} or train/images/{CLASSES[1]} there"
         )
     found = [
         (path, label)
@@ -81,7 +80,7 @@ def load_pairs(image_shape: Shape, split: Split, folder: Path | None = None) -> 
 def where(folder: Path | None = None) -> Path | None:
     """The folder with the newts: the given one, else that in `$KNOCK_DATA`, else the shipped."""
     own = places.candidates("newts", folder)
-    roots = own if folder is not None else [*own, SHIPPED]
+    roots = own if folder is not None else [*own, paths.DATASET]
     return next((root for root in roots if _has_layout(root)), None)
 
 

@@ -13,7 +13,7 @@ from knock.scripts import starter
 
 def file_of(question: Question, framework: str) -> Path:
     """Where a learner's answer is, unless they chose another file."""
-    return progress.FOLDER / question.answer(framework).name
+    return paths.MY / question.answer(framework).name
 
 
 def check_command(question: Question, framework: str, file: Path) -> str:

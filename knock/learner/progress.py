@@ -10,14 +10,12 @@ from pathlib import Path
 
 from knock.errors import UserError, print_error
 from knock.files import keep, make_folder, write_atomically
+from knock.paths import MY
 from knock.questions import Question
 
 import msgspec
 
-FOLDER = Path("my")
-"""The default folder of a learner's answers, in the current folder."""
-
-FILE = FOLDER / "progress.jsonl"
+FILE = MY / "progress.jsonl"
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -88,7 +86,7 @@ def checked(
     and `said` are as in `Answer`.
     """
     known = any(one.path.resolve() == file.resolve() for one in _read()[0])
-    if known or file.resolve().is_relative_to(FOLDER.resolve()):
+    if known or file.resolve().is_relative_to(MY.resolve()):
         said = " ".join(said.split())  # a message may contain an error with several lines
         _remember(Answer(question.name, framework, _named(file), done, passed, at, said))
 
@@ -129,7 +127,7 @@ def _remember(answer: Answer) -> None:
     ]
     text = b"".join(msgspec.json.encode(one) + b"\n" for one in [*found, answer])
     try:
-        make_folder(FOLDER)
+        make_folder(MY)
         if damage:
             print_error(
                 f"{FILE} was damaged ({damage}), so a new one is begun; the old one is {keep(FILE)}"

@@ -123,7 +123,7 @@ def pictures(question: Question) -> list[str]:
     wrong = []
     for name in _pictures(question):
         for suffix in (".png",) if question.opens else (".png", ".json"):
-            path = (paths.ROOT / "answers_image" / name).with_suffix(suffix)
+            path = (paths.ANSWERS_IMAGE / name).with_suffix(suffix)
             if not path.is_file():
                 wrong.append(f"no file {path}: keep what a run of the answer made")
             elif suffix == ".json":
