@@ -4,7 +4,7 @@ import itertools
 
 from knock import cli, frameworks, questions, recipe
 from knock.questions import Question
-from knock.training import checkpoint, compare, loss_log, pictures, record
+from knock.training import charts, checkpoint, compare, loss_log, pictures, record
 from tests.helpers import run_plain
 
 import numpy as np
@@ -102,7 +102,7 @@ def row(value):
 def drawn(folder, chosen, monkeypatch):
     """The figure of these runs' sheet, before it is written."""
     figures = []
-    monkeypatch.setattr(pictures, "_save", lambda path, figure: figures.append((path, figure)))
+    monkeypatch.setattr(charts, "_save", lambda path, figure: figures.append((path, figure)))
     assert compare.draw(AE, chosen, folder) == folder / "compare.png"
     ((path, figure),) = figures
     assert path == folder / "compare.png"

@@ -142,7 +142,7 @@ WAYS = {
     ("dcgan", "pytorch"): [
         *SOFTPLUS,
         ("self.real(h.flatten(1))", "F.linear(h.flatten(1), self.real.weight, self.real.bias)"),
-        ("self.generator.eval()  # batch normalisation by its running statistics", "self.eval()"),
+        ("self.generator.eval()  # batch normalisation in evaluation mode", "self.eval()"),
         ("        self.generator.train()\n", "        self.train()\n"),
     ],
     ("dcgan", "tensorflow"): [
