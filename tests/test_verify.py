@@ -78,7 +78,7 @@ def copied(tmp_path, monkeypatch):
             if path.stem.removeprefix("draw_").split("_")[0] == "ae":
                 shutil.copy(path, tmp_path / one)
     shutil.copy(paths.ROOT / "README.md", tmp_path)
-    for which in ("QUESTIONS", "ANSWERS", "ASSETS", "ROOT"):
+    for which in ("QUESTIONS", "ANSWERS", "ANSWERS_IMAGE", "ASSETS", "ROOT"):
         at = tmp_path / getattr(paths, which).relative_to(paths.ROOT)
         monkeypatch.setattr(paths, which, at)
     return find("ae")
