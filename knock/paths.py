@@ -19,6 +19,16 @@ MY = Path("my")
 """The default folder of a learner's answers, in the current folder."""
 
 
+def cache() -> Path:
+    """The user's folder for what can be downloaded or computed again: on Linux `~/.cache/knock`.
+
+    It is `knock` in the operating system's folder for caches, which `$XDG_CACHE_HOME` names there.
+    """
+    import pooch
+
+    return Path(pooch.os_cache("knock"))
+
+
 def require_repository() -> None:
     """Raise UserError if the package was installed without the questions and answers."""
     if not QUESTIONS.is_dir():

@@ -8,7 +8,7 @@ from typing import Literal
 
 from knock import frameworks
 from knock import recipe as recipes
-from knock.check import explain_mistakes, explain_networks, explain_numbers, trace
+from knock.check import explain_mistakes, explain_networks, explain_numbers, kept_run, trace
 from knock.check.explain_mistakes import Suspects
 from knock.check.trace import Trace
 from knock.errors import UserError
@@ -92,12 +92,21 @@ class Standard:
     def of(cls, question: Question, framework: str, seed: int, ours: bool) -> "Standard":
         """The standard for our answer, or for anybody else's. Raises UserError as `check` does."""
         recipe = recipes.load_check(question.recipe_file, seed=seed)
-        return cls.by(*_judge(question, framework, ours), recipe)
+        adapter, path = _judge(question, framework, ours)
+        return cls.by(adapter, path, recipe, kept=adapter is plain)
 
     @classmethod
-    def by(cls, adapter: Adapter, judge_path: Path, recipe: Recipe) -> "Standard":
-        """The standard that a judge sets for a recipe; `adapter` is the judge's."""
-        expected = trace.take(judge_path, adapter, recipe)
+    def by(
+        cls, adapter: Adapter, judge_path: Path, recipe: Recipe, kept: bool = False
+    ) -> "Standard":
+        """The standard that a judge sets for a recipe; `adapter` is the judge's.
+
+        With `kept`, of the NumPy judge alone, its long run may come from the user's cache folder.
+        """
+        if kept:
+            expected = kept_run.expected(judge_path, recipe)
+        else:
+            expected = trace.take(judge_path, adapter, recipe)
         if expected.errors:
             raise RuntimeError(f"{judge_path}: {expected.errors}")
         return cls(recipe, judge_path, adapter, expected)

@@ -3,22 +3,17 @@
 import os
 from pathlib import Path
 
+from knock import paths
+
 VARIABLE = "KNOCK_DATA"
 DOWNLOADS = "downloads"
 """Downloaded files have a folder of their own, so that they never replace a user's own files."""
 
 
 def homes() -> list[Path]:
-    """The folders of data sets: `$KNOCK_DATA` if it is set, then the cache folder.
-
-    The cache folder is `knock` in the operating system's folder for caches: on Linux
-    `$XDG_CACHE_HOME` or `~/.cache`.
-    """
-    import pooch
-
+    """The folders of data sets: `$KNOCK_DATA` if it is set, then the cache folder."""
     named = os.environ.get(VARIABLE)
-    cache = Path(pooch.os_cache("knock"))
-    return [Path(named).expanduser(), cache] if named else [cache]
+    return [Path(named).expanduser(), paths.cache()] if named else [paths.cache()]
 
 
 def candidates(name: str, folder: Path | None) -> list[Path]:
