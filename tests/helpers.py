@@ -1,15 +1,22 @@
 """Small things that several tests need."""
 
+import contextlib
+import io
 import os
+import runpy
 import subprocess
 import sys
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
-from knock import paths, questions
+from knock import cli, paths, questions
 from knock.frameworks import numpy as plain
 from knock.run import main
 from knock.scripts import load as answers
+from knock.training import compare
 
 import pytest
 
@@ -37,6 +44,68 @@ def run(*words: str | Path, cwd: Path, **more) -> subprocess.CompletedProcess[st
 def knock(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the command line."""
     return run("-m", "knock", *words, cwd=cwd)
+
+
+def run_here(script: str | Path, *words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Do as `run` does, with a script and in this process: its framework is imported only once.
+
+    That scripts work as processes of their own, too, is tested in test_run.py.
+    """
+    return _caught([str(script), *map(str, words)], cwd, lambda: _become(script))
+
+
+def knock_here(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Do as `knock` does, in this process, together with the scripts that the command starts.
+
+    That `knock run` and `knock compare` start them as processes is tested in test_cli.py.
+    """
+    given = [*map(str, words)]
+    with (
+        mock.patch.object(os, "execv", lambda _, command: _become(*command[1:])),
+        mock.patch.object(compare, "subprocess", SimpleNamespace(Popen=_Started)),
+    ):
+        return _caught(["knock", *given], cwd, lambda: cli.main(given))
+
+
+class _Started:
+    """What `knock compare` starts for each framework, in this process."""
+
+    def __init__(self, command: list[str | Path]) -> None:
+        self._command = command
+
+    def wait(self) -> int:
+        try:
+            _become(*self._command[1:])
+        except SystemExit as left:
+            return int(left.code or 0)
+        return 0
+
+
+def _become(script: str | Path, *words: str | Path) -> None:
+    """Run a script as Python does it; without words, with those that are in `sys.argv`."""
+    argv = [str(script), *map(str, words)] if words else sys.argv
+    with mock.patch.object(sys, "argv", argv):
+        runpy.run_path(str(script), run_name="__main__")
+
+
+def _caught(argv: list[str], cwd: Path, do: Callable[[], None]) -> subprocess.CompletedProcess[str]:
+    """Do something in a folder; its exit code, and what it printed."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        contextlib.chdir(cwd),
+        mock.patch.dict(os.environ, COLUMNS="200"),
+        mock.patch.object(sys, "argv", argv),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            do()
+        except SystemExit as left:
+            code = int(left.code or 0)
+        except Exception:
+            traceback.print_exc()
+            code = 1
+    return subprocess.CompletedProcess(argv, code, out.getvalue(), err.getvalue())
 
 
 def answer(name: str, framework: str) -> Path:

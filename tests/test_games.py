@@ -7,7 +7,7 @@ from knock.data import images
 from knock.scripts import load as answers
 from knock.training import checkpoint
 from knock.training.record import read_pictures
-from tests.helpers import TINY, answer, knock, one_line, run
+from tests.helpers import TINY, answer, knock_here, one_line, run_here
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def started(name, folder, *more, script=None, steps=2):
     """A short PyTorch run, which must end well; what it printed."""
     pytest.importorskip("torch")
     script = script or answer(name, "pytorch")
-    done = run(script, *words(name, folder, *more, steps=steps), cwd=folder.parent)
+    done = run_here(script, *words(name, folder, *more, steps=steps), cwd=folder.parent)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -64,7 +64,7 @@ def started(name, folder, *more, script=None, steps=2):
 )
 def test_every_frameworks_run_shows_the_same_pictures(name, more, tmp_path):
     given = words(name, tmp_path / "all", "--dtype", "float64", "--sample-every", "1", *more)
-    done = knock("compare", name, *given, cwd=tmp_path)
+    done = knock_here("compare", name, *given, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     shown = {
         f: read_pictures(tmp_path / "all" / f / "result.safetensors")
@@ -116,14 +116,14 @@ def test_losses_of_a_game_that_are_not_finite_stop_it(tmp_path):
     script = tmp_path / "dcgan_pytorch.py"
     source = answer("dcgan", "pytorch").read_text(encoding="utf-8")
     script.write_text(source.replace("called_real(self.discriminator(fake))", "fake.mean() / 0"))
-    line = one_line(run(script, *words("dcgan", tmp_path / "a"), cwd=tmp_path))
+    line = one_line(run_here(script, *words("dcgan", tmp_path / "a"), cwd=tmp_path))
     assert "generator is" in line and "at step 1" in line and "--lr" in line
     assert checkpoint.load(tmp_path / "a").step == 0
 
 
 def test_a_test_counts_the_pictures_that_look_as_asked(tmp_path):
     started("cgan", tmp_path / "a")
-    done = run(answer("cgan", "pytorch"), "--test", tmp_path / "a", cwd=tmp_path)
+    done = run_here(answer("cgan", "pytorch"), "--test", tmp_path / "a", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1000 pictures made" in done.stdout
     told = json.loads((tmp_path / "a" / "test.json").read_text())
@@ -134,7 +134,7 @@ def test_a_test_counts_the_pictures_that_look_as_asked(tmp_path):
 def test_a_test_counts_the_reconstructions_that_keep_their_class(tmp_path):
     """Each test picture once: there is nothing to draw in a reconstruction."""
     started("alpha_gan", tmp_path / "a")
-    done = run(answer("alpha_gan", "pytorch"), "--test", tmp_path / "a", cwd=tmp_path)
+    done = run_here(answer("alpha_gan", "pytorch"), "--test", tmp_path / "a", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     count = len(data.load("digits", (1, 16, 16), "test"))
     assert f"all {count} test images" in done.stdout and "keep their class" in done.stdout
@@ -166,7 +166,9 @@ def test_the_density_ratio_terms_have_the_right_sign(framework):
 def test_classes_that_the_pictures_do_not_have_are_refused(tmp_path):
     pytest.importorskip("torch")
     script = answer("cgan", "pytorch")
-    line = one_line(run(script, *words("cgan", tmp_path / "a", "--classes", "5"), cwd=tmp_path))
+    line = one_line(
+        run_here(script, *words("cgan", tmp_path / "a", "--classes", "5"), cwd=tmp_path)
+    )
     assert "digits has 10 classes, not 5" in line
     assert not (tmp_path / "a").exists()
 
@@ -176,10 +178,14 @@ def test_classes_are_told_by_option(tmp_path):
     started("lapgan", tmp_path / "a", "--classes", "10")
     recipe = checkpoint.load(tmp_path / "a").recipe
     assert recipe.networks["generator2"].input == ["channels + 1 + classes", "height2", "width2"]
-    line = one_line(run(script, *words("lapgan", tmp_path / "b", "--classes", "3"), cwd=tmp_path))
+    line = one_line(
+        run_here(script, *words("lapgan", tmp_path / "b", "--classes", "3"), cwd=tmp_path)
+    )
     assert "digits has 10 classes, not 3" in line
     script = answer("cgan", "pytorch")  # whose recipe tells them always
-    line = one_line(run(script, *words("cgan", tmp_path / "c", "--classes", "0"), cwd=tmp_path))
+    line = one_line(
+        run_here(script, *words("cgan", tmp_path / "c", "--classes", "0"), cwd=tmp_path)
+    )
     assert "digits has 10 classes, not 0" in line
 
 
@@ -190,7 +196,7 @@ def test_pix2pix_goes_in_either_direction(direction, tmp_path):
     mask, photo = ("target", "input") if direction == "AtoB" else ("input", "target")
     assert set(np.unique(shown[mask])) == {0, 255}
     assert len(np.unique(shown[photo])) > 100
-    done = run(answer("pix2pix", "pytorch"), "--test", tmp_path / "a", cwd=tmp_path)
+    done = run_here(answer("pix2pix", "pytorch"), "--test", tmp_path / "a", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert ("intersection over union" in done.stdout) == (direction == "AtoB")
     assert (tmp_path / "a" / "test.json").exists() == (direction == "AtoB")
@@ -199,8 +205,8 @@ def test_pix2pix_goes_in_either_direction(direction, tmp_path):
 def test_going_on_in_the_other_direction_is_refused(tmp_path):
     started("pix2pix", tmp_path / "a")
     script, more = answer("pix2pix", "pytorch"), ["--resume", tmp_path / "a", "--steps", "4"]
-    assert "pairs was" in one_line(run(script, *more, "--direction", "BtoA", cwd=tmp_path))
-    assert run(script, *more, "--quiet", cwd=tmp_path).returncode == 0
+    assert "pairs was" in one_line(run_here(script, *more, "--direction", "BtoA", cwd=tmp_path))
+    assert run_here(script, *more, "--quiet", cwd=tmp_path).returncode == 0
     assert checkpoint.load(tmp_path / "a").step == 4
 
 
@@ -208,6 +214,6 @@ def test_going_on_in_the_other_direction_is_refused(tmp_path):
 def test_sizes_that_the_u_net_is_not_made_for_are_refused(size, tmp_path):
     pytest.importorskip("torch")
     given = words("pix2pix", tmp_path / "a", "--size", size)
-    line = one_line(run(answer("pix2pix", "pytorch"), *given, cwd=tmp_path))
+    line = one_line(run_here(answer("pix2pix", "pytorch"), *given, cwd=tmp_path))
     assert "choose another --size" in line
     assert not (tmp_path / "a").exists()
