@@ -84,7 +84,8 @@ class _Started:
 def _become(script: str | Path, *words: str | Path) -> None:
     """Run a script as Python does it; without words, with those that are in `sys.argv`."""
     argv = [str(script), *map(str, words)] if words else sys.argv
-    with mock.patch.object(sys, "argv", argv):
+    folder = str(Path(script).resolve().parent)
+    with mock.patch.object(sys, "argv", argv), mock.patch.object(sys, "path", [folder, *sys.path]):
         runpy.run_path(str(script), run_name="__main__")
 
 

@@ -8,7 +8,7 @@ import signal
 
 from knock import __version__ as knock_version
 from knock import cli, frameworks, paths
-from tests.helpers import TINY, answer, knock, one_line, run
+from tests.helpers import TINY, answer, knock, one_line, run, run_here
 
 import pytest
 
@@ -190,14 +190,14 @@ def test_bad_words_get_one_line(words, said, tmp_path, monkeypatch, capsys):
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_bad_options_of_a_run_get_one_line(words, said, tmp_path):
-    done = run(answer("ae", "pytorch"), "--steps", "1", *words, cwd=tmp_path)
+    done = run_here(answer("ae", "pytorch"), "--steps", "1", *words, cwd=tmp_path)
     assert said in one_line(done)
     assert not list(tmp_path.iterdir())
 
 
 @needs_torch
 def test_checkpoints_that_do_not_fit_are_refused(tmp_path):
-    done = run(answer("ae", "pytorch"), *TINY, "--steps", "2", "--out", "a", cwd=tmp_path)
+    done = run_here(answer("ae", "pytorch"), *TINY, "--steps", "2", "--out", "a", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     file = tmp_path / "a" / "checkpoint.safetensors"
     tries = {
@@ -212,18 +212,20 @@ def test_checkpoints_that_do_not_fit_are_refused(tmp_path):
     }
     before = file.read_bytes()
     for (name, *words), said in tries.items():
-        assert said in one_line(run(answer(name, "pytorch"), *words, cwd=tmp_path))
+        assert said in one_line(run_here(answer(name, "pytorch"), *words, cwd=tmp_path))
         assert file.read_bytes() == before
     file.write_bytes(before[:-9])
     assert "no whole checkpoint" in one_line(
-        run(answer("ae", "pytorch"), "--resume", "a", cwd=tmp_path)
+        run_here(answer("ae", "pytorch"), "--resume", "a", cwd=tmp_path)
     )
 
 
 @needs_torch
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    done = run(answer("ae", "pytorch"), *TINY, "--steps", "1", "--out", "file/run", cwd=tmp_path)
+    done = run_here(
+        answer("ae", "pytorch"), *TINY, "--steps", "1", "--out", "file/run", cwd=tmp_path
+    )
     assert "cannot write file/run" in one_line(done)
 
 

@@ -1,11 +1,10 @@
 """The pages tell the truth: their links lead somewhere, their commands run, their tables agree.
 
-Every line of a block marked `sh` is run, in a folder of its own and with few steps, or is covered
+Every line of a block marked `sh` is run, in a folder of its own and with one step, or is covered
 by a check with a reason, in `plan`. A command that `plan` does not know fails the test.
 """
 
 import ast
-import json
 import os
 import re
 import shlex
@@ -15,15 +14,19 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 from knock import cli, frameworks, paths, recipe
+from knock.check import trace
 from knock.check.judge import TOLERANCE
+from knock.commands import doctor
 from knock.data import places
 from knock.questions import Question, all_questions, mistakes
 from knock.recipe import layers
 from knock.training import look, options
 from knock.verify.markdown import FENCE, broken_links, prose, source, wrong_with
 from tests import data_fixtures as made
+from tests.helpers import knock_here, run_here
 
 import pytest
 
@@ -104,7 +107,7 @@ def test_a_broken_link_is_noticed(link, why):
 
 # Commands
 
-STEPS = ["--steps", "2", "--threads", "1", "--quiet"]
+QUICK = ["--threads", "1", "--quiet"]
 CI = ROOT / ".ci" / "run"
 COPIED = [Path("assets"), Path("answers_image")]
 
@@ -138,14 +141,14 @@ def plan(line: str) -> Plan:
         case ["knock", "explore" | "join" as command, *words]:
             return Plan(("knock", command, *words))
         case ["knock", "run" | "compare" as command, *words]:
-            return Plan(("knock", command, *shortened(words)), "few steps, on the CPU")
+            return Plan(("knock", command, *shortened(words)), "one step, on the CPU")
         case ["python", script, *words] if (ROOT / script).parent == paths.ANSWERS:
-            return Plan(("python", str(ROOT / script), *shortened(words)), "few steps, on the CPU")
+            return Plan(("python", str(ROOT / script), *shortened(words)), "one step, on the CPU")
         case ["python", script, *words] if Path(script).parent in COPIED:
             assert (ROOT / script).is_file(), script
             return Plan(("python", script, *words), "a copy of it, since it writes beside itself")
         case ["python", script, *words] if Path(script).parent == Path("my"):
-            return Plan(("python", script, *shortened(words)), "few steps, on the CPU")
+            return Plan(("python", script, *shortened(words)), "one step, on the CPU")
         case ["knock", "check" | "solution" as command, question]:
             mine = f"my/{question}_pytorch.py"
             return Plan(("knock", command, question, mine), "as if that had been begun, and done")
@@ -207,12 +210,14 @@ def plan(line: str) -> Plan:
 
 
 def shortened(words: list[str]) -> list[str]:
-    """The words of a training run with an end that comes soon, on any machine."""
+    """The words of a training run with one small step, or one more, on any machine."""
     words = ["cpu" if word == "cuda" else word for word in words]
     if {"--help", "--test"} & set(words):
         return words
-    steps = ["--steps", "3", *STEPS[2:]] if "--resume" in words else STEPS
-    return [*words, *steps]
+    if "--resume" in words:  # its batches are those of the run
+        return [*words, "--steps", "2", *QUICK]
+    small = [] if "--batch-size" in words else ["--batch-size", "2"]
+    return [*words, "--steps", "1", *small, *QUICK]
 
 
 def project() -> dict:
@@ -247,63 +252,10 @@ def commands(page: Path) -> list[str]:
     return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
-WORKER = """
-import json, os, runpy, sys, traceback, types
-from knock import cli, frameworks
-from knock.commands import doctor
-from knock.training import compare
-
-def script(words):
-    sys.argv = [str(word) for word in words]
-    sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
-    runpy.run_path(sys.argv[0], run_name="__main__")
-
-class Here:  # what `knock compare` starts for each framework
-    def __init__(self, command):
-        self.command = command
-
-    def wait(self):
-        try:
-            script(self.command[1:])
-        except SystemExit as end:
-            return end.code or 0
-
-def do(words):
-    frameworks.installed = one if words[:2] == ["knock", "check"] else all_of_them
-    if words[0] == "knock":
-        cli.main(words[1:])
-    else:
-        script(words[1:])
-
-os.execv = lambda program, command: script(command[1:])  # `knock run` becomes the answer's script
-compare.subprocess = types.SimpleNamespace(Popen=Here)
-doctor.FRAMEWORKS = {"pytorch": doctor.FRAMEWORKS["pytorch"]}
-all_of_them, one = frameworks.installed, lambda: ["pytorch"]
-file, commands = sys.argv[1:]
-codes = []
-for words in json.loads(commands):
-    print("$", *words, flush=True)
-    try:
-        code = do(words) or 0
-    except SystemExit as end:
-        code = end.code or 0
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    print(f"exit code {code}", flush=True)
-    codes.append(code)
-with open(file, "w") as out:
-    json.dump(codes, out)
-"""
-"""Runs commands one after the other in one process: starting TensorFlow takes seconds each time.
-
-That `knock run` and `knock compare` start processes of their own is tested in test_cli.py.
-"""
-
-
 @pytest.fixture
-def workplace(tmp_path):
-    """A folder with what the pages' commands speak of, and the environment to run them in."""
+def workplace(tmp_path, monkeypatch):
+    """A folder with what the pages' commands speak of; checks are over after ten steps."""
+    monkeypatch.setattr(trace, "LOOKED_AT", (1, 2, 10))  # a hundred are taken in test_check.py
     mine = tmp_path / "my"
     mine.mkdir()
     for question in QUESTIONS:
@@ -321,34 +273,29 @@ def workplace(tmp_path):
         for file in (ROOT / folder).iterdir():
             if file.suffix in (".py", ".safetensors"):
                 shutil.copy(file, tmp_path / folder)
-    environment = {
-        **os.environ,
-        places.VARIABLE: str(tmp_path / "data"),
-        "PYTHONPATH": str(ROOT),
-    }
-    return tmp_path, environment
+    monkeypatch.setenv(places.VARIABLE, str(tmp_path / "data"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(doctor, "FRAMEWORKS", {"pytorch": frameworks.FRAMEWORKS["pytorch"]})
+    return tmp_path
+
+
+def tried(words: tuple[str, ...], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command of `plan` in a folder, in this process: all pages import a framework once."""
+    program, *rest = words
+    if program == "python":
+        return run_here(*rest, cwd=folder)
+    one = ["pytorch"] if rest[0] == "check" else frameworks.installed()
+    with mock.patch.object(frameworks, "installed", lambda: one):
+        return knock_here(*rest, cwd=folder)
 
 
 @pytest.mark.skipif(len(frameworks.installed()) < 4, reason="the pages speak of all four")
 @pytest.mark.parametrize("page", RUNNABLE, ids=name)
 def test_every_command_runs(page, workplace):
-    folder, environment = workplace
-    plans = dict.fromkeys(plan(line).words for line in commands(page))
-    words = [list(one) for one in plans if one]
-    codes = folder / "codes.json"
-    done = subprocess.run(
-        [sys.executable, "-c", WORKER, str(codes), json.dumps(words)],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-    )
-    assert codes.exists(), done.stdout
-    found = json.loads(codes.read_text())
-    failed = [" ".join(one) for one, code in zip(words, found, strict=True) if code != 0]
-    assert not failed, f"{failed}\n{done.stdout}"
+    for words in dict.fromkeys(plan(line).words for line in commands(page)):
+        if words:
+            done = tried(words, workplace)
+            assert done.returncode == 0, f"{shlex.join(words)}\n{done.stdout}{done.stderr}"
 
 
 @pytest.mark.parametrize(
