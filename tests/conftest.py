@@ -17,6 +17,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items):
+    """Each file goes to one worker, so that what its tests share is made once.
+
+    Of a long file, each question does.
+    """
+    for item in items:
+        group = item.path.name
+        if group == "test_verify.py" and hasattr(item, "callspec"):
+            group += f" {getattr(item.callspec.params.get('question'), 'name', '')}"
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture
 def knock(tmp_path, monkeypatch, capsys):
     """Run a command in an empty folder, in this process; its exit code, output and errors."""

@@ -51,7 +51,9 @@ def test_a_question_is_complete(question, look):
 
 @pytest.mark.parametrize(("question", "framework"), ANSWERS, ids=name)
 def test_our_answer_passes_every_stage(question, framework, trial):
-    assert trial(question, framework).answer() == []
+    installed = [name for name in question.answered_in if not frameworks.find(name).missing]
+    # One trip visits every framework, and each reads what the one before it wrote.
+    assert trial(question, framework).answer(abroad=framework == installed[0]) == []
 
 
 @pytest.mark.parametrize(("question", "framework"), ANSWERS, ids=name)

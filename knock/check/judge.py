@@ -56,22 +56,25 @@ def check(
     file: Path | None = None,
     seed: int = 0,
     travel: bool = True,
+    abroad: bool = True,
+    standard: "Standard | None" = None,
 ) -> list[Result]:
     """Check our answer in `framework`, or the one in `file`.
 
     The judge is the question's NumPy answer or, where it has none, our answer in another
-    framework. Without `travel` the stage about checkpoints is left out; in it, a checkpoint of ours
-    makes a trip through every installed framework. Raises UserError for an unknown name, a missing
+    framework. Without `travel` the stage about checkpoints is left out; in it, with `abroad`, a
+    checkpoint of ours makes a trip through every installed framework. `standard` has the judge's
+    numbers, where they are known already. Raises UserError for an unknown name, a missing
     framework, or a file that does not load.
     """
     question = find(question) if isinstance(question, str) else question
     path = file.resolve() if file else question.answer(framework)
     ours = path == question.answer(framework)
     adapter = frameworks.load(framework)
-    standard = Standard.of(question, framework, seed, ours)
+    standard = standard or Standard.of(question, framework, seed, ours)
     got = trace.take(path, adapter, standard.recipe)
     results = standard.judge(got, travel)
-    if ours and travel and not got.errors:
+    if ours and travel and abroad and not got.errors:
         results[-1] = _travelled(results[-1], question, framework, standard.recipe, got)
     return results
 

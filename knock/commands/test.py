@@ -21,6 +21,5 @@ def run(found: Namespace, rest: list[str]) -> int:
     paths.require_repository()
     if not (importlib.util.find_spec("pytest") and importlib.util.find_spec("xdist")):
         raise UserError('the tests need pytest and pytest-xdist: pip install -e ".[test]"')
-    # Each file goes to one worker, so that what its tests share is made once.
-    command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "loadfile", *rest]
+    command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "loadgroup", *rest]
     return subprocess.run(command, cwd=paths.ROOT).returncode

@@ -5,6 +5,7 @@ NumPy arrays in PyTorch's layout (images N×C×H×W, weights as in `knock.recipe
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from knock.recipe import Recipe
@@ -43,6 +44,9 @@ class Adapter(Protocol):
 
     def to_numpy(self, tensor: Any) -> NDArray[Any]:
         """A tensor as a NumPy array; one with four axes comes back as N×C×H×W."""
+
+    def eagerly(self) -> AbstractContextManager[None]:
+        """Within it, nothing is made into a graph first, which only pays after several steps."""
 
     def build(self, model: Any, recipe: Recipe) -> None:
         """Make the weights that a framework would otherwise make at the first call."""

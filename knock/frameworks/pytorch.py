@@ -1,6 +1,7 @@
 """PyTorch's adapter. Our conventions are PyTorch's, so it only copies."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from knock.frameworks import require
@@ -56,6 +57,10 @@ def to_numpy(tensor: Any) -> NDArray[Any]:
     if not isinstance(tensor, torch.Tensor):  # for example a loss after item()
         return np.array(tensor)
     return np.array(tensor.detach().cpu().numpy())
+
+
+def eagerly() -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 def build(model: Any, recipe: Recipe) -> None:

@@ -1,6 +1,7 @@
 """Chainer's adapter. Its weights have PyTorch's layout, only with other names."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from knock.frameworks import require
@@ -114,6 +115,10 @@ def to_device(batch: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
 
 def to_numpy(tensor: Any) -> NDArray[Any]:
     return np.array(chainer.cuda.to_cpu(chainer.as_array(tensor)))
+
+
+def eagerly() -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 def build(model: Any, recipe: Recipe) -> None:

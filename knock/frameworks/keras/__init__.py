@@ -13,7 +13,14 @@ from knock.frameworks.keras.layers import BatchNorm, Conv2D, Conv2DTranspose, La
 from knock.frameworks.keras.optimizers import SGD, Adam, RMSprop
 from knock.frameworks.tensorflow import state as states
 from knock.frameworks.tensorflow.layers import resize
-from knock.frameworks.tensorflow.runtime import channels_last, devices, start, to_device, to_numpy
+from knock.frameworks.tensorflow.runtime import (
+    channels_last,
+    devices,
+    eagerly,
+    start,
+    to_device,
+    to_numpy,
+)
 from knock.recipe import Recipe
 from knock.recipe.kinds import Dropout
 from knock.recipe.layers import networks
@@ -31,6 +38,7 @@ __all__ = [
     "RMSprop",
     "build",
     "devices",
+    "eagerly",
     "leaky_relu",
     "read",
     "resize",

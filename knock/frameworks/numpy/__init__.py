@@ -4,6 +4,7 @@ It also offers layers with gradients, and optimizers, to the NumPy answers.
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from knock.frameworks.adapter import State
@@ -36,6 +37,7 @@ __all__ = [
     "add_mixed_slopes",
     "build",
     "devices",
+    "eagerly",
     "evaluate",
     "make_module",
     "networks",
@@ -69,6 +71,10 @@ def to_device(batch: Mapping[str, Array]) -> dict[str, Any]:
 
 def to_numpy(tensor: Any) -> Array:
     return np.array(tensor)
+
+
+def eagerly() -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 def build(model: Any, recipe: Recipe) -> None:

@@ -21,7 +21,14 @@ from knock.frameworks.tensorflow.layers import (
     set_float_type,
 )
 from knock.frameworks.tensorflow.optimizers import SGD, Adam, RMSprop
-from knock.frameworks.tensorflow.runtime import devices, start, tf, to_device, to_numpy
+from knock.frameworks.tensorflow.runtime import (
+    devices,
+    eagerly,
+    start,
+    tf,
+    to_device,
+    to_numpy,
+)
 from knock.recipe import Recipe
 
 __all__ = [
@@ -36,6 +43,7 @@ __all__ = [
     "RMSprop",
     "build",
     "devices",
+    "eagerly",
     "float_type",
     "leaky_relu",
     "read",

@@ -20,7 +20,7 @@ from knock.errors import UserError  # noqa: E402  # after `require`, which may l
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
-__all__ = ["channels_last", "devices", "quiet", "start", "tf", "to_device", "to_numpy"]
+__all__ = ["channels_last", "devices", "eagerly", "quiet", "start", "tf", "to_device", "to_numpy"]
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 os.environ.setdefault(_LOG_LEVEL, "2")  # errors only
@@ -105,6 +105,17 @@ def _name(gpu: Any) -> str:
 def devices() -> list[str]:
     """The devices that TensorFlow sees, including hidden ones; the CPU first."""
     return ["CPU", *(_name(gpu) for gpu in tf.config.list_physical_devices("GPU"))]
+
+
+@contextlib.contextmanager
+def eagerly() -> Iterator[None]:
+    """Run what `tf.function` decorates as it stands: making a graph takes longer than a step."""
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 def to_device(batch: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
