@@ -41,6 +41,21 @@ ROWS = {
 }
 
 
+@pytest.fixture
+def no_graphs():
+    """TensorFlow runs functions as they are: making graphs of them takes longer than two steps.
+
+    What the graphs compute is tested in test_check.py, a run with them in test_run.py.
+    """
+    if frameworks.FRAMEWORKS["tensorflow"].missing:
+        yield
+        return
+    run_eagerly = frameworks.load("tensorflow").tf.config.run_functions_eagerly
+    run_eagerly(True)
+    yield
+    run_eagerly(False)
+
+
 def words(name, folder, *more, steps=2):
     return [*TINY, *SMALL[name], "--steps", str(steps), "--out", folder, *more]
 
@@ -62,6 +77,7 @@ def started(name, folder, *more, script=None, steps=2):
         ("lapgan", ["--classes", "10"]),  # inputs with classes beside them
     ],
 )
+@pytest.mark.usefixtures("no_graphs")
 def test_every_frameworks_run_shows_the_same_pictures(name, more, tmp_path):
     given = words(name, tmp_path / "all", "--dtype", "float64", "--sample-every", "1", *more)
     done = knock_here("compare", name, *given, cwd=tmp_path)

@@ -455,15 +455,15 @@ def test_where_there_is_no_fork_each_job_has_a_process_of_its_own(monkeypatch, t
         monkeypatch.setattr(grading, "_worker_process", lambda name: process)
         right = graded(RIGHT)
         assert right.whole and right.walls == []
-        for code, said in (
-            ("import os; os._exit(3)", "it ended the process (exit code 3)"),
-            ("import time; time.sleep(1000)", "it was stopped: it took too long"),
+        for code, seconds, said in (
+            ("import os; os._exit(3)", 2, "it ended the process (exit code 3)"),
+            ("import time; time.sleep(1000)", 1, "it was stopped: it took too long"),
             (
                 "x = bytearray(1 << 29); import time; time.sleep(1000)",
-                "it was stopped: it used more memory than allowed",
+                *(2, "it was stopped: it used more memory than allowed"),
             ),
         ):
-            found = graded(planted(code), grading.Settings(2, 1 << 28, [Condition()]))
+            found = graded(planted(code), grading.Settings(seconds, 1 << 28, [Condition()]))
             assert part(found, LOST).message.startswith(said)
             assert part(found, "codes").status == "done"
 
@@ -683,7 +683,7 @@ def lines(path):
 @posix
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
 def test_a_grading_that_was_stopped_continues_where_it_was(stop, tmp_path, knock):
-    slow = planted("import time; time.sleep(0.3)")
+    slow = planted("import time; time.sleep(0.1)")
     names = [f"s{number}" for number in range(6)]
     hand_in(tmp_path / "class", **dict.fromkeys(names, slow))
     stopped = command(tmp_path)

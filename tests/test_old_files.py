@@ -7,7 +7,7 @@ from pathlib import Path
 
 from knock import frameworks
 from knock.scripts.source import Source
-from tests.helpers import knock as in_a_process
+from tests.helpers import knock_here
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def run(tmp_path) -> Path:
 def test_an_old_run_goes_on(framework, run, tmp_path):
     before = safetensors.numpy.load_file(run / "checkpoint.safetensors")
     words = ["run", "convae", "--framework", framework, "--resume", "run", "--steps", "6", *RUN]
-    done = in_a_process(*words, cwd=tmp_path)
+    done = knock_here(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     after = safetensors.numpy.load_file(run / "checkpoint.safetensors")
     assert {k: v.shape for k, v in after.items()} == {k: v.shape for k, v in before.items()}
@@ -46,7 +46,7 @@ def test_an_old_run_goes_on(framework, run, tmp_path):
 @needs_torch
 def test_an_old_run_is_shown_as_it_was(run, tmp_path):
     words = ["run", "convae", "--framework", "pytorch", "--test", "run", *RUN]
-    done = in_a_process(*words, cwd=tmp_path)
+    done = knock_here(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (run / "test.png").exists()
     old = safetensors.numpy.load_file(OLD / "run" / "checkpoint.safetensors")
