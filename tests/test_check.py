@@ -4,7 +4,6 @@ import itertools
 import shutil
 import subprocess
 from dataclasses import replace
-from functools import cache
 from types import SimpleNamespace
 
 from knock import cli, frameworks, recipe
@@ -28,25 +27,6 @@ def skip_without(framework: str) -> None:
         pytest.skip(f"{framework} is not installed")
 
 
-@pytest.fixture
-def judged_once(monkeypatch):
-    """A question's judge says the same each time, so it is asked once for all frameworks."""
-    take = trace.take
-
-    def remembered(path, adapter, small, *more):
-        if adapter is plain:
-            return _judged(take, path, recipe.to_json(small))
-        return take(path, adapter, small, *more)
-
-    monkeypatch.setattr(trace, "take", remembered)
-
-
-@cache
-def _judged(take, path, small):
-    return take(path, plain, recipe.from_json(small))
-
-
-@pytest.mark.usefixtures("judged_once")
 @pytest.mark.parametrize(("question", "framework"), ANSWERS)
 def test_it_passes_with_other_weights_and_batches(question, framework):
     skip_without(framework)
@@ -413,7 +393,6 @@ PLACES = {
 }
 
 
-@pytest.mark.usefixtures("judged_once")
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("framework", frameworks.FRAMEWORKS)
 def test_a_mistake_without_a_name_has_a_place(framework, place, tmp_path, monkeypatch):
