@@ -144,7 +144,7 @@ def _read(file: Path) -> LongRun | None:
     for name, array in arrays.items():
         step, _, key = name.partition("/")
         states.setdefault(int(step), {})[key] = array
-    return LongRun(losses, states)
+    return LongRun(losses, dict(sorted(states.items())))  # the file keeps no order
 
 
 def _write(file: Path, long: LongRun) -> None:
