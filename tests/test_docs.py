@@ -139,8 +139,8 @@ def plan(line: str) -> Plan:
             return Plan(("knock", "doctor", "--devices"), "asks PyTorch only")
         case ["knock", "run", "vae_latent", *words]:
             return Plan(("knock", "run", "vae_latent", *words), "trains nothing")
-        case ["knock", "explore" | "join" as command, *words]:
-            return Plan(("knock", command, *words))
+        case ["knock", "explore", *words]:
+            return Plan(("knock", "explore", *words))
         case ["knock", "run" | "compare" as command, *words]:
             return Plan(("knock", command, *shortened(words)), "one step, on the CPU")
         case ["python", script, *words] if (ROOT / script).parent == paths.ANSWERS:

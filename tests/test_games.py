@@ -50,10 +50,8 @@ def no_graphs():
     if frameworks.FRAMEWORKS["tensorflow"].missing:
         yield
         return
-    run_eagerly = frameworks.load("tensorflow").tf.config.run_functions_eagerly
-    run_eagerly(True)
-    yield
-    run_eagerly(False)
+    with frameworks.load("tensorflow").eagerly():
+        yield
 
 
 def words(name, folder, *more, steps=2):

@@ -90,7 +90,8 @@ def test_a_change_of_our_code_is_seen(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "PACKAGE", tmp_path)
     before = kept_run._code.__wrapped__()
     changed = tmp_path / "check" / "trace.py"
-    changed.write_text(changed.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    text = changed.read_text(encoding="utf-8")
+    changed.write_text(text.replace("1", "2", 1), encoding="utf-8")  # as long as before
     assert kept_run._code.__wrapped__() != before
 
 
@@ -147,6 +148,17 @@ def test_where_nothing_can_be_kept_it_is_computed(folder, steps):
     assert kept_run.files() == [] and kept_run.size() == 0
 
 
+def test_a_folder_that_can_only_be_read_serves(steps, monkeypatch):
+    expected()
+
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "utime", refuse)
+    expected()
+    assert steps == [2, 100, 2]
+
+
 def test_the_ones_used_longest_ago_make_room(folder, monkeypatch):
     for seed in range(3):
         expected(seed=seed)
@@ -164,6 +176,9 @@ def test_the_ones_used_longest_ago_make_room(folder, monkeypatch):
     assert oldest in left and second not in left and len(left) == 3
     assert kept_run.size() <= kept_run.LARGEST
     assert (folder / "notes.txt").exists()
+    monkeypatch.setattr(kept_run, "LARGEST", 0)
+    expected(seed=4)
+    assert len(kept_run.files()) == 1  # what was just computed stays, however large it is
 
 
 def files_seed(file):
@@ -182,11 +197,21 @@ def test_many_may_write_the_same_at_once():
     assert len(kept_run.files()) == 1
 
 
-def test_a_judge_that_raises_is_not_kept(tmp_path):
+STEP = "def train_step(self, batch):\n"
+
+
+@pytest.mark.parametrize(
+    ("raises", "taken"),
+    [("1 / 0", [2]), ("1 // (0 if batch['epoch'] > 0 else 1)", [2, 100])],
+    ids=["at once", "in the second epoch"],
+)
+def test_a_judge_that_raises_is_not_kept(raises, taken, tmp_path, steps):
     path = tmp_path / "reference.py"
     text = VAE.reference_file.read_text(encoding="utf-8")
-    path.write_text(text.replace("def train_step(", "def other("), encoding="utf-8")
-    assert expected(path).errors
+    assert STEP in text
+    path.write_text(text.replace(STEP, f"{STEP}        {raises}\n"), encoding="utf-8")
+    assert "ZeroDivisionError" in str(expected(path).errors)
+    assert steps == taken
     assert kept_run.files() == []
 
 

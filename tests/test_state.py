@@ -235,3 +235,23 @@ def test_every_framework_goes_on_from_every_other_s_state(kind):
     assert np.allclose(losses, alone.losses(*range(1, len(losses) + 1)), rtol=1e-12, atol=0)
     wanted = alone.read()
     assert all(np.allclose(state[key], wanted[key], rtol=1e-9, atol=1e-13) for key in wanted)
+
+
+@pytest.mark.parametrize("framework", ["tensorflow", "keras"])
+def test_without_a_graph_every_call_runs_the_code_itself_and_afterwards_none_does(framework):
+    if frameworks.find(framework).missing:
+        pytest.skip(f"{framework} is not installed")
+    adapter, seen = frameworks.load(framework), []
+
+    @adapter.tf.function
+    def step():
+        seen.append("called")
+
+    with pytest.raises(ZeroDivisionError), adapter.eagerly():
+        step()
+        step()
+        raise ZeroDivisionError
+    assert len(seen) == 2
+    step()  # makes the graph
+    step()
+    assert len(seen) == 3

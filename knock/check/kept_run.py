@@ -129,9 +129,10 @@ def _read(file: Path) -> LongRun | None:
     """What is kept in a file; None where there is nothing, or it is damaged."""
     try:
         raw = file.read_bytes()
-        os.utime(file)  # so that it counts as used
     except OSError:
         return None
+    with contextlib.suppress(OSError):  # a folder that can only be read
+        os.utime(file)  # so that it counts as used
     digest, data = raw[:32], raw[32:]
     if hashlib.sha256(data).digest() != digest:
         return None
