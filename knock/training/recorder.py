@@ -28,6 +28,7 @@ import numpy as np
 from tqdm import tqdm
 
 _LOG_EVERY = 0.2  # seconds; reading a loss from a device makes it wait, so not at every step
+_SAVING = 0.01  # of a run's time goes into checkpoints at most, but for the first and the last
 
 
 class Recorder:
@@ -65,7 +66,9 @@ class Recorder:
         self._started = time.monotonic()
         self._seconds = 0.0  # from then to the last checkpoint
         self._saver = ThreadPoolExecutor(1, "checkpoint")
-        self._saving: Future[None] | None = None
+        self._saving: Future[float] | None = None
+        self._saved = 0.0  # when the last checkpoint was asked for
+        self._reading = 0.0  # seconds that its state took to read
         self._bar = tqdm(
             total=begun.recipe.train.steps,
             initial=begun.step,
@@ -135,6 +138,16 @@ class Recorder:
         self._band = (top * enlarge, bottom * enlarge)
         record.write_shown(folder, "result", rows, enlarge)
 
+    @property
+    def save_due(self) -> bool:
+        """Whether the last checkpoint is old enough, and written: saving must cost little."""
+        if self._saving is None:
+            return True
+        if not self._saving.done():
+            return False
+        cost = self._reading + self._saving.result()
+        return _SAVING * (time.monotonic() - self._saved) >= cost
+
     def save(self, step: int) -> None:
         """Hand the state of this moment to the thread that writes checkpoints.
 
@@ -142,6 +155,7 @@ class Recorder:
         """
         self.flush()
         self._finish_saving()
+        self._saved = time.monotonic()
         recipe = self._begun.recipe
         state = self._adapter.read(self._model, recipe)
         bad = next((key for key, array in state.items() if not np.isfinite(array).all()), None)
@@ -157,6 +171,7 @@ class Recorder:
             framework=self._adapter.NAME,
             versions=self._adapter.versions(),
         )
+        self._reading = time.monotonic() - self._saved
         self._seconds = time.monotonic() - self._started
         self._saving = self._saver.submit(self._write, made, self._seconds, self._last)
 
@@ -178,7 +193,9 @@ class Recorder:
         print(f"{begun.folder}: step {step}, {losses}, {self._seconds:.1f} s on {self._device}")
         return 0
 
-    def _write(self, made: Checkpoint, seconds: float, losses: Mapping[str, float]) -> None:
+    def _write(self, made: Checkpoint, seconds: float, losses: Mapping[str, float]) -> float:
+        """Write a checkpoint and its record; the seconds of processor time that this took."""
+        began = time.thread_time()
         checkpoint.save(self._begun.folder / checkpoint.FILE_NAME, made)
         record.write_run(
             self._begun.folder,
@@ -193,6 +210,7 @@ class Recorder:
                 threads=self._threads,
             ),
         )
+        return time.thread_time() - began
 
     def _finish_saving(self) -> None:
         if self._saving is not None:

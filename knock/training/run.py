@@ -19,7 +19,7 @@ from knock.frameworks.binding import WrongNetwork
 from knock.questions import Question
 from knock.recipe import layers
 from knock.recipe.weights import initial_weights
-from knock.training import evaluation, origin, pictures, record
+from knock.training import evaluation, memory, origin, pictures, record
 from knock.training.evaluation import TestSet
 from knock.training.folders import refuse_another_run
 from knock.training.options import Options, spare_cores
@@ -46,12 +46,13 @@ class Run:
         self.step = begun.step
         self.begun = begun
         self._threads = options.threads or spare_cores()
+        memory.keep_freed()
         self._device = adapter.setup(options.device, self.recipe.dtype, self._threads)
         self._train_set = self._load("train")
         test_set = self._load("test").middle(self.recipe.augment.crop)
         self._test = TestSet(test_set, self.recipe, adapter)
         self._require_classes()
-        self.source = Batches(self._train_set, self.recipe)
+        self.source = Batches(self._train_set, self.recipe, adapter.CHANNELS_LAST)
         self.examples = self._test.examples()
         self._recorder: Recorder | None = None  # from the first step on; never for a test
 
@@ -91,7 +92,7 @@ class Run:
                 recorder.advance()
                 if recorder.stopped or self.step == steps:
                     break
-                if self.step % self.recipe.train.save_every == 0:
+                if self.step % self.recipe.train.save_every == 0 and recorder.save_due:
                     recorder.save(self.step)
 
     def log(self, losses: Mapping[str, Any]) -> None:

@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 NAME = "chainer"
+CHANNELS_LAST = False
 _NAMES = {
     "W": "weight",
     "gamma": "weight",

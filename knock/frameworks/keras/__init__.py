@@ -21,6 +21,7 @@ from knock.recipe.layers import networks
 import numpy as np
 
 __all__ = [
+    "CHANNELS_LAST",
     "NAME",
     "SGD",
     "Adam",
@@ -42,6 +43,7 @@ __all__ = [
 ]
 
 NAME = "keras"
+CHANNELS_LAST = True
 _NAMES = {
     "kernel": "weight",
     "gamma": "weight",

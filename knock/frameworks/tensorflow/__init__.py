@@ -25,6 +25,7 @@ from knock.frameworks.tensorflow.runtime import devices, start, tf, to_device, t
 from knock.recipe import Recipe
 
 __all__ = [
+    "CHANNELS_LAST",
     "NAME",
     "SGD",
     "Adam",
@@ -48,6 +49,7 @@ __all__ = [
 ]
 
 NAME = "tensorflow"
+CHANNELS_LAST = True
 
 
 def setup(device: str, dtype: str, threads: int | None = None) -> str:
