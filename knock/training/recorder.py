@@ -18,14 +18,13 @@ from knock.errors import STOPPED, UserError
 from knock.files import make_folder
 from knock.frameworks.adapter import Adapter
 from knock.questions import Question
-from knock.training import animation, charts, checkpoint, loss_log, pictures, record
+from knock.training import animation, bar, charts, checkpoint, loss_log, pictures, record
 from knock.training.checkpoint import Checkpoint
 from knock.training.health import Health
 from knock.training.loss_log import LossLog
 from knock.training.origin import Origin
 
 import numpy as np
-from tqdm import tqdm
 
 _LOG_EVERY = 0.2  # seconds; reading a loss from a device makes it wait, so not at every step
 _SAVING = 0.01  # of a run's time goes into checkpoints at most, but for the first and the last
@@ -69,14 +68,7 @@ class Recorder:
         self._saving: Future[float] | None = None
         self._saved = 0.0  # when the last checkpoint was asked for
         self._reading = 0.0  # seconds that its state took to read
-        self._bar = tqdm(
-            total=begun.recipe.train.steps,
-            initial=begun.step,
-            desc=f"{question.name} {adapter.NAME}",
-            unit="step",
-            disable=quiet,
-            mininterval=_between_bars(),
-        )
+        self._bar = bar.make(question.name, begun.recipe.train.steps, begun.step, quiet)
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
@@ -119,7 +111,7 @@ class Recorder:
             self._warn(self._health.losses(step, self._last))
         self._pending.clear()
         self._losses.flush()
-        self._bar.set_postfix({n: f"{v:.4g}" for n, v in self._last.items()}, refresh=False)
+        self._bar.set_postfix_str(bar.losses(self._last, bar.room(self._bar)), refresh=False)
         self._flushed = time.monotonic()
 
     def show(self, step: int, rows: Mapping[str, pictures.Pixels], samples: Sequence[str]) -> None:
@@ -238,13 +230,3 @@ class Recorder:
         finally:
             for restored, handler in before.items():
                 signal.signal(restored, handler)
-
-
-def _between_bars() -> float:
-    """Seconds: a terminal shows a moving bar, a log file gets a line now and then.
-
-    A notebook shows it moving too, but some keep each of its states.
-    """
-    if sys.stderr.isatty():
-        return _LOG_EVERY
-    return 1.0 if "ipykernel" in sys.modules else 10.0
