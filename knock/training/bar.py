@@ -42,24 +42,25 @@ def losses(values: Mapping[str, float], width: int) -> str:
     Names are cut as far as needed while they differ; what still does not fit becomes "…".
     """
     kept = dict(values)
-    for length in range(max(map(len, kept), default=0), _SHORTEST - 1, -1):
-        names = [_cut(name, length) for name in kept]
-        if len(set(names)) < len(names):
-            break
-        text = _text(names, kept)
-        if len(text) <= width:
-            return text
-    while kept:
+    length = max(map(len, kept), default=0)
+    while len(_text(kept, length)) > width and _differ(kept, length - 1):
+        length -= 1
+    if len(_text(kept, length)) <= width:
+        return _text(kept, length)
+    while len(kept) > 1:
         kept.popitem()
-        text = ", ".join([_text([_cut(name, _SHORTEST) for name in kept], kept), "…"])
+        text = f"{_text(kept, length)}, …"
         if len(text) <= width:
             return text
     return ""
 
 
-def _text(names: list[str], values: Mapping[str, float]) -> str:
-    pairs = zip(names, values.values(), strict=True)
-    return ", ".join(f"{name}={value:.3g}" for name, value in pairs)
+def _text(values: Mapping[str, float], length: int) -> str:
+    return ", ".join(f"{_cut(name, length)}={value:.3g}" for name, value in values.items())
+
+
+def _differ(values: Mapping[str, float], length: int) -> bool:
+    return length >= _SHORTEST and len({_cut(name, length) for name in values}) == len(values)
 
 
 def _cut(name: str, length: int) -> str:
