@@ -129,6 +129,19 @@ def test_shapes_that_are_not_square_keep_their_axes(channels):
     assert found.any(axis=(1, 2, 3)).all() and masks.any(axis=(1, 2)).all()
 
 
+@pytest.mark.parametrize("side", [(17, 23), (32, 32), (64, 64)])
+@pytest.mark.parametrize("border", ["reflect", "constant"])
+def test_colours_are_warped_to_the_same_bits_as_each_alone(side, border):
+    """Three channels take a detour, over four of them: no bit of a training may depend on it."""
+    images = made.RNG.integers(0, 256, (40, *side, 3)).astype(np.uint8)
+    found, _, targets = augment.apply(images, None, ALL, border, 2, 4, images[::-1])
+    backward, *_ = augment.apply(images[::-1], None, ALL, border, 2, 4)
+    np.testing.assert_array_equal(targets, backward)
+    for channel in range(3):
+        alone, *_ = augment.apply(images[..., channel, None], None, ALL, border, 2, 4)
+        np.testing.assert_array_equal(found[..., channel], alone[..., 0])
+
+
 def test_a_picture_moves_as_its_matrix_says():
     images = np.zeros((30, 31, 41, 1), np.uint8)
     images[:, 10, 30] = 255

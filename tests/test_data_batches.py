@@ -89,13 +89,14 @@ def test_draws_that_cannot_be_made_are_refused_at_once():
         batches(draws={"z": Draw("normal", ["missing"])})
 
 
-def test_masks_come_along_as_ids():
+def test_masks_come_along_as_ids_where_they_are_one_of_a_pair():
     masks = made.RNG.integers(0, 3, (5, 8, 8)).astype(np.uint8)
     images = masks[..., None] * 100
-    batch = Batches(made.image_set(images, masks), made.recipe(batch_size=5)).batch(0)
+    pictures = made.image_set(images, masks)
+    batch = Batches(pictures, made.recipe(batch_size=5, pairs="AtoB")).batch(0)
     assert batch["masks"].shape == (5, 8, 8) and batch["masks"].dtype == np.uint8
     np.testing.assert_array_equal(batch["masks"] * 100, to_pixels(batch["images"])[..., 0])
-    assert "masks" not in batches().batch(0)
+    assert "masks" not in Batches(pictures, made.recipe()).batch(0)  # nobody warps them for nothing
 
 
 def test_pictures_of_another_shape_than_the_recipe_s_are_a_fault():
@@ -119,6 +120,21 @@ def test_scaling_is_exact_and_goes_back(dtype):
     exact = (np.arange(256).reshape(1, 1, 16, 16) - 127.5) / 127.5
     np.testing.assert_array_equal(unit, exact.astype(dtype))
     np.testing.assert_array_equal(to_pixels(unit), images)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("pairs", [None, "BtoA"])
+def test_channels_last_is_another_place_in_memory_and_no_other_value(channels, pairs):
+    images = made.RNG.integers(0, 256, (6, 12, 10, channels)).astype(np.uint8)
+    pictures = made.image_set(images, targets=255 - images)
+    resolved = made.recipe((channels, 12, 10), augment=Augment(True, 9.0, 0.1), pairs=pairs)
+    first, last = (Batches(pictures, resolved, there).batch(1) for there in (False, True))
+    assert first.keys() == last.keys()
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, last[name])
+    for name in ("images", "targets") if pairs else ("images",):
+        assert first[name].flags.c_contiguous  # what PyTorch and Chainer take
+        assert last[name].transpose(0, 2, 3, 1).flags.c_contiguous  # no copy for TensorFlow
 
 
 def test_pixels_are_rounded_and_clipped():
@@ -210,6 +226,7 @@ def test_a_whole_set_can_be_drawn_from(tmp_path):
     made.write_newts(tmp_path)
     found = data.load("newts", (3, 8, 8), "train", tmp_path)
     settings = {"image_shape": (3, 8, 8), "augment": Augment(True, 10.0, 0.1), "batch_size": 6}
+    settings["pairs"] = "AtoB"
     batch = Batches(found, made.recipe(**settings)).batch(1)
     assert batch["images"].shape == (6, 3, 8, 8) and batch["images"].dtype == np.float32
     assert set(np.unique(batch["masks"])) <= {0, 1, 2}

@@ -98,8 +98,8 @@ def test_a_strip_shows_the_first_line_of_what_is_made(tmp_path):
     strip = images.read(tmp_path / "a" / "strip.png", 3)
     sample = images.read(tmp_path / "a" / "samples" / "step_000002.png", 3)
     line = len(sample) // 3
-    assert len(strip) == 2 * line  # two steps, of three rows the made one
-    np.testing.assert_array_equal(strip[line:, -sample.shape[1] :], sample[2 * line :])
+    assert len(strip) == 3 * line  # steps 0, 1 and 2, of three rows the made one
+    np.testing.assert_array_equal(strip[2 * line :, -sample.shape[1] :], sample[2 * line :])
 
 
 def test_a_discriminator_that_wins_for_long_is_told_of(tmp_path):

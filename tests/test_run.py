@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 
 from knock import frameworks
-from knock.training import checkpoint, loss_log
+from knock.data import images
+from knock.training import checkpoint, loss_log, recorder
 from knock.training.record import read_pictures, read_run
-from tests.helpers import TINY, answer, one_line, run, run_here
+from tests.helpers import TINY, answer, one_line, run, run_here, run_plain
 
 import numpy as np
 import pytest
@@ -58,7 +60,7 @@ def test_a_run_leaves_everything_in_its_folder(finished, framework):
         "result.safetensors",
         "run.json",
         "samples.gif",
-        "samples/step_000004.png",
+        *(f"samples/step_00000{step}.png" for step in (0, 1, 3, 4)),
         "samples/step_000006.png",
         "strip.png",
     }
@@ -72,6 +74,16 @@ def test_a_run_leaves_everything_in_its_folder(finished, framework):
     pictures = read_pictures(folder / "result.safetensors")
     assert list(pictures) == ["input", "reconstruction"]
     assert {p.shape for p in pictures.values()} == {(8, 32, 32, 1)}
+
+
+@pytest.mark.parametrize("framework", INSTALLED[1:])
+def test_the_first_pictures_are_the_same_in_every_framework(finished, framework):
+    """Before any step: the recipe's first weights are all that is seen."""
+    a, b = (
+        images.read(finished / f / "samples" / "step_000000.png", 3).astype(int)
+        for f in (INSTALLED[0], framework)
+    )
+    assert abs(a - b).max() <= 1 and a.std() > 10
 
 
 @pytest.mark.parametrize("framework", INSTALLED[1:])
@@ -191,6 +203,76 @@ def test_showing_what_a_run_learnt_trains_nothing(finished, tmp_path):
     assert (finished / "pytorch" / checkpoint.FILE_NAME).read_bytes() == before
     for name in ("test.png", "test.safetensors"):
         (finished / "pytorch" / name).unlink()
+
+
+PLAIN = ["--dataset", "digits", "--batch-size", "2", "--size", "8", "--threads", "1"]
+
+
+def drawn(folder):
+    """The steps of a run's sample pictures."""
+    return sorted(int(path.stem[5:]) for path in (folder / "samples").iterdir())
+
+
+def test_samples_come_early_then_regularly_and_change_no_number(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [*PLAIN, "--quiet", "--sample-every", "50"]
+    assert run_plain(*words, "--steps", "120", "--out", "whole") == 0
+    assert drawn(tmp_path / "whole") == [0, 1, 3, 10, 30, 50, 100, 120]
+
+    def train(learner, model):
+        for batch in learner.batches():
+            learner.log(model.train_step(batch))
+
+    none = {"train": train, "sample": lambda learner, model: None}
+    assert run_plain(*words, "--steps", "120", "--out", "none", **none) == 0
+    assert same_state(tmp_path / "whole", tmp_path / "none")
+    assert run_plain(*words, "--steps", "2", "--out", "begun") == 0
+    for path in (tmp_path / "begun" / "samples").iterdir():
+        path.unlink()
+    assert run_plain("--quiet", "--steps", "40", "--resume", "begun") == 0
+    assert drawn(tmp_path / "begun") == [3, 10, 30, 40]  # the first is not drawn again
+
+
+def test_a_run_says_first_what_it_trains(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for words in (["--steps", "2"], ["--steps", "4", "--resume"]):
+        assert run_plain(*PLAIN, *words, "--out", "a") == 0
+    first, _, again, _ = capsys.readouterr().out.splitlines()
+    assert first == (
+        "01 ae in numpy: digits (1415 pictures of 8×8), preset quick, 2 steps of 2, CPU, "
+        "1 thread → a"
+    )
+    assert "4 steps of 2 from step 2, CPU" in again
+    assert run_plain(*PLAIN, "--quiet", "--steps", "2", "--out", "b") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_checkpoints_are_left_out_where_saving_costs_much(tmp_path, monkeypatch):
+    """The first and the last are always written; the resumed run ends the same."""
+    monkeypatch.chdir(tmp_path)
+    saved, save = [], checkpoint.save
+
+    def spied(path, made):
+        saved.append(made.step)
+        save(path, made)
+
+    monkeypatch.setattr(checkpoint, "save", spied)
+    words = [*PLAIN, "--quiet", "--steps", "6", "--save-every", "2"]
+    monkeypatch.setattr(recorder, "_SAVING", 1e-9)  # of the time: never
+    assert run_plain(*words, "--out", "a") == 0
+    assert saved == [0, 6]
+    saved.clear()
+    monkeypatch.setattr(recorder, "_SAVING", 1e9)
+    monkeypatch.setattr(recorder.ThreadPoolExecutor, "submit", at_once)
+    assert run_plain(*words, "--out", "b") == 0
+    assert saved == [0, 2, 4, 6]
+
+
+def at_once(_, work, *words):
+    """A thread pool's `submit` that waits for the work."""
+    done = Future()
+    done.set_result(work(*words))
+    return done
 
 
 def test_runs_without_out_get_folders_of_their_own(tmp_path):

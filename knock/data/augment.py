@@ -50,6 +50,10 @@ def _warped(
     beyond = cv2.BORDER_REFLECT_101 if border == "reflect" else cv2.BORDER_CONSTANT
 
     def moved(old: Pixels, interpolation: int) -> Pixels:
+        if old.shape[-1] == 3 and old.ndim == 4:  # OpenCV warps four channels in half the time
+            return _recoloured(
+                moved(_recoloured(old, cv2.COLOR_RGB2RGBA), interpolation), cv2.COLOR_RGBA2RGB
+            )
         new = np.empty_like(old)
         for one, matrix, place in zip(old, moves, new, strict=True):
             cv2.warpAffine(
@@ -62,6 +66,15 @@ def _warped(
         None if masks is None else moved(masks, cv2.INTER_NEAREST),
         None if targets is None else moved(targets, cv2.INTER_LINEAR),
     )
+
+
+def _recoloured(pictures: Pixels, conversion: int) -> Pixels:
+    """N×H×W×C pictures with another number of channels, by one of OpenCV's conversions."""
+    import cv2
+
+    count, height, width, channels = pictures.shape
+    tall: Pixels = cv2.cvtColor(pictures.reshape(count * height, width, channels), conversion)
+    return tall.reshape(count, height, width, -1)
 
 
 def matrices(

@@ -26,6 +26,9 @@ class Adapter(Protocol):
 
     NAME: str
 
+    CHANNELS_LAST: bool
+    """Whether its pictures lie in memory as N×H×W×C."""
+
     def setup(self, device: str, dtype: str, threads: int | None = None) -> str:
         """Choose the device ("auto", "cpu", "cuda") and the float type of everything made later.
 

@@ -18,6 +18,7 @@ import torch  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 NAME = "pytorch"
+CHANNELS_LAST = False
 _SLOT_NAMES = {
     ("adam", "m"): "exp_avg",
     ("adam", "v"): "exp_avg_sq",

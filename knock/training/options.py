@@ -10,6 +10,7 @@ from typing import Any
 
 from knock import recipe as recipes
 from knock.arguments import OneLineParser, folder, word
+from knock.paths import RUNS
 from knock.questions import Question
 
 _MOST_THREADS = 1024
@@ -45,32 +46,57 @@ def parser(question: Question, program: str) -> OneLineParser:
     """The parser for one question: the common options, and one for each of its constants.
 
     An option that changes the recipe has the key in the recipe file as its name: `train.steps`.
+    Its help shows what it is otherwise, with the first data set and the default preset.
     """
     tree = recipes.read(question.recipe_file)
     sets = list(tree.get("data", {}))
     presets = list(tree.get("presets", {}))
+    usual = recipes.load(question.recipe_file)
+    train, (_, height, width) = usual.train, usual.image_shape
+    rates = dict.fromkeys(f"{one.lr:g}" for one in usual.optimizers.values())
     made = OneLineParser(
         prog=program,
         allow_abbrev=False,
-        description=f"Question {question.label}: {question.title}. Without options: "
-        f"data set {sets[0]}, preset {recipes.DEFAULT_PRESET}.",
+        description=f"Question {question.label}: {question.title}. In brackets: what "
+        f"holds otherwise, with data set {sets[0]} and preset {recipes.DEFAULT_PRESET}; others "
+        "bring their own values.",
     )
     what = made.add_argument_group("what is trained")
-    what.add_argument("--dataset", type=word, metavar="NAME", help=f"one of: {', '.join(sets)}")
-    what.add_argument("--data", type=folder, metavar="FOLDER", help="where the pictures are")
-    what.add_argument("--size", type=_size, metavar="N|HxW", help="side of the pictures, pixels")
-    what.add_argument("--preset", type=word, metavar="NAME", help=f"one of: {', '.join(presets)}")
     what.add_argument(
-        "--steps", dest="train.steps", type=_positive, metavar="N", help="training steps"
+        "--dataset", type=word, metavar="NAME", help=f"one of: {', '.join(sets)} ({sets[0]})"
+    )
+    what.add_argument(
+        "--data", type=folder, metavar="FOLDER", help="where the pictures are (the set's own place)"
+    )
+    what.add_argument(
+        "--size",
+        type=_size,
+        metavar="N|HxW",
+        help=f"side of the pictures, pixels ({height}x{width})",
+    )
+    what.add_argument(
+        "--preset",
+        type=word,
+        metavar="NAME",
+        help=f"one of: {', '.join(presets)} ({recipes.DEFAULT_PRESET})",
+    )
+    what.add_argument(
+        "--steps",
+        dest="train.steps",
+        type=_positive,
+        metavar="N",
+        help=f"training steps ({train.steps})",
     )
     what.add_argument(
         "--batch-size",
         dest="train.batch_size",
         type=_up_to(recipes.LARGEST_BATCH),
         metavar="N",
-        help="pictures a step",
+        help=f"pictures per step ({train.batch_size})",
     )
-    what.add_argument("--lr", type=_rate, metavar="X", help="learning rate")
+    what.add_argument(
+        "--lr", type=_rate, metavar="X", help=f"learning rate ({' and '.join(rates)})"
+    )
     what.add_argument("--seed", type=_seed, metavar="N", help="another seed, another run (0)")
     for name, value in tree.get("constants", {}).items():
         what.add_argument(
@@ -78,7 +104,7 @@ def parser(question: Question, program: str) -> OneLineParser:
             dest=f"constants.{name}",
             type=type(value),
             metavar="N",
-            help=f"the recipe's constant {name!r} ({value})",
+            help=f"the recipe's constant {name!r} ({usual.constants[name]})",
         )
     if "pairs" in tree:
         what.add_argument(
@@ -95,17 +121,22 @@ def parser(question: Question, program: str) -> OneLineParser:
         dest="train.sample_every",
         type=_positive,
         metavar="N",
-        help="steps between pictures",
+        help=f"steps between sample pictures, after the first few ({train.sample_every})",
     )
     how.add_argument(
         "--save-every",
         dest="train.save_every",
         type=_positive,
         metavar="N",
-        help="steps between checkpoints",
+        help=f"steps between checkpoints, or more where saving is slow ({train.save_every})",
     )
-    how.add_argument("--out", type=folder, metavar="FOLDER", help="the run's folder (runs/…)")
-    how.add_argument("--quiet", action="store_true", help="no progress bar")
+    how.add_argument(
+        "--out",
+        type=folder,
+        metavar="FOLDER",
+        help=f"the run's folder ({RUNS.name}/{question.name}_…)",
+    )
+    how.add_argument("--quiet", action="store_true", help="no first line, no progress bar")
     go_on = made.add_mutually_exclusive_group()
     go_on.add_argument(
         "--resume",
@@ -189,10 +220,13 @@ def _size(word: str) -> tuple[int, int]:
 
 def add_how(group: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Add the options that say on what to compute."""
-    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(auto)")
     threads = _up_to(_MOST_THREADS)
     group.add_argument(
-        "--threads", type=threads, metavar="N", help="CPU threads (all cores but one)"
+        "--threads",
+        type=threads,
+        metavar="N",
+        help=f"CPU threads (all cores but one: {spare_cores()})",
     )
 
 

@@ -18,16 +18,16 @@ from knock.errors import STOPPED, UserError
 from knock.files import make_folder
 from knock.frameworks.adapter import Adapter
 from knock.questions import Question
-from knock.training import animation, charts, checkpoint, loss_log, pictures, record
+from knock.training import animation, bar, charts, checkpoint, loss_log, pictures, record
 from knock.training.checkpoint import Checkpoint
 from knock.training.health import Health
 from knock.training.loss_log import LossLog
 from knock.training.origin import Origin
 
 import numpy as np
-from tqdm import tqdm
 
 _LOG_EVERY = 0.2  # seconds; reading a loss from a device makes it wait, so not at every step
+_SAVING = 0.01  # of a run's time goes into checkpoints at most, but for the first and the last
 
 
 class Recorder:
@@ -65,15 +65,10 @@ class Recorder:
         self._started = time.monotonic()
         self._seconds = 0.0  # from then to the last checkpoint
         self._saver = ThreadPoolExecutor(1, "checkpoint")
-        self._saving: Future[None] | None = None
-        self._bar = tqdm(
-            total=begun.recipe.train.steps,
-            initial=begun.step,
-            desc=f"{question.name} {adapter.NAME}",
-            unit="step",
-            disable=quiet,
-            mininterval=_between_bars(),
-        )
+        self._saving: Future[float] | None = None
+        self._saved = 0.0  # when the last checkpoint was asked for
+        self._reading = 0.0  # seconds that its state took to read
+        self._bar = bar.make(question.name, begun.recipe.train.steps, begun.step, quiet)
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
@@ -116,7 +111,7 @@ class Recorder:
             self._warn(self._health.losses(step, self._last))
         self._pending.clear()
         self._losses.flush()
-        self._bar.set_postfix({n: f"{v:.4g}" for n, v in self._last.items()}, refresh=False)
+        self._bar.set_postfix_str(bar.losses(self._last, bar.room(self._bar)), refresh=False)
         self._flushed = time.monotonic()
 
     def show(self, step: int, rows: Mapping[str, pictures.Pixels], samples: Sequence[str]) -> None:
@@ -135,6 +130,16 @@ class Recorder:
         self._band = (top * enlarge, bottom * enlarge)
         record.write_shown(folder, "result", rows, enlarge)
 
+    @property
+    def save_due(self) -> bool:
+        """Whether the last checkpoint is old enough, and written: saving must cost little."""
+        if self._saving is None:
+            return True
+        if not self._saving.done():
+            return False
+        cost = self._reading + self._saving.result()
+        return _SAVING * (time.monotonic() - self._saved) >= cost
+
     def save(self, step: int) -> None:
         """Hand the state of this moment to the thread that writes checkpoints.
 
@@ -142,6 +147,7 @@ class Recorder:
         """
         self.flush()
         self._finish_saving()
+        self._saved = time.monotonic()
         recipe = self._begun.recipe
         state = self._adapter.read(self._model, recipe)
         bad = next((key for key, array in state.items() if not np.isfinite(array).all()), None)
@@ -157,6 +163,7 @@ class Recorder:
             framework=self._adapter.NAME,
             versions=self._adapter.versions(),
         )
+        self._reading = time.monotonic() - self._saved
         self._seconds = time.monotonic() - self._started
         self._saving = self._saver.submit(self._write, made, self._seconds, self._last)
 
@@ -178,7 +185,9 @@ class Recorder:
         print(f"{begun.folder}: step {step}, {losses}, {self._seconds:.1f} s on {self._device}")
         return 0
 
-    def _write(self, made: Checkpoint, seconds: float, losses: Mapping[str, float]) -> None:
+    def _write(self, made: Checkpoint, seconds: float, losses: Mapping[str, float]) -> float:
+        """Write a checkpoint and its record; the seconds of processor time that this took."""
+        began = time.thread_time()
         checkpoint.save(self._begun.folder / checkpoint.FILE_NAME, made)
         record.write_run(
             self._begun.folder,
@@ -193,6 +202,7 @@ class Recorder:
                 threads=self._threads,
             ),
         )
+        return time.thread_time() - began
 
     def _finish_saving(self) -> None:
         if self._saving is not None:
@@ -220,13 +230,3 @@ class Recorder:
         finally:
             for restored, handler in before.items():
                 signal.signal(restored, handler)
-
-
-def _between_bars() -> float:
-    """Seconds: a terminal shows a moving bar, a log file gets a line now and then.
-
-    A notebook shows it moving too, but some keep each of its states.
-    """
-    if sys.stderr.isatty():
-        return _LOG_EVERY
-    return 1.0 if "ipykernel" in sys.modules else 10.0

@@ -19,7 +19,7 @@ from knock.frameworks.binding import WrongNetwork
 from knock.questions import Question
 from knock.recipe import layers
 from knock.recipe.weights import initial_weights
-from knock.training import evaluation, origin, pictures, record
+from knock.training import evaluation, memory, origin, pictures, record
 from knock.training.evaluation import TestSet
 from knock.training.folders import refuse_another_run
 from knock.training.options import Options, spare_cores
@@ -27,6 +27,9 @@ from knock.training.origin import Origin
 from knock.training.recorder import Recorder
 
 import numpy as np
+
+_FIRST = (1, 3, 10, 30, 100)
+"""The steps after which a sample is drawn although none is due by `sample_every`."""
 
 
 class Run:
@@ -46,12 +49,13 @@ class Run:
         self.step = begun.step
         self.begun = begun
         self._threads = options.threads or spare_cores()
+        memory.keep_freed()
         self._device = adapter.setup(options.device, self.recipe.dtype, self._threads)
         self._train_set = self._load("train")
         test_set = self._load("test").middle(self.recipe.augment.crop)
         self._test = TestSet(test_set, self.recipe, adapter)
         self._require_classes()
-        self.source = Batches(self._train_set, self.recipe)
+        self.source = Batches(self._train_set, self.recipe, adapter.CHANNELS_LAST)
         self.examples = self._test.examples()
         self._recorder: Recorder | None = None  # from the first step on; never for a test
 
@@ -69,9 +73,14 @@ class Run:
 
     @property
     def sample_due(self) -> bool:
-        """Whether a sample picture is to be drawn after this step; always after the last."""
+        """Whether a sample picture is to be drawn after this step.
+
+        After some of the first, so that there is soon something to see; then after every
+        `sample_every`; and always after the last.
+        """
         train = self.recipe.train
-        return self.step % train.sample_every == 0 or self.step == train.steps
+        early = self.step in _FIRST and self.step < train.sample_every
+        return early or self.step % train.sample_every == 0 or self.step == train.steps
 
     def batches(self) -> Iterator[dict[str, Any]]:
         """The batches of the steps still to take; between two of them the run is saved.
@@ -91,7 +100,7 @@ class Run:
                 recorder.advance()
                 if recorder.stopped or self.step == steps:
                     break
-                if self.step % self.recipe.train.save_every == 0:
+                if self.step % self.recipe.train.save_every == 0 and recorder.save_due:
                     recorder.save(self.step)
 
     def log(self, losses: Mapping[str, Any]) -> None:
@@ -142,8 +151,16 @@ class Run:
             raise UserError(f"the networks are not the recipe's: {error}") from None
         return model
 
-    def train(self, train: Callable[["Run", Any], None], model: Any) -> int:
-        """Let an answer's `train` take the steps, and write everything down; the exit code."""
+    def train(
+        self,
+        train: Callable[["Run", Any], None],
+        model: Any,
+        sample: Callable[["Run", Any], None] | None = None,
+    ) -> int:
+        """Let an answer's `train` take the steps, and write everything down; the exit code.
+
+        Its `sample`, if given, first shows what the model makes before any step.
+        """
         folder, steps = self.begun.folder, self.recipe.train.steps
         if self.step == steps:
             print(f"{folder}: all {steps} steps are taken already; a larger --steps takes more")
@@ -161,11 +178,28 @@ class Run:
                 threads=self._threads,
                 quiet=self.options.quiet,
             )
+            if not self.options.quiet:
+                print(self._line(), flush=True)
             with recorder.recording():
                 recorder.save(self.step)
+                if sample is not None and self.step == 0:
+                    sample(self, model)
                 train(self, model)
                 recorder.save(self.step)
             return recorder.finish(self.step)
+
+    def _line(self) -> str:
+        """What is trained, on what, and where it goes."""
+        recipe, train, folder = self.recipe, self.recipe.train, self.begun.folder
+        _, height, width = recipe.image_shape
+        start = f" from step {self.step}" if self.step else ""
+        threads = f"{self._threads} thread{'s' if self._threads > 1 else ''}"
+        return (
+            f"{self._question.label} in {self._adapter.NAME}: "
+            f"{recipe.dataset} ({len(self._train_set)} pictures of {height}×{width}), "
+            f"preset {recipe.preset}, {train.steps} steps of {train.pictures}{start}, "
+            f"{self._device}, {threads} → {folder}"
+        )
 
     def evaluate(self, model: Any) -> None:
         """Print what the test set says of the model, and write it down."""
@@ -187,7 +221,7 @@ def take(
     """Make the model and train it, or show what it has learnt; the exit code. Raises UserError."""
     model = run.make(model_class)
     if run.options.test is None:
-        return run.train(train, model)
+        return run.train(train, model, sample)
     sample(run, model)
     run.evaluate(model)
     return 0

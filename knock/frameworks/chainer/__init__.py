@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 NAME = "chainer"
+CHANNELS_LAST = False
 _NAMES = {
     "W": "weight",
     "gamma": "weight",

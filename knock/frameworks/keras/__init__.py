@@ -28,6 +28,7 @@ from knock.recipe.layers import networks
 import numpy as np
 
 __all__ = [
+    "CHANNELS_LAST",
     "NAME",
     "SGD",
     "Adam",
@@ -50,6 +51,7 @@ __all__ = [
 ]
 
 NAME = "keras"
+CHANNELS_LAST = True
 _NAMES = {
     "kernel": "weight",
     "gamma": "weight",

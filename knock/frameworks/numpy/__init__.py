@@ -26,6 +26,7 @@ from knock.recipe import Recipe
 import numpy as np
 
 __all__ = [
+    "CHANNELS_LAST",
     "NAME",
     "SGD",
     "Adam",
@@ -50,6 +51,7 @@ __all__ = [
 ]
 
 NAME = "numpy"
+CHANNELS_LAST = False
 
 
 def setup(device: str, dtype: str, threads: int | None = None) -> str:

@@ -32,6 +32,7 @@ from knock.frameworks.tensorflow.runtime import (
 from knock.recipe import Recipe
 
 __all__ = [
+    "CHANNELS_LAST",
     "NAME",
     "SGD",
     "Adam",
@@ -56,6 +57,7 @@ __all__ = [
 ]
 
 NAME = "tensorflow"
+CHANNELS_LAST = True
 
 
 def setup(device: str, dtype: str, threads: int | None = None) -> str:
