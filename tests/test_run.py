@@ -14,6 +14,7 @@ from knock.training import checkpoint, loss_log, recorder
 from knock.training.record import read_pictures, read_run
 from tests.helpers import TINY, answer, one_line, run, run_here, run_plain
 
+import cv2
 import numpy as np
 import pytest
 
@@ -245,6 +246,13 @@ def test_a_run_says_first_what_it_trains(tmp_path, monkeypatch, capsys):
     assert "4 steps of 2 from step 2, CPU" in again
     assert run_plain(*PLAIN, "--quiet", "--steps", "2", "--out", "b") == 0
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_a_picture_is_changed_in_one_thread(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cv2.setNumThreads(2)
+    assert run_plain(*PLAIN, "--quiet", "--steps", "1", "--out", "a") == 0
+    assert cv2.getNumThreads() == 1
 
 
 def test_checkpoints_are_left_out_where_saving_costs_much(tmp_path, monkeypatch):

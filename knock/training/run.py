@@ -19,7 +19,7 @@ from knock.frameworks.binding import WrongNetwork
 from knock.questions import Question
 from knock.recipe import layers
 from knock.recipe.weights import initial_weights
-from knock.training import evaluation, memory, origin, pictures, record
+from knock.training import evaluation, origin, pictures, process, record
 from knock.training.evaluation import TestSet
 from knock.training.folders import refuse_another_run
 from knock.training.options import Options, spare_cores
@@ -49,7 +49,7 @@ class Run:
         self.step = begun.step
         self.begun = begun
         self._threads = options.threads or spare_cores()
-        memory.keep_freed()
+        process.prepare()
         self._device = adapter.setup(options.device, self.recipe.dtype, self._threads)
         self._train_set = self._load("train")
         test_set = self._load("test").middle(self.recipe.augment.crop)
