@@ -170,9 +170,9 @@ class Ready:
 
     def _files(self) -> list[tuple[Path, int, int]]:
         """What a process has read before its checks: each file, when it was saved, and its size."""
-        package = Path(paths.__file__).parent
+        package = paths.PACKAGE
         found = []
-        for file in (*package.rglob("*.py"), *self._question.recipe_file.parent.iterdir()):
+        for file in (*paths.PACKAGE.rglob("*.py"), *self._question.recipe_file.parent.iterdir()):
             with contextlib.suppress(FileNotFoundError):  # it is just being saved
                 stat = file.stat()
                 found.append((file, stat.st_mtime_ns, stat.st_size))
