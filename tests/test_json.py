@@ -240,7 +240,7 @@ def test_an_adapter_that_leaves_says_why_in_json(knock, monkeypatch):
 
 
 def test_a_fault_of_ours_is_an_error_in_json_and_keeps_its_traceback(monkeypatch, tmp_path, capsys):
-    def fail(*_):
+    def fail(*_, **__):
         raise RuntimeError("a fault\nof ours")
 
     monkeypatch.setattr(parts, "look", fail)

@@ -274,3 +274,64 @@ def test_a_class_keeps_what_the_learner_added_unless_all_of_it_is_taken(tmp_path
     assert (made.A().one(), made.A().two(), made.A().more()) == ("ours", 3, 2)
     assert not hasattr(made.A, "three")
     assert (made.B().one(), made.C()) == ("ours", "ours")
+
+
+# What is known early
+
+
+@needs_torch
+@pytest.mark.parametrize("part", ["networks", "step"])
+def test_a_run_that_ends_at_its_first_failure_says_what_the_whole_run_says(look, monkeypatch, part):
+    text = changed(ours(), WRONG[part])
+    early, steps = look(text), []
+    grown = trace.losses
+
+    def counted(*args):
+        steps.append(args)
+        return grown(*args)
+
+    monkeypatch.setattr(trace, "losses", counted)
+    look(text)
+    taken, steps[:] = len(steps), []
+    monkeypatch.setattr(parts.UpToTheFirst, "__call__", lambda self, grown: False)
+    assert look(text) == early
+    assert taken < len(steps)
+
+
+def told(file: Path, text: str, **more) -> tuple[parts.Report, list]:
+    file.write_text(text, encoding="utf-8")
+    heard = []
+    return parts.look(GAN, "pytorch", file, travel=False, told=heard.append, **more), heard
+
+
+@needs_torch
+def test_each_verdict_is_told_as_soon_as_it_is_known(tmp_path):
+    file = tmp_path / "mine_pytorch.py"
+    report, heard = told(file, ours())
+    assert [one.name for one in heard] == ["parameters", "forward", "loss", "gradients", "10 steps"]
+    assert {one.status for one in heard} == {"passed"} and report.passed
+    report, heard = told(file, changed(ours(), WRONG["step"]))
+    assert [one for one in heard if isinstance(one, parts.Part)] == report.parts
+    stages = [one for one in heard if not isinstance(one, parts.Part)]
+    wanted = {one.name: one.status for one in report.results}
+    assert stages and all(wanted[one.name] == one.status for one in stages)
+
+
+@needs_torch
+def test_a_part_that_changed_is_checked_first_and_then_one_that_failed(tmp_path):
+    file, before = tmp_path / "mine_pytorch.py", begun("networks", "losses")
+    now = changed(begun("networks", "losses", "sampling"), ("import math\n", "import math  # 1\n"))
+    earlier = parts.Earlier(before, ["step"])
+    report, heard = told(file, now, earlier=earlier)
+    assert [one.name for one in heard] == ["sampling", "step", "networks", "losses"]
+    assert [part.name for part in report.parts] == PARTS
+    assert report == told(file, now)[0] == told(file, now, earlier=parts.Earlier("def f(:"))[0]
+
+
+@needs_torch
+def test_of_a_fault_outside_of_the_parts_no_part_is_told_to_have_failed(tmp_path):
+    file = tmp_path / "mine_pytorch.py"
+    mistaken = changed(ours(), ("d.lr, d.betas", "d.lr"), WRONG["step"])
+    report, heard = told(file, mistaken)
+    assert "step" in [part.name for part in report.parts if part.status == "failed"]
+    assert [one.name for one in heard if one.status == "failed" and one.name in PARTS] == []

@@ -105,7 +105,7 @@ def test_from_the_first_line_to_a_pass_and_back(knock, tmp_path, monkeypatch):
 def checked(monkeypatch):
     """Every check reports at once that the first part is done."""
     report = learner.Report([learner.Part("networks", "done"), learner.Part("step", "to do", "x")])
-    monkeypatch.setattr(learner, "look", lambda *_: report)
+    monkeypatch.setattr(learner, "look", lambda *_, **__: report)
 
 
 @pytest.mark.usefixtures("checked")

@@ -1,6 +1,6 @@
 """`knock watch` on a terminal: whatever is saved, and however, its check is what is shown.
 
-The checks are real processes of `knock check`, but for what they find: that is in the file.
+The checks are real processes, but for what they find: that is in the file. No framework is needed.
 """
 
 import os
@@ -18,8 +18,7 @@ from pathlib import Path
 from knock import paths
 from knock.check import parts, report
 from knock.learner import answers
-from knock.learner.watch import child, keys, saves, session
-from knock.questions import all_questions
+from knock.learner.watch import keys, saves, session
 from tests.test_cli import needs_torch
 
 import pytest
@@ -32,17 +31,24 @@ DEADLINE = 60
 
 CUSTOM = """
 import os, sys, time
-if "check" in sys.argv or "check" in sys.orig_argv:
+if "knock.learner.watch.warm" in sys.orig_argv:
+    from knock import frameworks
     from knock.check import parts as checked
+    from knock.frameworks import numpy as plain
     from knock.scripts import load as answers
     from knock.scripts.source import Source
 
-    def look(question, framework, file, *_):
+    frameworks.load = lambda name: plain
+
+    def look(question, framework, file, *_, told, **__):
         Source.read(file.resolve())
         with open("started", "a") as log:
             log.write(f"{os.getpid()}\\n")
         found = answers.load(file.resolve())
         parts = [checked.Part(*one, found.said) for one in zip(found.names, found.found)]
+        if hasattr(found, "early"):
+            told(checked.Part("step", "failed", found.early))
+            found.wait()
         whole = [] if set(found.found) == {"done"} else None
         return checked.Report(parts, whole)
 
@@ -263,16 +269,6 @@ def test_what_a_check_leaves_running_is_ended(watch, tmp_path):
     assert gone(int((tmp_path / "other").read_text().rstrip(";")))
 
 
-def test_of_an_endless_output_the_last_is_kept(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(child, "_KEPT", 20)
-    over: queue.SimpleQueue[child.Check] = queue.SimpleQueue()
-    child.Check(["9999"], over.put)
-    ended = over.get(timeout=DEADLINE)
-    last = f"no question '9999'; there are: {', '.join(q.label for q in all_questions())}\n"
-    assert (ended.code, ended.output) == (2, last[-20:])
-
-
 FORGED = r"""
 print("01 ae in PyTorch: my/ae_pytorch.py\n  ✗ networks     forged", flush=True)
 import os
@@ -291,6 +287,23 @@ def test_what_a_file_prints_is_shown_and_is_no_report(watch):
     terminal.see("0 passed, 0 failed")
     terminal.press("h")
     terminal.see("It passes.")
+
+
+KNOWN_EARLY = """
+early = "known early"
+def wait():
+    import pathlib, time
+    while not pathlib.Path("go").exists():
+        time.sleep(0.01)
+"""
+
+
+def test_what_is_known_is_shown_before_the_check_is_over(watch, tmp_path):
+    terminal, file = watch()
+    in_place(file, answer("the report", more=KNOWN_EARLY))
+    assert "checking" in terminal.see("✗ step +known early")
+    (tmp_path / "go").touch()
+    assert "known early" not in terminal.see("✗ step +the report").rpartition("──")[2]
 
 
 def test_a_file_that_prints_much_hides_no_report(watch):
@@ -342,6 +355,7 @@ def alone(tmp_path, monkeypatch):
     file = tmp_path / "ae_keras.py"
     file.write_text("1", encoding="utf-8")
     monkeypatch.setattr(session, "Check", FakeCheck)
+    monkeypatch.setattr(session, "Ready", FakeReady)
     question = session.overview.all_questions()[0]
     return session.Session(queue.SimpleQueue(), question, "keras", file, False, False), file
 
@@ -358,6 +372,19 @@ class FakeCheck:
 
     def stop(self):
         self.stopped = True
+
+
+class FakeReady:
+    def __init__(self, *_):
+        pass
+
+    def check(self, *_):
+        return FakeCheck()
+
+    def prepare(self):
+        pass
+
+    close = prepare
 
 
 def test_what_an_old_check_found_is_not_shown_for_a_new_file(alone, capsys):
@@ -401,6 +428,21 @@ def test_a_file_is_not_called_gone_between_the_two_halves_of_a_save(alone, monke
     watched.look()
     watched.look()
     assert capsys.readouterr().out.count("is gone") == 1
+
+
+def test_news_of_an_old_check_is_not_shown_and_what_failed_is_known_to_the_next(alone, capsys):
+    watched, file = alone
+    watched.look()
+    first, wrong = watched.check, report.Verdict("part", "step", "failed", "early")
+    watched.hear(first, wrong)
+    assert capsys.readouterr().out.count("✗ step         early") == 1
+    file.write_text("2", encoding="utf-8")
+    watched.look()
+    watched.hear(first, wrong)
+    assert "early" not in capsys.readouterr().out + watched.status
+    assert watched.last.text is None
+    watched.ended(watched.check)
+    assert (watched.last.text, watched.last.failed) == ("2", ["step"])
 
 
 def test_when_it_is_over_nobody_looks_out_any_more(alone):

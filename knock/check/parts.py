@@ -5,6 +5,8 @@ parts. So it can be right before the others are written, or while they are wrong
 end is the whole file: if it passes, all of its parts are done, however it is built.
 """
 
+import ast
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -13,13 +15,14 @@ from typing import Literal
 
 from knock import frameworks
 from knock.check import trace
+from knock.check.early import Stages, UpToTheFirst, failure
 from knock.check.judge import Result, Standard, compared
-from knock.check.trace import Trace
+from knock.check.trace import Pause, Trace
 from knock.errors import UserError
 from knock.questions import Question
 from knock.scripts import starter
 from knock.scripts.source import Source
-from knock.scripts.splice import splice
+from knock.scripts.splice import gives_ours, splice
 
 Status = Literal["done", "failed", "to do", "unknown"]
 
@@ -73,12 +76,32 @@ class Report:
     @property
     def passed(self) -> bool:
         """Whether the whole file passes."""
-        return self.results is not None and not _failure(self.results)
+        return self.results is not None and not failure(self.results)
 
 
-Take = Callable[[Collection[str] | None], Trace]
+Take = Callable[[Collection[str] | None, Pause | None], Trace]
 """Runs a learner's file and returns its numbers: for None as it is, else with our functions of
-these names instead of the learner's. Raises UserError when the file does not load."""
+these names instead of the learner's. It may end the run where the `Pause` asks for that. Raises
+UserError when the file does not load."""
+
+Told = Callable[[Part | Result], None]
+"""Gets each verdict as soon as it is known.
+
+These are the parts, in the order in which they are checked, and of a file with nothing to do also
+the stages that it reaches, without their messages. What counts is the report: where the fault turns
+out to be elsewhere, a part that failed is another in it.
+"""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What the last check of a file saw: the file's text, and the names of the parts that failed.
+
+    Of two parts, the one that has changed since is checked first, then one that failed.
+    """
+
+    text: str
+    failed: Collection[str] = ()
 
 
 def look(
@@ -88,6 +111,8 @@ def look(
     seed: int = 0,
     travel: bool = True,
     standard: Standard | None = None,
+    earlier: Earlier | None = None,
+    told: Told | None = None,
 ) -> Report:
     """Check a learner's file part by part and, when nothing in it is to do, as a whole.
 
@@ -99,11 +124,11 @@ def look(
     standard = standard or Standard.of(question, framework, seed, ours=False)
     mine, ours = Source.read(file.resolve()), Source.read(question.answer(framework))
 
-    def take(names: Collection[str] | None) -> Trace:
+    def take(names: Collection[str] | None, pause: Pause | None) -> Trace:
         code = None if names is None else splice(mine, ours, names)
-        return trace.take(mine.path, adapter, standard.recipe, code)
+        return trace.take(mine.path, adapter, standard.recipe, code, pause=pause)
 
-    return examine(standard, mine, ours, question.parts, take, travel)
+    return examine(standard, mine, ours, question.parts, take, travel, earlier, told)
 
 
 def examine(
@@ -113,31 +138,62 @@ def examine(
     parts: starter.Parts,
     take: Take,
     travel: bool = True,
+    earlier: Earlier | None = None,
+    told: Told | None = None,
 ) -> Report:
     """As `look`, with the numbers that `take` returns, wherever it runs the file."""
+    told = told or (lambda verdict: None)
     named = {part: names for part, names in starter.names(ours.text, parts).items() if names}
     open_places = starter.left(mine.text, parts)
-    whole, results = take(None), None  # even a file with something to do has to load
-    if not open_places:
-        results = standard.judge(whole, travel)
-        if not _failure(results):
+    if open_places:
+        take(None, lambda trace: True)  # even a file with something to do has to load
+        results = None
+    else:
+        results = standard.judge(take(None, Stages(standard, told)), travel)
+        if not failure(results):
             return Report([Part(name, "done") for name in named], results)
     whose = {place.name: place.part for place in starter.places(ours.text, parts)}
-    alone = _Alone(standard, whose, take)
-    bound, found = mine.bound, []
-    for name, wanted in named.items():
+    alone = _Alone(standard, whose, take, gives_ours(mine, ours, list(whose)))
+    bound, found = mine.bound, {}
+    for name, wanted in _in_order(named, mine, earlier):
         gone = [one for one in wanted if one not in bound]
         if name in open_places:
-            found.append(Part(name, "to do", _some(open_places[name]), open_places[name]))
+            part = Part(name, "to do", _some(open_places[name]), open_places[name])
         elif gone and results is None:
-            found.append(Part(name, "to do", f"{_some(gone)} not in your file", gone))
+            part = Part(name, "to do", f"{_some(gone)} not in your file", gone)
         elif gone:  # what is not there cannot be checked by itself
             message = f"{_some(gone)} not in your file: only the whole file is checked"
-            found.append(Part(name, "unknown", message, gone))
+            part = Part(name, "unknown", message, gone)
         else:
             wrong = alone.failure(name)
-            found.append(Part(name, "failed" if wrong else "done", wrong))
-    return _with_rest(found, results, alone)
+            part = Part(name, "failed" if wrong else "done", wrong)
+        found[name] = part
+        if part.status != "failed" or alone.rest_is_ours or not alone.failure(None):
+            told(part)
+    return _with_rest([found[name] for name in named], results, alone)
+
+
+def _in_order(
+    named: starter.Parts, mine: Source, earlier: Earlier | None
+) -> list[tuple[str, Sequence[str]]]:
+    """The parts with their names, in the order in which they are checked."""
+    if earlier is None:
+        return list(named.items())
+    before = {}
+    with contextlib.suppress(UserError):  # then all of them have changed
+        before = Source.parse(mine.path, earlier.text).definitions
+    now = mine.definitions
+
+    def changed(names: Sequence[str]) -> bool:
+        return any(_dump(now.get(name)) != _dump(before.get(name)) for name in names)
+
+    return sorted(
+        named.items(), key=lambda one: (not changed(one[1]), one[0] not in earlier.failed)
+    )
+
+
+def _dump(node: ast.stmt | None) -> str:
+    return "" if node is None else ast.dump(node)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -150,12 +206,14 @@ def _with_rest(found: list[Part], results: list[Result] | None, alone: "_Alone")
     failed = any(part.status == "failed" for part in found)
     if not failed and results is None:
         return Report(found)
-    rest = alone.failure(None)
+    # Code that is ours has no fault where it works with one of the parts.
+    right = alone.rest_is_ours and any(part.status == "done" for part in found)
+    rest = "" if right else alone.failure(None)
     if rest:
         found = [alone.beside_the_rest(p) if p.status == "failed" else p for p in found]
         rest = f"with our parts instead of yours: {rest}"
     elif results is not None and all(part.status == "done" for part in found):
-        rest = f"each part is right by itself, but together they are not: {_failure(results)}"
+        rest = f"each part is right by itself, but together they are not: {failure(results)}"
     return Report(found, results, rest)
 
 
@@ -163,36 +221,51 @@ def _with_rest(found: list[Part], results: list[Result] | None, alone: "_Alone")
 class _Alone:
     """Checks one part of a learner's file; `whose` has the part that each of our functions is in.
 
-    `traces` keeps the numbers by part; None is the file with none of the learner's parts.
+    `rest_is_ours` says whether the code outside of the parts is that of our answer. `wrong` and
+    `traces` keep what is known of each part; None is the file with none of the learner's parts.
     """
 
     standard: Standard
     whose: dict[str, str]
     take: Take
+    rest_is_ours: bool
+    wrong: dict[str | None, str] = field(default_factory=dict)
     traces: dict[str | None, Trace] = field(default_factory=dict)
 
     def failure(self, part: str | None) -> str:
         """What is wrong when only this part is the learner's; for None, when all parts are ours."""
-        taken = {name for name, owner in self.whose.items() if owner != part}
-        try:
-            got = self.traces[part] = self.take(taken)
-        except UserError as error:  # the file runs by itself, but not with our functions in it
-            return str(error)
-        return _failure(self.standard.judge(got, travel=False))
+        if part not in self.wrong:
+            pause = UpToTheFirst(self.standard)
+            try:
+                got = self._taken(part, pause)
+            except UserError as error:  # the file runs by itself, but not with our functions in it
+                self.wrong[part] = str(error)
+            else:
+                self.wrong[part] = failure(self.standard.judge(got, travel=False))
+                if not pause.over:
+                    self.traces[part] = got
+        return self.wrong[part]
 
     def beside_the_rest(self, part: Part) -> Part:
         """A part where the code outside of all parts is wrong: there, does it do what ours does?"""
-        rest, got = self.traces.get(None), self.traces.get(part.name)
+        rest, got = self._whole(None), self._whole(part.name)
         if rest is None or rest.errors:
             return Part(part.name, "unknown", "see the rest")
-        if got is None or _failure(list(compared(got, rest, self.standard.recipe))):
+        if got is None or failure(list(compared(got, rest, self.standard.recipe))):
             return part
         return Part(part.name, "done")
 
+    def _whole(self, part: str | None) -> Trace | None:
+        """All numbers with this part of the learner's; None where the file does not load."""
+        if part not in self.traces:
+            try:
+                self.traces[part] = self._taken(part, None)
+            except UserError:  # which `failure` has said
+                return None
+        return self.traces[part]
 
-def _failure(results: list[Result]) -> str:
-    """The first failure in words; "" where there is none."""
-    return next((f"{r.name}: {r.message}" for r in results if r.status == "failed"), "")
+    def _taken(self, part: str | None, pause: Pause | None) -> Trace:
+        return self.take({name for name, owner in self.whose.items() if owner != part}, pause)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -80,6 +80,21 @@ class CheckedFile(msgspec.Struct, frozen=True):
     at: str
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """What is known of a part or a stage before the check is over; a stage has no message yet."""
+
+    of: Literal["part", "stage"]
+    name: str
+    status: parts.Status | judge.Status
+    message: str = ""
+
+    @classmethod
+    def on(cls, known: Part | Result) -> "Verdict":
+        """As `knock.check.parts.Told` gets it."""
+        of: Literal["part", "stage"] = "part" if isinstance(known, Part) else "stage"
+        return cls(of, known.name, known.status, _text(known.message))
+
+
 class Document(msgspec.Struct, frozen=True):
     """What `knock check --json` writes: a report for each file, and what went wrong, if it did."""
 
@@ -124,7 +139,7 @@ def of_ours(
     )
 
 
-def to_json(document: Document) -> bytes:
+def to_json(document: Document | Verdict) -> bytes:
     """One line of UTF-8 with a line's end."""
     return msgspec.json.encode(document) + b"\n"
 
@@ -137,6 +152,21 @@ def from_json(data: bytes) -> Document | None:
         return None
 
 
+def verdict(data: bytes) -> Verdict | None:
+    """As `from_json`, for a verdict."""
+    try:
+        return msgspec.json.decode(data, type=Verdict)
+    except (ValueError, RecursionError):
+        return None
+
+
+def line(known: Verdict | Part) -> str:
+    """A part or a stage for a terminal."""
+    marks = dict[str, str]([*MARKS.items(), *_STAGE_MARKS.items()])
+    to_do = "to do: " if known.status == "to do" else ""
+    return f"  {marks[known.status]} {known.name:<12} {to_do}{known.message}".rstrip()
+
+
 def lines(checked: CheckedFile) -> str:
     """The same for a terminal: a line that says what was checked, the parts, the stages."""
     question = f"{checked.question.number:02d} {checked.question.name}"
@@ -144,8 +174,7 @@ def lines(checked: CheckedFile) -> str:
     shown = Path(checked.file).name if checked.whose == "ours" else checked.file
     told = [f"{title}: {shown}"]
     for part in checked.parts:
-        to_do = "to do: " if part.status == "to do" else ""
-        told.append(f"  {MARKS[part.status]} {part.name:<12} {to_do}{part.message}".rstrip())
+        told.append(line(part))
     if checked.rest:
         told.append(f"  ✗ {'the rest':<12} {checked.rest}")
     if checked.stages is not None:

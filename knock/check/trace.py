@@ -1,6 +1,6 @@
 """What an answer computes from our weights and our batches, as plain numbers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, MappingProxyType
@@ -63,6 +63,12 @@ class Trace:
     resumed: Resumed | None = None
 
 
+Pause = Callable[[Trace], bool]
+"""Sees the numbers as they grow: after the outputs, and after each step that is looked at.
+
+The run ends where it returns True; then only the first loss is computed once more."""
+
+
 def batch(recipe: Recipe, step: int) -> dict[str, Array]:
     """A batch of pure noise in [-1, 1] with everything that the recipe draws."""
     shape = (recipe.train.pictures, *recipe.image_shape)
@@ -86,6 +92,7 @@ def take(
     recipe: Recipe,
     code: CodeType | None = None,
     looked_at: Sequence[int] = (),
+    pause: Pause | None = None,
 ) -> Trace:
     """Run the answer at `path`: forward once, a hundred steps, then on from an earlier state.
 
@@ -93,7 +100,7 @@ def take(
     the last one the run ends. With `code`, that is run instead of the file's text. An error that it
     raises also ends the run, and is kept in `errors`. Raises UserError when the file does not load.
     """
-    return run(load(path, adapter, recipe, code), path, adapter, recipe, looked_at)
+    return run(load(path, adapter, recipe, code), path, adapter, recipe, looked_at, pause)
 
 
 def load(
@@ -110,10 +117,29 @@ def run(
     adapter: Adapter,
     recipe: Recipe,
     looked_at: Sequence[int] = (),
+    pause: Pause | None = None,
 ) -> Trace:
     """What `take` does after loading the file."""
-    looked_at = looked_at or LOOKED_AT
     trace = Trace()
+    growing = _growing(trace, made, path, adapter, recipe, looked_at or LOOKED_AT)
+    over = None
+    while True:
+        try:
+            growing.send(over)
+        except StopIteration:
+            return trace
+        over = pause is not None and pause(trace)  # out here its errors are not the learner's
+
+
+def _growing(
+    trace: Trace,
+    made: Callable[..., Any],
+    path: Path,
+    adapter: Adapter,
+    recipe: Recipe,
+    looked_at: Sequence[int],
+) -> Generator[None, bool | None, None]:
+    """Fill a trace, and wait at each `Pause`; it is sent whether the run ends there."""
     stage = "parameters"
     try:
         model = made(recipe)
@@ -125,24 +151,29 @@ def run(
         trace.blocked = blocked(model, adapter, recipe)
         adapter.write(model, recipe, trace.states[0])
         trace.outputs = seen
+        if (yield):
+            return
+        over = False
         if recipe.optimizers:  # else it trains nothing
             stage = "loss"
             for step in range(1, max(looked_at) + 1):
                 trace.losses.append(losses(model, adapter, batch(recipe, step)))
                 if step in looked_at:
                     trace.states[step] = adapter.read(model, recipe)
+                    over = bool((yield))
                 stage = "10 steps" if step < 10 else "100 steps"
+                if over:
+                    break
         stage = "checkpoint"
         if recipe.optimizers:
             adapter.write(model, recipe, trace.states[0])
             trace.again = losses(model, adapter, batch(recipe, 1))
-        if not recipe.optimizers or RESUMED_AT in looked_at:
+        if not over and (not recipe.optimizers or RESUMED_AT in looked_at):
             trace.resumed = _resumed(model, adapter, recipe, trace)
     except WrongNetwork as error:
         trace.errors[stage] = str(error)
     except (Exception, SystemExit) as error:  # a file that exits has not passed
         trace.errors[stage] = f"your code raises {script.describe(error, path)}"
-    return trace
 
 
 def _resumed(model: Any, adapter: Adapter, recipe: Recipe, trace: Trace) -> Resumed:

@@ -1,12 +1,11 @@
 """`knock check`: is an answer right, part by part?"""
 
-import os
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from knock import paths
 from knock.arguments import file
@@ -101,28 +100,16 @@ def _meant(found: Namespace) -> tuple["Question", str | None, Path | None]:
 
 def _check(question: "Question", framework: str, path: Path | None, seed: int) -> "CheckedFile":
     """Check one file in this process, and remember what was found if it is a learner's."""
-    from unittest import mock
-
     from knock import check
-    from knock.check import parts, report
-    from knock.learner import progress
+    from knock.check import report
+    from knock.learner import checking, progress
 
-    ours = path is None or path.resolve().parent == paths.ANSWERS
+    if path is not None and path.resolve().parent != paths.ANSWERS:
+        return checking.check(question, framework, path, seed)
     path = path or question.answer(framework)
-    before = progress.digest(path)  # it may be saved again while it is being checked
-    if ours:
-        results = check.check(question, framework, path, seed)
-        return report.of_ours(question, framework, path, before, seed, results)
-    with mock.patch.object(os, "_exit", _leave):
-        seen = parts.look(question, framework, path, seed)
-    passed = before if seen.passed else ""
-    progress.checked(question, framework, path, seen.done, passed, *seen.at)
-    return report.of_learner(question, framework, path, before, seed, seen)
-
-
-def _leave(code: int) -> NoReturn:
-    """In the place of `os._exit`, with which a file would end its check, and choose its result."""
-    raise SystemExit(code)
+    before = progress.digest(path)
+    results = check.check(question, framework, path, seed)
+    return report.of_ours(question, framework, path, before, seed, results)
 
 
 def _all(question: "Question", seed: int) -> int:

@@ -9,7 +9,7 @@ from knock import frameworks
 from knock import recipe as recipes
 from knock.check.judge import Standard
 from knock.check.parts import Part, examine
-from knock.check.trace import Trace
+from knock.check.trace import Pause, Trace
 from knock.errors import UserError
 from knock.grade import conditions, messages, plain_text, stripped_copy
 from knock.grade.conditions import Condition
@@ -157,7 +157,8 @@ class _Take:
         self.mine, self.ours, self.parts = mine, ours, parts
         self.settings, self.used = settings, used
 
-    def __call__(self, names: Collection[str] | None) -> Trace:
+    def __call__(self, names: Collection[str] | None, pause: Pause | None) -> Trace:
+        """Run all of it: from inside the walls nothing is heard before the end."""
         job = messages.Job(
             recipes.to_json(self.standard.recipe),
             self.mine.path.name,

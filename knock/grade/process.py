@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 from typing import IO
 
-from knock.grade import messages, sandbox
+from knock.check import forks
+from knock.grade import messages
 from knock.grade.worker import CLOCK
 
 import msgspec
@@ -42,7 +43,7 @@ class WorkerProcess:
     `package` is the folder that Python imports from, made by `stripped_copy`.
     """
 
-    def __init__(self, framework: str, package: Path, fork: bool = sandbox.LINUX) -> None:
+    def __init__(self, framework: str, package: Path, fork: bool = forks.SAFE) -> None:
         self.framework = framework
         self._package, self._fork = package, fork
         self._process: subprocess.Popen[bytes] | None = None

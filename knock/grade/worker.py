@@ -8,7 +8,6 @@ Where forks are not safe (everywhere but on Linux), `--once` runs one job in the
 which then ends; the process outside stops it if needed.
 """
 
-import contextlib
 import importlib
 import os
 import select
@@ -23,7 +22,7 @@ from typing import IO, Any
 
 from knock import frameworks, paths
 from knock import recipe as recipes
-from knock.check import trace
+from knock.check import forks, trace
 from knock.errors import UserError
 from knock.frameworks.adapter import Adapter
 from knock.grade import messages, sandbox, scratch
@@ -78,25 +77,24 @@ def _watch(job: messages.Job, adapter: Adapter, ours: tuple[IO[bytes], ...]) -> 
     """Run a job in a fork, and stop it at its limits."""
     place = Path(tempfile.mkdtemp())
     out, inn = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(out)
-            os.setsid()
-            for stream in ours:  # so that it cannot answer for another submission
-                os.close(stream.fileno())
-            nothing = os.open(os.devnull, os.O_RDWR)
-            os.dup2(nothing, 2)
-            with os.fdopen(inn, "wb") as stream:
-                _run(job, adapter, place, lambda message: messages.write(stream, message))
-        finally:
-            os._exit(0)
+
+    def submission() -> int:
+        os.close(out)
+        for stream in ours:  # so that it cannot answer for another submission
+            os.close(stream.fileno())
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, 2)
+        with os.fdopen(inn, "wb") as stream:
+            _run(job, adapter, place, lambda message: messages.write(stream, message))
+        return 0
+
+    child = forks.fork(submission)
     os.close(inn)
     try:
         said, ended = _listen(out, child, place, time.monotonic() + CLOCK * job.seconds)
     finally:
         os.close(out)
-        _kill(child)
+        forks.kill(child)
         _, status, used = os.wait4(child, 0)
         scratch.remove(place)
     seconds = used.ru_utime + used.ru_stime
@@ -123,13 +121,6 @@ def _listen(out: int, child: int, place: Path, deadline: float) -> tuple[bytes, 
             said += piece
             if len(said) > messages.LARGEST:
                 return b"", "it was stopped: it sent more than a check can send"
-
-
-def _kill(child: int) -> None:
-    """End a fork and all that it started; it has a session of its own."""
-    for kill in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
-            kill(child, signal.SIGKILL)
 
 
 def _end(code: int, seconds: float, job: messages.Job) -> str:

@@ -62,6 +62,20 @@ class Source:
             for method in methods(node)
         }
 
+    @property
+    def definitions(self) -> dict[str, ast.stmt]:
+        """Every function and class of the file, methods as `GAN.generate`."""
+        own = {node.name: node for node in self.tree.body if isinstance(node, Definition)}
+        return {
+            **own,
+            **{
+                f"{name}.{method.name}": method
+                for name, node in own.items()
+                if isinstance(node, ast.ClassDef)
+                for method in methods(node)
+            },
+        }
+
 
 def methods(node: ast.ClassDef) -> list[ast.FunctionDef]:
     """The methods of a class, in order."""

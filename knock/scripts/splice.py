@@ -20,6 +20,25 @@ def splice(mine: Source, ours: Source, taken: Collection[str]) -> CodeType:
     A class is replaced as a whole, with its bases, if all of its methods are in `taken`. Imports
     and helpers of ours that the replaced code needs are added, if `mine` has no such names.
     """
+    made, foreign = _spliced(mine, ours, taken)
+    return _relabelled(compile(made, str(mine.path), "exec", dont_inherit=True), foreign, ours.path)
+
+
+def gives_ours(mine: Source, ours: Source, taken: Collection[str]) -> bool:
+    """Whether `splice` gives the code of our answer, but for the text at its top."""
+    made, _ = _spliced(mine, ours, taken)
+    return _dumped(made) == _dumped(ours.tree)
+
+
+def _dumped(tree: ast.Module) -> list[str]:
+    titled = ast.get_docstring(tree) is not None
+    return [ast.dump(node) for node in tree.body[titled:]]
+
+
+def _spliced(
+    mine: Source, ours: Source, taken: Collection[str]
+) -> tuple[ast.Module, Collection[str]]:
+    """The tree that `splice` compiles, and the names in it that are ours."""
     given = {node.name: node for node in ours.tree.body if isinstance(node, Definition)}
     whole = {name for name, node in given.items() if _is_whole(node, taken)}
     foreign = {*whole, *taken}
@@ -41,8 +60,7 @@ def splice(mine: Source, ours: Source, taken: Collection[str]) -> CodeType:
     foreign |= {node.name for node in added if isinstance(node, Definition)}
     place = _head(body)
     body[place:place] = added
-    made = ast.Module(body, [])
-    return _relabelled(compile(made, str(mine.path), "exec", dont_inherit=True), foreign, ours.path)
+    return ast.Module(body, []), foreign
 
 
 def _is_whole(node: Definition, taken: Collection[str]) -> bool:

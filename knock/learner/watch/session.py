@@ -5,13 +5,18 @@ import queue
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from knock.check import report
+from knock.check.report import Verdict
+from knock.errors import UserError
 from knock.learner import hints, overview, progress
-from knock.learner.watch.child import Check
+from knock.learner.watch.child import Check, Ready
+from knock.learner.watch.messages import Request
 from knock.learner.watch.saves import SECOND, looks
 from knock.questions import Question, hint_page
+from knock.scripts import notebook
 
 KEYS = "h hint   n next   q quit"
 _CLEAR = "\x1b[H\x1b[2J"
@@ -19,8 +24,17 @@ _SLOW = "That takes long: does it end? A save begins a new check."
 _LONG = 60
 """Seconds after which that is said: a check takes less than 20."""
 
-Event = Check | str | None
-"""A check that has ended, a key that was pressed, or None when it is time to look at the file."""
+
+@dataclass(frozen=True)
+class News:
+    """A verdict of a check that still runs."""
+
+    check: Check
+    verdict: Verdict
+
+
+Event = Check | News | str | None
+"""A check that has ended or has news, a key that was pressed, or None: time to look at the file."""
 
 
 class Session:
@@ -46,15 +60,21 @@ class Session:
         self.seen: tuple[int, str] | None = None
         self.since = 0.0
         self.check: Check | None = None
+        self.text: str | None = None  # that is being checked
+        self.last = Request(str(file))  # the file, and what the last report was about
+        self.ready: Ready | None = None
         self.over = threading.Event()
 
     def __enter__(self) -> None:
         threading.Thread(target=self._look_out, daemon=True).start()
+        self.ready = Ready(self.question, self.framework)
         self.look()
 
     def __exit__(self, *_: object) -> None:
         self.over.set()
         self.give_up()
+        if self.ready is not None:
+            self.ready.close()
 
     def follow(self) -> "Session | None":
         """Go on until the learner quits, or goes on with another file, which is returned."""
@@ -62,6 +82,8 @@ class Session:
             match self.events.get():
                 case None:
                     self.look()
+                case News(check, verdict):
+                    self.hear(check, verdict)
                 case Check() as check:
                     self.ended(check)
                 case "h":
@@ -86,13 +108,24 @@ class Session:
             self.give_up()
             self.seen, self.since, self.status = now, time.monotonic(), ""
             if now is not None:
-                words = [self.question.name, str(self.file), "--framework", self.framework]
-                self.check = Check(words, self.events.put)
+                self.text = _text(self.file)
+                self.ready = self.ready or Ready(self.question, self.framework)
+                self.check = self.ready.check(self.last, self._pass_on, self.events.put)
                 self.tell(f"{_clock()} checking {self.file} …")
         elif now is None and waited > SECOND and not self.status:  # not between two of a save
             self.tell(f"{_clock()} {self.file} is gone; it is checked once it is back")
         elif self.check is not None and waited > _LONG and _SLOW not in self.status:
             self.tell(f"{self.status}\n{_SLOW}")
+
+    def _pass_on(self, check: Check, verdict: Verdict) -> None:
+        self.events.put(News(check, verdict))
+
+    def hear(self, check: Check, verdict: Verdict) -> None:
+        """Show what is known already, unless it is of an old check."""
+        if check is self.check:
+            said = report.line(verdict)
+            self.status += f"\n{said}"
+            self.draw(said)
 
     def give_up(self) -> None:
         """End a check that is running: what it finds is of no use any more."""
@@ -106,10 +139,14 @@ class Session:
         if check is not self.check:
             return
         self.check, self.status, self.coming = None, "", ""
+        if self.ready is not None:
+            self.ready.prepare()  # the file may have ended it
         output, found = check.output.strip(), check.report
         self.passes = found is not None and found.passed
         if found is not None:
             output = f"{output}\n{report.lines(found)}".strip()
+            failed = [part.name for part in found.parts if part.status == "failed"]
+            self.last = Request(str(self.file), self.text, failed)
             at = found.at or None
             if at != self.at:
                 self.at, self.level, self.help = at, 0, ""
@@ -170,8 +207,18 @@ def _state(file: Path) -> tuple[int, str] | None:
         return None
 
 
+def _text(file: Path) -> str | None:
+    """The file's text, where it can be read; its check says what is wrong with it."""
+    try:
+        return notebook.text(file)
+    except (UserError, OSError, ValueError, SyntaxError):
+        return None
+
+
 def _how(code: int | None) -> str:
-    return f"exit code {code}" if code is None or code >= 0 else f"signal {-code}"
+    if code is None:
+        return "ended by another process"
+    return f"exit code {code}" if code >= 0 else f"signal {-code}"
 
 
 def _clock() -> str:
