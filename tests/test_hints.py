@@ -118,7 +118,7 @@ def checked(knock, tmp_path, monkeypatch):
 
     def check(*parts: learner.Part, rest: str = "", framework: str = "keras") -> None:
         report = learner.Report(list(parts), rest=rest)
-        monkeypatch.setattr(learner, "look", lambda *_: report)
+        monkeypatch.setattr(learner, "look", lambda *_, **__: report)
         file = tmp_path / "my" / f"gan_{framework}.py"
         file.parent.mkdir(exist_ok=True)
         file.write_text("x = 1\n", encoding="utf-8")
