@@ -7,7 +7,7 @@ import runpy
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -84,9 +84,26 @@ class _Started:
 def _become(script: str | Path, *words: str | Path) -> None:
     """Run a script as Python does it; without words, with those that are in `sys.argv`."""
     argv = [str(script), *map(str, words)] if words else sys.argv
-    folder = str(Path(script).resolve().parent)
-    with mock.patch.object(sys, "argv", argv), mock.patch.object(sys, "path", [folder, *sys.path]):
+    folder = Path(script).resolve().parent
+    with (
+        mock.patch.object(sys, "argv", argv),
+        mock.patch.object(sys, "path", [str(folder), *sys.path]),
+        _own_modules(folder),
+    ):
         runpy.run_path(str(script), run_name="__main__")
+
+
+@contextlib.contextmanager
+def _own_modules(folder: Path) -> Iterator[None]:
+    """Modules of this folder are imported anew, and forgotten: a copy has others of these names."""
+    names = {one.stem for one in folder.glob("*.py")}
+    before = {name: sys.modules.pop(name) for name in names & sys.modules.keys()}
+    try:
+        yield
+    finally:
+        for name in names:
+            sys.modules.pop(name, None)
+        sys.modules.update(before)
 
 
 def _caught(argv: list[str], cwd: Path, do: Callable[[], None]) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 from knock import cli, frameworks, recipe
-from knock.check import check, explain_mistakes, explain_numbers, judge, trace
+from knock.check import check, difference, explain_mistakes, explain_numbers, judge, trace
 from knock.check.trace import Trace
 from knock.errors import UserError
 from knock.frameworks import numpy as plain
@@ -505,10 +505,10 @@ def test_what_is_not_finite_fails_wherever_it_stands(right, bad):
     assert red == ["forward", "loss", "gradients", "10 steps", "100 steps"]
     assert "decoder gives numbers that are NaN or infinite" in results["forward"].message
     one = np.array([1.0, bad])
-    assert judge.relative(one, np.ones(2)) == np.inf
-    assert judge.relative(np.ones(3), np.ones(2)) == np.inf
-    assert judge.relative(np.array([3.0, 4.0]), np.zeros(2)) == 5.0
-    assert judge.relative(np.array([3.0, 5.0]), np.array([3.0, 4.0])) == pytest.approx(0.2)
+    assert difference.relative(one, np.ones(2)) == np.inf
+    assert difference.relative(np.ones(3), np.ones(2)) == np.inf
+    assert difference.relative(np.array([3.0, 4.0]), np.zeros(2)) == 5.0
+    assert difference.relative(np.array([3.0, 5.0]), np.array([3.0, 4.0])) == pytest.approx(0.2)
 
 
 def dropping_v(model, small, state):
@@ -615,7 +615,7 @@ def test_the_command_shows_the_stages_and_fails_with_them(numpy_only, tmp_path, 
         assert len(own) == 3 + code
         assert head == f"01 ae in PyTorch: {tmp_path / 'mine_pytorch.py'}"
         marks = {line[4:16].strip(): (line[2], line) for line in lines}
-        assert list(marks) == list(judge.TOLERANCE)
+        assert list(marks) == list(difference.TOLERANCE)
         assert marks["parameters"][0] == "✓" and marks["batch norm"][0] == "–"
         if code:
             assert marks[stage][0] == "✗" and said in marks[stage][1]

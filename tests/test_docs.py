@@ -19,7 +19,7 @@ from unittest import mock
 
 from knock import cli, frameworks, paths, recipe
 from knock.check import trace
-from knock.check.judge import TOLERANCE
+from knock.check.difference import TOLERANCE
 from knock.commands import doctor
 from knock.data import places
 from knock.questions import Question, all_questions, mistakes
@@ -276,7 +276,15 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.setenv(places.VARIABLE, str(tmp_path / "data"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setattr(doctor, "FRAMEWORKS", {"pytorch": frameworks.FRAMEWORKS["pytorch"]})
-    return tmp_path
+    before = kept_here()
+    yield tmp_path
+    assert kept_here() == before, "a command wrote into the repository, not into its workplace"
+
+
+def kept_here() -> dict[Path, int]:
+    """When each file of the folders that a workplace has was written last."""
+    files = (file for folder in COPIED for file in (ROOT / folder).iterdir() if file.is_file())
+    return {file: file.stat().st_mtime_ns for file in files}
 
 
 def tried(words: tuple[str, ...], folder: Path) -> subprocess.CompletedProcess[str]:

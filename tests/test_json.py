@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 from knock import cli, frameworks, paths
 from knock.check import parts, report
-from knock.check.judge import TOLERANCE
+from knock.check.difference import TOLERANCE
 from knock.frameworks import numpy as plain
 from tests.helpers import REFERENCE
 from tests.test_cli import needs_torch

@@ -6,7 +6,7 @@ second derivative is trusted: the penalty is taken a little to either side, and 
 
 from knock import frameworks, noise, questions, recipe
 from knock.check import trace
-from knock.check.judge import relative
+from knock.check.difference import relative
 from knock.questions import mistakes
 from knock.recipe.weights import initial_weights
 from knock.scripts import load as answers

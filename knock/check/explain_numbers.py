@@ -192,7 +192,7 @@ def of_place(name: str, got: Mapping[str, Array], expected: Mapping[str, Array])
 
     `got` and `expected` have, by layer, the output when that layer lets nothing pass.
     """
-    keys = [key for key in expected if key.startswith(f"{name}.")]
+    keys = [key for key in expected if key.startswith(f"{name}.") and key in got]
     if not keys:
         return ""
     right = [close(got[key], expected[key]) for key in keys]

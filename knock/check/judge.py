@@ -9,6 +9,7 @@ from typing import Literal
 from knock import frameworks
 from knock import recipe as recipes
 from knock.check import explain_mistakes, explain_networks, explain_numbers, kept_run, trace
+from knock.check.difference import TOLERANCE, of_losses, relative
 from knock.check.explain_mistakes import Suspects
 from knock.check.trace import Trace
 from knock.errors import UserError
@@ -22,21 +23,6 @@ from knock.training.checkpoint import Checkpoint
 import numpy as np
 
 Status = Literal["passed", "failed", "skipped"]
-
-TOLERANCE = {
-    "parameters": 0.0,
-    "forward": 1e-12,
-    "loss": 1e-12,
-    "gradients": 1e-12,
-    "10 steps": 1e-11,
-    "100 steps": 1e-8,
-    "batch norm": 1e-8,
-    "checkpoint": 1e-12,
-}
-"""For each stage, the largest relative difference that passes, in float64.
-
-Four frameworks stay below it, with room for another machine's order of summation. Any mistake makes
-a far larger difference."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +58,7 @@ def check(
     ours = path == question.answer(framework)
     adapter = frameworks.load(framework)
     standard = standard or Standard.of(question, framework, seed, ours)
-    got = trace.take(path, adapter, standard.recipe)
+    got = trace.take(path, adapter, standard.recipe, right=standard.expected)
     results = standard.judge(got, travel)
     if ours and travel and abroad and not got.errors:
         results[-1] = _travelled(results[-1], question, framework, standard.recipe, got)
@@ -139,9 +125,7 @@ class Standard:
                 return Result(name, "failed", float("inf"), tolerance, message)
         drift = 0.0  # a run that continues from a file must take the very same steps
         for losses, wanted in zip(resumed.losses, got.losses[after:], strict=False):
-            for loss, value in wanted.items():
-                off = abs(losses.get(loss, float("inf")) - value) / (abs(value) or 1.0)
-                drift = max(drift, off if np.isfinite(off) else float("inf"))
+            drift = max(drift, of_losses(losses, wanted))
         if drift > tolerance:
             message = (
                 "training continues differently after a checkpoint: train_step changes something "
@@ -170,7 +154,7 @@ class Standard:
         known = explain_mistakes.of(self.judge_path, self.adapter, recipe)
         if result.name == "forward":
             return _output_mistake(known, got, expected, recipe)
-        if result.name == "loss":
+        if result.name == "loss" and got.losses:
             named = known.of_losses(got, expected)
             if not named and got.again:
                 named = explain_numbers.of_repetition(got.again, got.losses[0], recipe)
@@ -213,18 +197,6 @@ def _judge(question: Question, framework: str, ours: bool) -> tuple[Adapter, Pat
     )
 
 
-def relative(got: np.ndarray, expected: np.ndarray) -> float:
-    """‖got − expected‖ / ‖expected‖ over all numbers.
-
-    Infinite where the shapes differ, or where a number is NaN or infinite.
-    """
-    if got.shape != expected.shape or not np.isfinite(got).all():
-        return float("inf")
-    scale = float(np.linalg.norm(expected))
-    difference = float(np.linalg.norm(got - expected))
-    return difference / scale if scale else difference
-
-
 def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
     """The stages that compare two traces."""
     yield _stage("parameters", got, 0.0, "", _counted(recipe))
@@ -245,7 +217,9 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
         return
 
     value = _loss_difference(got, expected, 1)
-    message = explain_numbers.of_loss(got, expected, recipe) if value > TOLERANCE["loss"] else ""
+    message = ""
+    if value > TOLERANCE["loss"]:
+        message = explain_numbers.of_loss(got, expected, recipe) if got.losses else "no step yet"
     yield _stage("loss", got, value, message)
 
     value, message = 0.0, ""
@@ -318,13 +292,8 @@ def _loss_difference(got: Trace, expected: Trace, steps: int) -> float:
     """The largest relative difference of any loss over the first steps."""
     if not got.errors and len(got.losses) < min(steps, len(expected.losses)):
         return float("inf")
-    worst = 0.0
-    for a, b in zip(got.losses[:steps], expected.losses[:steps], strict=False):
-        for name, value in b.items():
-            if name not in a or not np.isfinite(a[name]):
-                return float("inf")
-            worst = max(worst, abs(a[name] - value) / (abs(value) or 1.0))
-    return worst
+    pairs = zip(got.losses[:steps], expected.losses[:steps], strict=False)
+    return max((of_losses(a, b) for a, b in pairs), default=0.0)
 
 
 def _state_difference(got: State, expected: State, keys: list[str]) -> float:

@@ -126,7 +126,9 @@ def look(
 
     def take(names: Collection[str] | None, pause: Pause | None) -> Trace:
         code = None if names is None else splice(mine, ours, names)
-        return trace.take(mine.path, adapter, standard.recipe, code, pause=pause)
+        return trace.take(
+            mine.path, adapter, standard.recipe, code, pause=pause, right=standard.expected
+        )
 
     return examine(standard, mine, ours, question.parts, take, travel, earlier, told)
 

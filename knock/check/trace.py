@@ -7,6 +7,7 @@ from types import CodeType, MappingProxyType
 from typing import Any
 
 from knock import noise
+from knock.check.difference import TOLERANCE, of_losses, relative
 from knock.data.batches import random_draws
 from knock.frameworks.adapter import Adapter, State
 from knock.frameworks.binding import WrongNetwork
@@ -50,8 +51,9 @@ class Trace:
     `outputs` has the output of each network for random input, and of each method, all with channels
     first; `blocked` a network's output when one of its layers lets nothing pass; `losses` one dict
     per step; `states` the canonical state after some steps; `again` the first step's losses, once
-    more with the first weights. It contains no model and no tensor, so it can be judged in another
-    process than the one that ran the answer.
+    more with the first weights. `blocked` and `again` only explain a difference: they are left out
+    where a run was given the right numbers and has them. It contains no model and no tensor, so it
+    can be judged in another process than the one that ran the answer.
     """
 
     outputs: dict[str, Array] = field(default_factory=dict)
@@ -93,14 +95,18 @@ def take(
     code: CodeType | None = None,
     looked_at: Sequence[int] = (),
     pause: Pause | None = None,
+    right: Trace | None = None,
 ) -> Trace:
     """Run the answer at `path`: forward once, a hundred steps, then on from an earlier state.
 
     `looked_at` has the steps after which the state is kept, where they are not `LOOKED_AT`; after
-    the last one the run ends. With `code`, that is run instead of the file's text. An error that it
-    raises also ends the run, and is kept in `errors`. Raises UserError when the file does not load.
+    the last one the run ends. With `code`, that is run instead of the file's text. `right` has the
+    judge's numbers: what only explains a difference from them is left out where there is none. An
+    error that the file raises also ends the run, and is kept in `errors`. Raises UserError when it
+    does not load.
     """
-    return run(load(path, adapter, recipe, code), path, adapter, recipe, looked_at, pause)
+    made = load(path, adapter, recipe, code)
+    return run(made, path, adapter, recipe, looked_at, pause, right)
 
 
 def load(
@@ -118,10 +124,11 @@ def run(
     recipe: Recipe,
     looked_at: Sequence[int] = (),
     pause: Pause | None = None,
+    right: Trace | None = None,
 ) -> Trace:
     """What `take` does after loading the file."""
     trace = Trace()
-    growing = _growing(trace, made, path, adapter, recipe, looked_at or LOOKED_AT)
+    growing = _growing(trace, made, path, adapter, recipe, looked_at or LOOKED_AT, right)
     over = None
     while True:
         try:
@@ -138,6 +145,7 @@ def _growing(
     adapter: Adapter,
     recipe: Recipe,
     looked_at: Sequence[int],
+    right: Trace | None,
 ) -> Generator[None, bool | None, None]:
     """Fill a trace, and wait at each `Pause`; it is sent whether the run ends there."""
     stage = "parameters"
@@ -148,7 +156,8 @@ def _growing(
         trace.states[0] = adapter.read(model, recipe)
         stage = "forward"
         seen = outputs(model, adapter, recipe)
-        trace.blocked = blocked(model, adapter, recipe)
+        if right is None or _differ(seen, right.outputs):
+            trace.blocked = blocked(model, adapter, recipe)
         adapter.write(model, recipe, trace.states[0])
         trace.outputs = seen
         if (yield):
@@ -165,7 +174,7 @@ def _growing(
                 if over:
                     break
         stage = "checkpoint"
-        if recipe.optimizers:
+        if recipe.optimizers and (right is None or _missed(trace, right)):
             adapter.write(model, recipe, trace.states[0])
             trace.again = losses(model, adapter, batch(recipe, 1))
         if not over and (not recipe.optimizers or RESUMED_AT in looked_at):
@@ -174,6 +183,18 @@ def _growing(
         trace.errors[stage] = str(error)
     except (Exception, SystemExit) as error:  # a file that exits has not passed
         trace.errors[stage] = f"your code raises {script.describe(error, path)}"
+
+
+def _differ(outputs: Mapping[str, Array], right: Mapping[str, Array]) -> bool:
+    """Whether outputs are not the right ones."""
+    return outputs.keys() != right.keys() or any(
+        relative(array, right[name]) > TOLERANCE["forward"] for name, array in outputs.items()
+    )
+
+
+def _missed(trace: Trace, right: Trace) -> bool:
+    """Whether the first losses are not the right ones."""
+    return of_losses(trace.losses[0], right.losses[0]) > TOLERANCE["loss"]
 
 
 def _resumed(model: Any, adapter: Adapter, recipe: Recipe, trace: Trace) -> Resumed:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from knock import frameworks, paths
 from knock import recipe as recipes
-from knock.check.judge import TOLERANCE
+from knock.check.difference import TOLERANCE
 from knock.errors import UserError
 from knock.questions import Question, hint_page, mistakes
 from knock.recipe import layers

@@ -10,7 +10,9 @@ from types import CodeType
 
 from knock import frameworks
 from knock.check import trace
-from knock.check.judge import TOLERANCE, Result, Standard, check
+from knock.check.difference import TOLERANCE
+from knock.check.early import UpToTheFirst
+from knock.check.judge import Result, Standard, check
 from knock.check.parts import look
 from knock.errors import UserError
 from knock.frameworks import numpy as plain
@@ -80,7 +82,9 @@ class Trial:
                 wrong.append("an empty starter passes: are the parts in recipe.toml its functions?")
             taken = {place.name for place in starter.places(self.source.text, parts)}
             code = splice(Source.read(path), self.source, taken)
-            filled = self._results(path, code)
+            # Ten steps of the same code are asked of our answer: here only that all of it is there.
+            with self.adapter.eagerly():
+                filled = self._results(path, code, looked_at=(1,))
         return wrong + [
             f"with our parts in it again, {r.name}: {r.message}"
             for r in filled
@@ -109,7 +113,16 @@ class Trial:
         looked_at: Sequence[int] = TEN,
         travel: bool = False,
     ) -> list[Result]:
-        got = trace.take(path, self.adapter, self.standard.recipe, code, looked_at)
+        standard = self.standard
+        got = trace.take(
+            path,
+            self.adapter,
+            standard.recipe,
+            code,
+            looked_at,
+            UpToTheFirst(standard),
+            standard.expected,
+        )
         return self.standard.judge(got, travel)
 
     @contextlib.contextmanager

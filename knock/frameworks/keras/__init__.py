@@ -80,7 +80,9 @@ def build(model: Any, recipe: Recipe) -> None:
             continue  # `bind` reports it
         masked = [one.input for one in placed.layers if isinstance(one.layer, Dropout)]
         zeros = [np.zeros((1, *shape), recipe.dtype) for shape in (placed.input, *masked)]
-        network(*(tf.constant(channels_last(one)) for one in zeros))
+        # Called as a layer, a network would first be traced to make its layers' weights.
+        call = network.call if hasattr(network, "call") else network
+        call(*(tf.constant(channels_last(one)) for one in zeros))
     bound = _bound(model, recipe)
     for name, settings in recipe.optimizers.items():
         states.build(getattr(model, name), [one.variable for one in trained(settings, bound)])
