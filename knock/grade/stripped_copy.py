@@ -13,7 +13,7 @@ FOLDER = "exam"
 """The name of the copy, in the folder that it is made in."""
 
 _ONLY = {
-    "check": {"forks.py", "trace.py"},
+    "check": {"difference.py", "forks.py", "trace.py"},
     "grade": {
         "__init__.py",
         "messages.py",

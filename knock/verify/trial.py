@@ -26,7 +26,7 @@ from knock.scripts.splice import splice
 
 TEN = (1, 2, 10)
 
-STEPS = {"10 steps": TEN, "100 steps": (), "batch norm": TEN, "checkpoint": ()}
+STEPS = {"10 steps": TEN, "100 steps": (), "checkpoint": ()}
 """After which steps the state is kept to try a stage: a check's own for `()`; not named: step 1."""
 
 
