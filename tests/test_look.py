@@ -6,7 +6,7 @@ from knock import frameworks, questions, recipe
 from knock.recipe.weights import initial_weights
 from knock.training import checkpoint
 from knock.training.checkpoint import Checkpoint
-from tests.helpers import answer, knock, one_line, run
+from tests.helpers import answer, knock, one_line, run_here
 
 import cv2
 import numpy as np
@@ -43,7 +43,7 @@ def looked(trained):
             "--out",
             trained / framework,
         ]
-        done = run(answer("vae_latent", framework), *words, cwd=trained)
+        done = run_here(answer("vae_latent", framework), *words, cwd=trained)
         assert done.returncode == 0, done.stderr
     return trained
 
@@ -68,7 +68,7 @@ def test_every_framework_shows_the_same_space(looked, framework):
 
 def test_the_newest_run_is_opened_without_a_word(trained, tmp_path):
     name = INSTALLED[0]
-    assert "no run of vae in runs" in one_line(run(answer("vae_latent", name), cwd=tmp_path))
+    assert "no run of vae in runs" in one_line(run_here(answer("vae_latent", name), cwd=tmp_path))
     assert not os.listdir(tmp_path)
 
 
@@ -89,5 +89,5 @@ def test_another_questions_checkpoint_is_refused(tmp_path):
     resolved = recipe.load(questions.find("ae").recipe_file, "digits")
     made = Checkpoint(resolved, 0, {"x": np.zeros(1, "f4")}, "keras", {})
     checkpoint.save(tmp_path / "c.safetensors", made)
-    done = run(answer("vae_latent", INSTALLED[0]), "--vae", "c.safetensors", cwd=tmp_path)
+    done = run_here(answer("vae_latent", INSTALLED[0]), "--vae", "c.safetensors", cwd=tmp_path)
     assert "a checkpoint of question ae, not of vae" in one_line(done)
