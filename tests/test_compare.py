@@ -64,6 +64,9 @@ def test_a_run_s_picture_has_its_colours_and_rows(tmp_path, monkeypatch):
     assert run_plain(*words, "--threads", "1", "--quiet", train=train, sample=sample) == 0
     picture = opened(tmp_path / "a" / "samples" / "step_000001.png")
     assert np.array_equal(picture, opened(tmp_path / "a" / "result.png"))
+    names, picture = np.split(picture, [picture.shape[1] - 4 * (2 * 18 + 2)], axis=1)
+    ink = [(band < 128).sum() for band in np.split(names, 3)]  # first, second, third
+    assert min(ink) > 50 and ink[1] > ink[0]
     small = picture[::4, ::4]  # 16 pixels are enlarged to 64
     assert np.array_equal(small.repeat(4, 0).repeat(4, 1), picture)
     rows = [
@@ -75,6 +78,33 @@ def test_a_run_s_picture_has_its_colours_and_rows(tmp_path, monkeypatch):
     kept = record.read_pictures(tmp_path / "a" / "result.safetensors")
     assert list(kept) == ["first", "second", "third"]
     assert all(np.array_equal(kept[name][0], row) for name, row in zip(kept, rows, strict=True))
+
+
+def test_a_row_of_several_lines_has_its_name_in_the_middle(tmp_path):
+    rows = {"a": np.zeros((25, 8, 8, 1), np.uint8), "b": np.zeros((3, 8, 8, 1), np.uint8)}
+    pictures.write_rows(tmp_path / "rows.png", rows, 2)
+    height, left = 2 * 12, pictures.names_width(rows, 2)
+    drawn = opened(tmp_path / "rows.png")
+    assert drawn.shape == (4 * height, left + 2 * (10 * 10 + 2), 3)
+    dark = (drawn[:, :left] < 128).any(axis=(1, 2))
+    written = [part.any() for part in np.split(dark, 4)]
+    assert written == [False, True, False, True]
+
+
+def test_pictures_are_shown_large_enough_to_see():
+    shown = {side: side * pictures.enlargement(side) for side in (8, 16, 28, 32, 64, 128, 256)}
+    assert shown == {8: 64, 16: 64, 28: 56, 32: 64, 64: 128, 128: 128, 256: 256}
+
+
+def test_a_running_mean_keeps_the_ends_and_a_line_and_takes_the_noise_away():
+    line = np.arange(200) / 7
+    assert np.allclose(charts.running_mean(line, 20), line)
+    noise = np.random.default_rng(0).normal(size=1000)
+    smooth = charts.running_mean(noise, 100)
+    assert (smooth[0], smooth[-1]) == pytest.approx((noise[0], noise[-1]))
+    assert smooth[500] == pytest.approx(noise[450:551].mean())
+    assert smooth[100:900].std() < 0.2
+    assert np.allclose(charts.running_mean(noise, 1), noise)
 
 
 def made_run(folder, weights, rows, losses, history):

@@ -1,16 +1,16 @@
 """How the sample pictures of a run changed while it trained: an animation, and a strip of rows."""
 
 import io
-import math
 import re
 from pathlib import Path
 
 from knock.data import images
 from knock.data.imageset import Pixels
 from knock.files import write_atomically
+from knock.training import pictures
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 GIF = "samples.gif"
 STRIP = "strip.png"
@@ -18,8 +18,6 @@ STRIP = "strip.png"
 _FRAMES = 50
 _BANDS = 8
 _EACH, _LAST = 200, 2000  # milliseconds
-_TEXT = 14  # pixels; less where a band is lower
-_MARGIN = 6  # pixels on either side of a step's number
 
 
 def animate(folder: Path, until: int) -> None:
@@ -39,29 +37,21 @@ def animate(folder: Path, until: int) -> None:
     write_atomically(folder / GIF, buffer.getvalue())
 
 
-def strip(folder: Path, box: tuple[int, int], until: int) -> None:
+def strip(folder: Path, box: tuple[int, int], until: int, left: int = 0) -> None:
     """Write `strip.png` into a run's folder: the rows box[0]:box[1] of its sample pictures.
 
     At most 8 pictures up to step `until`, chosen as `animate` does, one band below the other, its
-    step's number to the left. The rows, counted in pixels, must lie within the pictures. The same
+    step's number to the left, without their first `left` columns, which have the rows' names. The
+    rows, counted in pixels, must lie within the pictures. The same
     pictures give the same bytes. Raises UserError when one cannot be read, or the file not written.
     """
-    bands = {step: p[slice(*box)] for step, p in _samples(folder, until, _BANDS).items()}
+    bands = {step: p[slice(*box), left:] for step, p in _samples(folder, until, _BANDS).items()}
     if len(bands) < 2:
         return
     rows = np.concatenate(list(bands.values()))
     height = len(rows) // len(bands)
-    font = ImageFont.load_default(min(_TEXT, height))
-    left = 2 * _MARGIN + max(math.ceil(font.getlength(str(step))) for step in bands)
-    made = Image.new("RGB", (left + rows.shape[1], len(rows)), "white")
-    made.paste(Image.fromarray(rows), (left, 0))
-    draw = ImageDraw.Draw(made)
-    for number, step in enumerate(bands):
-        middle = (left - _MARGIN, (number + 0.5) * height)
-        draw.text(middle, str(step), "black", font, anchor="rm")
-    buffer = io.BytesIO()
-    made.save(buffer, "PNG")
-    write_atomically(folder / STRIP, buffer.getvalue())
+    steps, middles = map(str, bands), (np.arange(len(bands)) + 0.5) * height
+    pictures.write_png(folder / STRIP, pictures.beside(rows, list(steps), middles, height))
 
 
 def _samples(folder: Path, until: int, most: int) -> dict[int, Pixels]:

@@ -10,6 +10,9 @@ from knock.training.pictures import Pixels, grid
 import numpy as np
 from numpy.typing import NDArray
 
+_WINDOWS = 50  # means of a fiftieth of a run: enough to see where a game's noisy losses go
+_DPI = 110
+_SIDE = 115  # dots across a picture of a sheet, about; never less than its pixels
 _DECADE = 10  # losses that span less are read more easily on a plain axis
 
 
@@ -36,7 +39,9 @@ def sheet(
     from matplotlib.figure import Figure
 
     count, height, width, _ = next(iter(rows.values())).shape
-    picture, curve_height, line = 1.05, 2.4, 0.27  # inches
+    curve_height, line = 2.4, 0.27  # inches
+    # A whole number of dots for each pixel, so that all pixels look alike.
+    picture = max(1, round(_SIDE / width)) * (width + 2) / _DPI
     band = picture * height / width
     names = _losses(curves)
     down, across = _arranged(len(names))
@@ -125,7 +130,12 @@ def _draw_curves(axes: Any, curves: Mapping[str, Mapping[str, Sequence[float]]])
     widths = np.linspace(1 + 0.8 * (len(curves) - 1), 0.8, len(curves))
     for axis, name in zip(axes, _losses(curves), strict=True):
         for (label, columns), width in zip(curves.items(), widths, strict=True):
-            axis.plot(columns["step"], columns[name], label=label, linewidth=width)
+            steps, values = columns["step"], columns[name]
+            window = len(values) // _WINDOWS
+            means = running_mean(np.array(values), window) if window > 1 else values
+            (line,) = axis.plot(steps, means, label=label, linewidth=width)
+            if window > 1:
+                axis.plot(steps, values, color=line.get_color(), linewidth=0.5, alpha=0.3, zorder=1)
         axis.set_xlabel("step")
         axis.set_title(name, fontsize=10)
         lowest = min(min(columns[name]) for columns in curves.values())
@@ -137,10 +147,23 @@ def _draw_curves(axes: Any, curves: Mapping[str, Mapping[str, Sequence[float]]])
         axes[0].legend(fontsize=9)
 
 
+def running_mean(values: NDArray[Any], window: int) -> NDArray[Any]:
+    """The mean of each value (N) and of those around it, about `window` of them in all.
+
+    As many are taken from before as from after: at either end fewer, so the first value and the
+    last one stay, and a straight line stays straight.
+    """
+    sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    places = np.arange(len(values))
+    reach = np.minimum(np.minimum(places, places[::-1]), window // 2)
+    means: NDArray[Any] = (sums[places + reach + 1] - sums[places - reach]) / (2 * reach + 1)
+    return means
+
+
 def _save(path: Path, figure: Any) -> None:
     import io
 
     buffer = io.BytesIO()
     # Without the software's name in the file, the same run writes the same bytes.
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
     write_atomically(path, buffer.getvalue())

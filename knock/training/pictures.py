@@ -1,12 +1,14 @@
 """Grids of pictures, and how they are written."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from knock.files import write_atomically
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 Pixels = NDArray[np.uint8]
 
@@ -16,6 +18,9 @@ ACROSS = 10
 _GAP = 2  # pixels between the pictures of a grid
 
 _WHITE = 255
+_TEXT = 14  # pixels; less where what is written beside is lower
+_MARGIN = 6  # pixels on either side of a word
+_LARGE = 64  # pixels a side, from which pictures are shown twice as large, and not larger
 
 
 def grid(rows: Sequence[Pixels], across: int | None = None) -> Pixels:
@@ -35,14 +40,20 @@ def grid(rows: Sequence[Pixels], across: int | None = None) -> Pixels:
     return np.concatenate(padded)
 
 
-def band(rows: Mapping[str, Pixels], name: str, across: int) -> tuple[int, int]:
-    """Where in such a grid the first line of a row lies: from which pixel's height to which."""
+def band(
+    rows: Mapping[str, Pixels], name: str, across: int, whole: bool = False
+) -> tuple[int, int]:
+    """Where in such a grid the first line of a row lies, or the whole row: from and to which pixel.
+
+    Raises KeyError where no row has this name.
+    """
     top = 0
     for row, pixels in rows.items():
         height = pixels.shape[1] + 2 * _GAP
+        lines = -(-len(pixels) // across)
         if row == name:
-            return top, top + height
-        top += height * -(-len(pixels) // across)
+            return top, top + height * (lines if whole else 1)
+        top += height * lines
     raise KeyError(name)
 
 
@@ -68,13 +79,42 @@ def write_png(path: Path, picture: Pixels, enlarge: int = 1) -> None:
 
 
 def write_rows(path: Path, rows: Mapping[str, Pixels], enlarge: int) -> None:
-    """Write rows of pictures (each N×H×W×C), at most `ACROSS` of them side by side.
+    """Write rows of pictures (each N×H×W×C), at most `ACROSS` of them side by side, with names.
 
     Raises UserError when it cannot be written.
     """
-    write_png(path, grid(list(rows.values()), ACROSS), enlarge)
+    drawn = grid(list(rows.values()), ACROSS)
+    drawn = drawn.repeat(enlarge, axis=0).repeat(enlarge, axis=1)
+    middles = [enlarge * sum(band(rows, name, ACROSS, whole=True)) / 2 for name in rows]
+    write_png(path, beside(drawn, list(rows), middles, _lowest(rows, enlarge)))
 
 
-def enlargement(side: int, wanted: int = 64) -> int:
+def names_width(rows: Mapping[str, Pixels], enlarge: int) -> int:
+    """The columns, left of the pictures, that `write_rows` gives to the names."""
+    return _margin(list(rows), _lowest(rows, enlarge))
+
+
+def _lowest(rows: Mapping[str, Pixels], enlarge: int) -> int:
+    return enlarge * min(int(pixels.shape[1]) for pixels in rows.values())
+
+
+def beside(drawn: Pixels, words: Sequence[str], middles: Iterable[float], height: int) -> Pixels:
+    """A picture (H×W×3) with words to its left, each at a height, and at most `height` high."""
+    font = ImageFont.load_default(min(_TEXT, height))
+    left = _margin(words, height)
+    made = Image.new("RGB", (left + drawn.shape[1], len(drawn)), "white")
+    made.paste(Image.fromarray(drawn), (left, 0))
+    draw = ImageDraw.Draw(made)
+    for word, middle in zip(words, middles, strict=True):
+        draw.text((left - _MARGIN, middle), word, "black", font, anchor="rm")
+    return np.asarray(made)
+
+
+def _margin(words: Sequence[str], height: int) -> int:
+    font = ImageFont.load_default(min(_TEXT, height))
+    return 2 * _MARGIN + max(math.ceil(font.getlength(word)) for word in words)
+
+
+def enlargement(side: int) -> int:
     """How many times to enlarge pictures of `side` pixels so that a person can see them."""
-    return max(1, round(wanted / side))
+    return 2 if side == _LARGE else max(1, round(_LARGE / side))

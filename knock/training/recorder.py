@@ -62,6 +62,7 @@ class Recorder:
         self._flushed = 0.0
         self._health = Health()
         self._band: tuple[int, int] | None = None  # of a sample picture, from here to there
+        self._names = 0  # columns of a sample picture that have its rows' names
         self._started = time.monotonic()
         self._seconds = 0.0  # from then to the last checkpoint
         self._saver = ThreadPoolExecutor(1, "checkpoint")
@@ -128,6 +129,7 @@ class Recorder:
             self._warn(self._health.pictures(step, name, rows[name]))
         top, bottom = pictures.band(rows, [*samples, *rows][0], pictures.ACROSS)
         self._band = (top * enlarge, bottom * enlarge)
+        self._names = pictures.names_width(rows, enlarge)
         record.write_shown(folder, "result", rows, enlarge)
 
     @property
@@ -177,7 +179,7 @@ class Recorder:
         )
         animation.animate(begun.folder, step)
         if self._band:
-            animation.strip(begun.folder, self._band, step)
+            animation.strip(begun.folder, self._band, step, self._names)
         if step < begun.recipe.train.steps:
             print(f"stopped after step {step}; go on with: --resume {begun.folder}")
             return STOPPED
