@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 
 from knock.errors import UserError
-from knock.training import record
+from knock.training import animation, pictures, record
 
 HERE = Path(__file__).resolve().parent
+FILMED = "pytorch"  # of the frameworks' runs, which look alike, one is shown moving
+GIVEN = ("input", "target")
 
 
 def keep(folder: Path, called: str | None = None) -> list[Path]:
@@ -44,10 +46,24 @@ def keep(folder: Path, called: str | None = None) -> list[Path]:
         }
         if (scores := folder / framework / "test.json").is_file():  # of knock run --test
             made["scores"] = json.loads(scores.read_text(encoding="utf-8"))
+        if framework == FILMED and (folder / framework / "strip.png").is_file():
+            kept.append(film(folder / framework, told["step"], Path(f"{name}.gif")))
         path = Path(f"{name}.json")
         path.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
         kept.append(path)
     return kept
+
+
+def film(run: Path, until: int, path: Path) -> Path:
+    """Write how the first two lines of what a run makes changed while it was trained."""
+    rows = record.read_pictures(run / "result.safetensors")
+    made = next(name for name in rows if name not in GIVEN)
+    enlarge = pictures.enlargement(rows[made].shape[1])
+    top, bottom = pictures.band(rows, made, pictures.ACROSS)
+    bottom += (bottom - top) * (len(rows[made]) > pictures.ACROSS)
+    box = (top * enlarge, bottom * enlarge)
+    animation.excerpt(path, run, box, until, pictures.names_width(rows, enlarge))
+    return path
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from knock.data import images
@@ -15,7 +16,8 @@ from PIL import Image
 GIF = "samples.gif"
 STRIP = "strip.png"
 
-_FRAMES = 50
+_FRAMES, _FEW = 50, 25
+_COLOURS = 32
 _BANDS = 8
 _EACH, _LAST = 200, 2000  # milliseconds
 
@@ -27,14 +29,26 @@ def animate(folder: Path, until: int) -> None:
     Those of another size than the newest are left out, and nothing is written of fewer than two.
     Raises UserError when a picture cannot be read, or the file not written.
     """
-    frames = [Image.fromarray(pixels) for pixels in _samples(folder, until, _FRAMES).values()]
+    _write_gif(folder / GIF, list(_samples(folder, until, _FRAMES).values()))
+
+
+def excerpt(path: Path, folder: Path, box: tuple[int, int], until: int, left: int) -> None:
+    """Write a smaller animation to `path`: the part of a run's sample pictures that `strip` takes.
+
+    At most 25 of them, in 32 colours. Raises UserError as `animate` does.
+    """
+    frames = [pixels[slice(*box), left:] for pixels in _samples(folder, until, _FEW).values()]
+    _write_gif(path, frames, _COLOURS)
+
+
+def _write_gif(path: Path, frames: Sequence[Pixels], colours: int = 256) -> None:
     if len(frames) < 2:
         return
-    first, *rest = frames
+    first, *rest = (Image.fromarray(one).quantize(colours) for one in frames)
     times = [_EACH] * len(rest) + [_LAST]
     buffer = io.BytesIO()
     first.save(buffer, "GIF", save_all=True, append_images=rest, duration=times, loop=0)
-    write_atomically(folder / GIF, buffer.getvalue())
+    write_atomically(path, buffer.getvalue())
 
 
 def strip(folder: Path, box: tuple[int, int], until: int, left: int = 0) -> None:
