@@ -55,12 +55,15 @@ def keep(folder: Path, called: str | None = None) -> list[Path]:
 
 
 def film(run: Path, until: int, path: Path) -> Path:
-    """Write how the first two lines of what a run makes changed while it was trained."""
+    """Write how two lines of samples changed while they were trained, or a line for each class."""
     rows = record.read_pictures(run / "result.safetensors")
-    made = next(name for name in rows if name not in GIVEN)
-    enlarge = pictures.enlargement(rows[made].shape[1])
-    top, bottom = pictures.band(rows, made, pictures.ACROSS)
-    bottom += (bottom - top) * (len(rows[made]) > pictures.ACROSS)
+    made = [name for name in rows if name not in GIVEN]
+    first, last = ("sample", "sample") if "sample" in rows else (made[0], made[-1])
+    enlarge = pictures.enlargement(rows[first].shape[1])
+    top, _ = pictures.band(rows, first, pictures.ACROSS)
+    start, bottom = pictures.band(rows, last, pictures.ACROSS)
+    if len(rows[last]) > pictures.ACROSS:
+        bottom += bottom - start
     box = (top * enlarge, bottom * enlarge)
     animation.excerpt(path, run, box, until, pictures.names_width(rows, enlarge))
     return path
