@@ -65,7 +65,8 @@ def film(run: Path, until: int, path: Path) -> Path:
     if len(rows[last]) > pictures.ACROSS:
         bottom += bottom - start
     box = (top * enlarge, bottom * enlarge)
-    animation.excerpt(path, run, box, until, pictures.names_width(rows, enlarge))
+    left = pictures.names_width(rows, enlarge)
+    animation.excerpt(path, run, box, until, left, enlarge)
     return path
 
 

@@ -32,12 +32,18 @@ def animate(folder: Path, until: int) -> None:
     _write_gif(folder / GIF, list(_samples(folder, until, _FRAMES).values()))
 
 
-def excerpt(path: Path, folder: Path, box: tuple[int, int], until: int, left: int) -> None:
+def excerpt(
+    path: Path, folder: Path, box: tuple[int, int], until: int, left: int, enlarged: int
+) -> None:
     """Write a smaller animation to `path`: the part of a run's sample pictures that `strip` takes.
 
-    At most 25 of them, in 32 colours. Raises UserError as `animate` does.
+    At most 25 of them, in 32 colours, and not enlarged, as the samples are. Raises UserError as
+    `animate` does.
     """
-    frames = [pixels[slice(*box), left:] for pixels in _samples(folder, until, _FEW).values()]
+    frames = [
+        pixels[slice(*box), left:][::enlarged, ::enlarged]
+        for pixels in _samples(folder, until, _FEW).values()
+    ]
     _write_gif(path, frames, _COLOURS)
 
 
