@@ -33,7 +33,7 @@ def run(found: Namespace, rest: list[str]) -> int:
 def overview() -> Iterator[str]:
     """The lines without devices. Imports no framework: versions are read from the disk."""
     from knock import data
-    from knock.check import kept_run
+    from knock.check.kept_run import RUNS
 
     yield f"knock {knock.__version__}, Python {platform.python_version()}, {platform.platform()}"
     free = shutil.disk_usage(".").free // 2**30
@@ -52,8 +52,8 @@ def overview() -> Iterator[str]:
         yield f"  {one.name:<14} {one.where if one.present and one.where else one.how_to_get}"
     yield ""
     yield "cache"
-    size = kept_run.size() / 2**20
-    yield f"  the judge's numbers: {size:.1f} MiB in {kept_run.folder()}"
+    size = RUNS.size() / 2**20
+    yield f"  the judge's numbers: {size:.1f} MiB in {RUNS.folder}"
     yield "  (what is missing there is computed again; the folder may be deleted)"
     yield ""
     yield "knock doctor --devices asks each framework which devices it can use"
