@@ -78,7 +78,7 @@ def batch(recipe: Recipe, step: int) -> dict[str, Array]:
         "images": images.astype(recipe.dtype),
         "labels": labels.astype(np.int64),
         "epoch": np.array(step // STEPS_AN_EPOCH, np.int64),
-        **random_draws(recipe, step),
+        **random_draws(recipe, step, check=True),
     }
     if recipe.pairs:
         targets = noise.uniform(recipe.seed, step, "check/targets", shape, -1.0, 1.0)

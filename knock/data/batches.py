@@ -10,7 +10,7 @@ from knock import noise
 from knock.data import augment
 from knock.data.imageset import ImageSet, Pixels
 from knock.errors import UserError
-from knock.recipe import Recipe
+from knock.recipe import Draw, Recipe
 from knock.recipe.sizes import evaluate
 
 import numpy as np
@@ -94,28 +94,42 @@ class Batches:
         return noise.permutation(self.recipe.seed, epoch, "data/order", len(self.pictures))
 
 
-def random_draws(recipe: Recipe, step: int, count: int | None = None) -> Batch:
+def random_draws(recipe: Recipe, step: int, count: int | None = None, check: bool = False) -> Batch:
     """Everything that the recipe draws at `step`, by name: N×shape, in the recipe's dtype.
 
-    N is `count`, or the recipe's batch size, times its rounds if the draw says so. Raises UserError
-    if a name is already used by the data or a shape cannot be evaluated.
+    N is the draw's own number of rows, or `count`, or the recipe's batch size, times its rounds if
+    the draw says so. What only a check needs is left out without `check`. Raises UserError if a
+    name is already used by the data or a shape cannot be evaluated.
     """
     drawn: Batch = {}
     for name, draw in recipe.draws.items():
         if name in _OWN:
             raise UserError(f"draws.{name}: the data already use this name; choose another")
-        sizes = [evaluate(size, recipe.sizes, f"draws.{name}.shape") for size in draw.shape]
-        rows = recipe.train.pictures if draw.rounds else recipe.train.batch_size
-        shape, key = (rows if count is None else count, *sizes), f"draw/{name}"
+        shape, key = _drawn_shape(recipe, name, draw, count), f"draw/{name}"
+        if draw.check and not check:
+            continue
+        when = 0 if draw.fixed else step
         if draw.distribution == "normal":
-            values = noise.normal(recipe.seed, step, key, shape)
+            values = noise.normal(recipe.seed, when, key, shape)
         elif draw.distribution == "dropout":
-            kept = noise.uniform(recipe.seed, step, key, shape) >= draw.rate
+            kept = noise.uniform(recipe.seed, when, key, shape) >= draw.rate
             values = kept / (1.0 - draw.rate)
         else:
-            values = noise.uniform(recipe.seed, step, key, shape, draw.low, draw.high)
+            values = noise.uniform(recipe.seed, when, key, shape, draw.low, draw.high)
         drawn[name] = values.astype(recipe.dtype)
     return drawn
+
+
+def _drawn_shape(recipe: Recipe, name: str, draw: Draw, count: int | None) -> tuple[int, ...]:
+    """Rows and shape of a draw."""
+    sizes = [evaluate(size, recipe.sizes, f"draws.{name}.shape") for size in draw.shape]
+    if draw.rows is not None:
+        rows = evaluate(draw.rows, recipe.sizes, f"draws.{name}.rows")
+    elif count is not None:
+        rows = count
+    else:
+        rows = recipe.train.pictures if draw.rounds else recipe.train.batch_size
+    return rows, *sizes
 
 
 def unit_pair(

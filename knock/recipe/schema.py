@@ -97,7 +97,9 @@ class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A random array that arrives in every batch, one row of `shape` a picture.
 
     A dropout's numbers are 0 with probability `rate`, and 1 / (1 − rate) otherwise. With `rounds`
-    there are as many rows as pictures in a step, else as in one of its rounds.
+    there are as many rows as pictures in a step, else as in one of its rounds; or as many as `rows`
+    says. A `fixed` one is the same in every batch. With `check` it is only in the batches of a
+    check, for a method that no training step calls.
     """
 
     distribution: Literal["uniform", "normal", "dropout"]
@@ -106,6 +108,9 @@ class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     high: float = 1.0
     rate: Decay = 0.5
     rounds: bool = False
+    rows: Size | None = None
+    fixed: bool = False
+    check: bool = False
 
 
 class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
