@@ -1,8 +1,9 @@
 """The recipe's layers in plain NumPy, with gradients written by hand: slow and short.
 
 They judge the answers of the four frameworks, so they take no short cuts: a convolution is a sum
-over the places of its kernel, a gradient is the chain rule, and `tests/test_numpy.py` compares
-every gradient with finite differences. `questions/*/reference.py` are answers written with them.
+over the windows that its kernel lies on, a gradient is the chain rule, and `tests/test_numpy.py`
+compares every gradient with finite differences. `questions/*/reference.py` are answers written with
+them.
 """
 
 from typing import Any
@@ -11,6 +12,7 @@ from knock.recipe import Layer, Recipe, kinds, layers
 from knock.recipe.layers import Placed, PlacedLayer
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -75,32 +77,21 @@ class Conv(Module):
     def __call__(self, x: Array) -> Array:
         pad = self.layer.pad
         self.x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-        y = np.zeros((len(x), *self.output_shape), x.dtype)
-        for u, v, part in self._places(self.x):
-            y += np.einsum("ncij,oc->noij", part, self.values["weight"][:, :, u, v])
-        if self.layer.bias:
-            y += self.values["bias"][:, None, None]
-        return y
+        y = _over_places(self._windows(self.x), self.values["weight"])
+        return y + self.values["bias"][:, None, None] if self.layer.bias else y
 
     def backward(self, d: Array) -> Array:
-        dx = np.zeros_like(self.x)
-        for (u, v, part), (_, _, dpart) in zip(self._places(self.x), self._places(dx), strict=True):
-            self.gradients["weight"][:, :, u, v] += np.einsum("noij,ncij->oc", d, part)
-            dpart += np.einsum("noij,oc->ncij", d, self.values["weight"][:, :, u, v])
+        windows = self._windows(self.x)
+        self.gradients["weight"] += np.tensordot(d, windows, ((0, 2, 3), (0, 2, 3)))
         if self.layer.bias:
             self.gradients["bias"] += d.sum((0, 2, 3))
+        dx = np.zeros_like(self.x)
+        _add_to_places(self._windows(dx), d, self.values["weight"])
         pad = self.layer.pad
         return dx[:, :, pad : dx.shape[2] - pad, pad : dx.shape[3] - pad]
 
-    def _places(self, padded: Array) -> list[tuple[int, int, Array]]:
-        """For every place (u, v) of the kernel, a view of the numbers that it multiplies."""
-        k, s = self.layer.kernel, self.layer.stride
-        _, height, width = self.output_shape
-        return [
-            (u, v, padded[:, :, u : u + s * height : s, v : v + s * width : s])
-            for u in range(k)
-            for v in range(k)
-        ]
+    def _windows(self, padded: Array) -> Array:
+        return _windows(padded, self.layer.kernel, self.layer.stride)
 
 
 class TransposedConv(Module):
@@ -111,21 +102,18 @@ class TransposedConv(Module):
     def __call__(self, x: Array) -> Array:
         self.x = x
         canvas = self._canvas(len(x))
-        for u, v, part in self._places(canvas):
-            part += np.einsum("ncij,co->noij", x, self.values["weight"][:, :, u, v])
+        _add_to_places(self._windows(canvas), x, self.values["weight"])
         y = self._cropped(canvas)
         return y + self.values["bias"][:, None, None] if self.layer.bias else y
 
     def backward(self, d: Array) -> Array:
         canvas = self._canvas(len(d))
         self._cropped(canvas)[...] = d
-        dx = np.zeros_like(self.x)
-        for u, v, part in self._places(canvas):
-            self.gradients["weight"][:, :, u, v] += np.einsum("ncij,noij->co", self.x, part)
-            dx += np.einsum("noij,co->ncij", part, self.values["weight"][:, :, u, v])
+        windows = self._windows(canvas)
+        self.gradients["weight"] += np.tensordot(self.x, windows, ((0, 2, 3), (0, 2, 3)))
         if self.layer.bias:
             self.gradients["bias"] += d.sum((0, 2, 3))
-        return dx
+        return _over_places(windows, self.values["weight"])
 
     def _canvas(self, count: int) -> Array:
         """Zeros with the shape of the output before its padding is cut off."""
@@ -137,14 +125,30 @@ class TransposedConv(Module):
         pad, (_, height, width) = self.layer.pad, self.output_shape
         return canvas[:, :, pad : pad + height, pad : pad + width]
 
-    def _places(self, canvas: Array) -> list[tuple[int, int, Array]]:
-        k, s = self.layer.kernel, self.layer.stride
+    def _windows(self, canvas: Array) -> Array:
         height, width = self.x.shape[2:]
-        return [
-            (u, v, canvas[:, :, u : u + s * height : s, v : v + s * width : s])
-            for u in range(k)
-            for v in range(k)
-        ]
+        return _windows(canvas, self.layer.kernel, self.layer.stride)[:, :, :height, :width]
+
+
+def _windows(maps: Array, kernel: int, stride: int) -> Array:
+    """What a kernel lies on at each of its places, a view: N×C×H'×W'×kernel×kernel."""
+    every = sliding_window_view(maps, (kernel, kernel), (2, 3), writeable=True)
+    return every[:, :, ::stride, ::stride]
+
+
+def _over_places(windows: Array, weight: Array) -> Array:
+    """y[n,o,i,j] = Σ over c,u,v of windows[n,c,i,j,u,v] · w[o,c,u,v]."""
+    return np.moveaxis(np.tensordot(windows, weight, ((1, 4, 5), (1, 2, 3))), 3, 1)
+
+
+def _add_to_places(windows: Array, x: Array, weight: Array) -> None:
+    """windows[n,c,i,j,u,v] += Σ over o of x[n,o,i,j] · w[o,c,u,v], one (u, v) after another.
+
+    Windows overlap, so all at once would lose some of the sums.
+    """
+    products = np.tensordot(x, weight, ((1,), (0,)))  # N×H'×W'×C×kernel×kernel
+    for u, v in np.ndindex(products.shape[4:]):
+        windows[..., u, v] += np.moveaxis(products[..., u, v], 3, 1)
 
 
 class MaxPool(Module):
