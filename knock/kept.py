@@ -58,7 +58,7 @@ class Kept:
                 found.append((path.stat().st_mtime, path))
         return [path for _, path in sorted(found)]
 
-    def keys(self) -> list[str]:
+    def known(self) -> list[str]:
         """The digests whose numbers are here, the one used longest ago first."""
         return [path.stem for path in self.files() if path.suffix == _ENDING]
 

@@ -102,7 +102,7 @@ def row(value):
 def drawn(folder, chosen, monkeypatch):
     """The figure of these runs' sheet, before it is written."""
     figures = []
-    monkeypatch.setattr(charts, "_save", lambda path, figure: figures.append((path, figure)))
+    monkeypatch.setattr(charts, "save", lambda path, figure: figures.append((path, figure)))
     assert compare.draw(AE, chosen, folder) == folder / "compare.png"
     ((path, figure),) = figures
     assert path == folder / "compare.png"
