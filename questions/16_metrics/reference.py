@@ -109,10 +109,12 @@ class Metrics:
 
     def inception(self, logits):
         """exp of the mean over pictures of KL(p(class | picture) ‖ p(class)), part by part."""
-        scores = []
-        for logs in np.array_split(log_softmax(logits), self.splits):
-            mean = log_mean_exp(logs, 0)
-            scores.append(np.exp((np.exp(logs) * (logs - mean)).sum(1).mean()))
+        scores, count = [], len(logits)
+        for i in range(self.splits):
+            part = logits[count * i // self.splits : count * (i + 1) // self.splits]
+            logs = log_softmax(part)
+            divergence = np.exp(logs) * (logs - log_mean_exp(logs, 0))
+            scores.append(np.exp(divergence.sum(1).mean()))
         return np.mean(scores)
 
     def frechet(self, real, made):

@@ -1,0 +1,141 @@
+"""What an examiner's measures say of made pictures, compared with real ones.
+
+The measures themselves are an answer's, in whatever framework. Here they are asked: in batches, of
+features in float64 that are scaled alike, and of pictures in an order that each of them needs.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from knock.data.batches import to_unit
+from knock.data.imageset import Labels, Pixels
+from knock.errors import UserError
+from knock.frameworks.adapter import Adapter
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+BETTER = {
+    "inception": "↑",
+    "frechet": "↓",
+    "kernel": "↓",
+    "precision": "↑",
+    "recall": "↑",
+    "density": "↑",
+    "coverage": "↑",
+    "similarity": "↓",
+    "parzen": "↑",
+    "kinds": "↑",
+    "nearest": "",
+}
+"""What is measured, and in which direction it is better."""
+
+_AT_ONCE = 256  # pictures
+_OWNED = 0.02  # the share of the pictures that makes a kind count
+
+
+class Measures:
+    """The measures of a trained model of question 16, with one set of real pictures.
+
+    `scale` is the root mean square of the real pictures' features; all features are divided by it,
+    so that a distance does not depend on how large an examiner's numbers happen to be.
+    """
+
+    def __init__(self, model: Any, adapter: Adapter, dtype: str, real: Pixels) -> None:
+        """`real` is uint8 N×H×W×C. Raises UserError where they are too few."""
+        self._model, self._adapter, self._dtype = model, adapter, dtype
+        self._require(real, "real pictures")
+        self.real = real
+        features, _ = self._seen(real)
+        self.scale = float(np.sqrt((features**2).mean())) or 1.0
+        self._features = features / self.scale
+        flat = _flat(real)
+        self._validation, self._held_out = flat[: len(flat) // 2], flat[len(flat) // 2 :]
+
+    def of(self, made: Pixels) -> dict[str, float]:
+        """Every measure of some pictures (uint8 M×H×W×C); the keys are those of `BETTER`.
+
+        similarity is NaN where no two pictures are of one kind. nearest is the root mean square
+        distance to the nearest real picture in grey levels, the median over the pictures. Raises
+        UserError where there are too few pictures.
+        """
+        self._require(made, "made pictures")
+        features, logits = self._seen(made)
+        features /= self.scale
+        kinds = logits.argmax(1)
+        precision, recall, density, coverage = self._ask(
+            "neighbourhoods", self._features, features
+        )
+        return {
+            "inception": float(self._ask("inception", logits)),
+            "frechet": float(self._ask("frechet", self._features, features)),
+            "kernel": float(self._ask("kernel", self._features, features)),
+            "precision": float(precision),
+            "recall": float(recall),
+            "density": float(density),
+            "coverage": float(coverage),
+            "similarity": self._similarity(made, kinds),
+            "parzen": self._parzen(_flat(made)),
+            "kinds": int((np.bincount(kinds, minlength=logits.shape[1]) >= _OWNED * len(kinds)).sum()),
+            "nearest": float(np.median(_nearest(_flat(made), _flat(self.real)))) * 255,
+        }
+
+    def _require(self, pixels: Pixels, what: str) -> None:
+        least = max(2, self._model.neighbours + 1, self._model.splits)
+        if len(pixels) < least:
+            raise UserError(f"{len(pixels)} {what}: the measures need at least {least}")
+
+    def _seen(self, pixels: Pixels) -> tuple[Floats, Floats]:
+        """Features and logits."""
+        found: list[tuple[Floats, Floats]] = []
+        for first in range(0, len(pixels), _AT_ONCE):
+            images = to_unit(pixels[first : first + _AT_ONCE], self._dtype)
+            tensor = self._adapter.to_device({"images": images})["images"]
+            found.append(
+                tuple(  # type: ignore[arg-type]  # two
+                    self._adapter.to_numpy(getattr(self._model, name)(tensor)).astype(np.float64)
+                    for name in ("features", "classify")
+                )
+            )
+        features, logits = zip(*found, strict=True)
+        return np.concatenate(features), np.concatenate(logits)
+
+    def _ask(self, name: str, *arrays: Floats) -> Any:
+        given = self._adapter.to_device({str(n): array for n, array in enumerate(arrays)})
+        return self._adapter.to_numpy(getattr(self._model, name)(*given.values()))
+
+    def _similarity(self, pixels: Pixels, kinds: Labels) -> float:
+        order = pairs(kinds)
+        if not len(order):
+            return float("nan")
+        return float(self._ask("similarity", to_unit(pixels[order], "float64")))
+
+    def _parzen(self, made: Floats) -> float:
+        """The mean log-likelihood of one half of the real pictures, the width of the windows chosen
+        by the other half.
+        """
+        chosen = self._ask("parzen", self._validation, made).mean(0).argmax()
+        return float(self._ask("parzen", self._held_out, made).mean(0)[chosen])
+
+
+def pairs(kinds: Labels) -> NDArray[np.int64]:
+    """An order of some pictures in which two and two are of one kind; what is left over is left out.
+
+    kinds: int64 N. Returns up to N places, an even number.
+    """
+    found = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
+    whole = [places[: len(places) // 2 * 2] for places in found]
+    return np.concatenate(whole) if whole else np.zeros(0, np.int64)
+
+
+def _flat(pixels: Pixels) -> Floats:
+    """N×HWC in [0, 1]."""
+    return pixels.reshape(len(pixels), -1) / 255.0
+
+
+def _nearest(made: Floats, real: Floats) -> Floats:
+    """From each picture to the nearest real one: root mean square, in parts of the range."""
+    found = [((real - one) ** 2).mean(1).min() for one in made]
+    return np.sqrt(np.array(found))
