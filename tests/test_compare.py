@@ -103,7 +103,7 @@ def drawn(folder, chosen, monkeypatch):
     """The figure of these runs' sheet, before it is written."""
     figures = []
     monkeypatch.setattr(charts, "save", lambda path, figure: figures.append((path, figure)))
-    assert compare.draw(AE, chosen, folder) == folder / "compare.png"
+    assert compare.draw(AE, chosen, folder)[0] == folder / "compare.png"
     ((path, figure),) = figures
     assert path == folder / "compare.png"
     return figure

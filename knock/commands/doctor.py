@@ -34,6 +34,7 @@ def overview() -> Iterator[str]:
     """The lines without devices. Imports no framework: versions are read from the disk."""
     from knock import data
     from knock.check.kept_run import RUNS
+    from knock.measure import examiner
 
     yield f"knock {knock.__version__}, Python {platform.python_version()}, {platform.platform()}"
     free = shutil.disk_usage(".").free // 2**30
@@ -54,6 +55,12 @@ def overview() -> Iterator[str]:
     yield "cache"
     size = RUNS.size() / 2**20
     yield f"  the judge's numbers: {size:.1f} MiB in {RUNS.folder}"
+    size = examiner.EXAMINERS.size() / 2**20
+    yield f"  examiners of knock score: {size:.1f} MiB in {examiner.EXAMINERS.folder}"
+    for known in examiner.known():
+        _, height, width = known.image
+        share = f"{known.accuracy:.1%} of {known.test} test pictures"
+        yield f"    {known.name}, {height}×{width}: names {share}"
     yield "  (what is missing there is computed again; the folder may be deleted)"
     yield ""
     yield "knock doctor --devices asks each framework which devices it can use"

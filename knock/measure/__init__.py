@@ -7,7 +7,7 @@
 | `made` | the pictures that it makes, from draws that are the same for all |
 | `examiner` | the network that looks at them: question 16's, trained once for each data set |
 | `features` | other eyes than the examiner's, in a file of the user's own |
-| `measures` | what these features and classes say, as numbers |
+| `scores` | what these features and classes say, as numbers: question 16's measures |
 | `table` | all numbers of some runs: for a terminal, and as JSON |
 | `sheet` | made pictures, each above the nearest training picture |
 | `scoring` | one after the other, and what is written into the runs' folders |

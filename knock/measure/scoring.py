@@ -7,13 +7,13 @@ from typing import Any
 
 from knock import kept, questions
 from knock.frameworks import FRAMEWORKS
-from knock.measure import examiner, features, made, measures, opened, real, sheet, table
+from knock.measure import examiner, features, made, opened, real, scores, sheet, table
 from knock.measure.examiner import EXAMINERS, Array, Examiner, evenly
 from knock.measure.features import Features
 from knock.measure.made import Made
-from knock.measure.measures import Seen
 from knock.measure.opened import Opened
 from knock.measure.real import Real
+from knock.measure.scores import Seen
 from knock.measure.table import Mean, Row, Table
 from knock.recipe import to_json
 from knock.training import checkpoint as checkpoints
@@ -71,14 +71,14 @@ class Group:
             train=len(self.real.train),
         )
 
-    def scores(self, pictures: Made) -> Scores:
+    def of(self, pictures: Made) -> Scores:
         """The measures of some pictures."""
         pixels = pictures.pixels
         seen = self.examiner.features(pixels) if self.examiner else None
         logits = None if self.examiner is None or seen is None else self.examiner.logits(seen)
         own = self.own.of(pixels) if self.own else seen
         assert own is not None  # a group has eyes, of one kind or the other
-        return measures.measure(self.measures, Seen(pixels, own, logits, pictures.asked), self.test)
+        return scores.take(self.measures, Seen(pixels, own, logits, pictures.asked), self.test)
 
 
 def score(named: Sequence[Path], settings: Settings) -> list[Table]:
@@ -118,7 +118,7 @@ def _measure(group: Group, settings: Settings) -> Table:
         pictures = made.make(
             run, settings.pictures, group.real.pairs, settings.device, settings.threads
         )
-        found = _of(run, eyes, group.scores(pictures), len(pictures.pixels))
+        found = _of(run, eyes, group.of(pictures), len(pictures.pixels))
         name = measured.FILE_NAME if group.own is None else measured.OWN_FILE_NAME
         measured.write(run.folder / name, found)
         if group.own is None:
@@ -138,7 +138,7 @@ def _measure(group: Group, settings: Settings) -> Table:
     )
 
 
-def _of(run: Opened, eyes: Eyes, scores: Scores, count: int) -> Measured:
+def _of(run: Opened, eyes: Eyes, taken: Scores, count: int) -> Measured:
     found = run.checkpoint
     return Measured(
         question=run.question.name,
@@ -153,36 +153,36 @@ def _of(run: Opened, eyes: Eyes, scores: Scores, count: int) -> Measured:
         pictures=count,
         draws=made.DRAWS,
         eyes=eyes,
-        scores=scores,
+        scores=taken,
     )
 
 
 def _title(run: Opened, found: Measured) -> str:
-    scores = found.scores
+    told = found.scores
     parts = [
         f"{run.question.label} in {opened.title(found.framework)}, {found.dataset}, "
         f"step {found.step}, seed {found.seed}"
     ]
-    if scores.frechet is not None:
-        parts.append(f"Fréchet distance {scores.frechet:.2f}")
-    if scores.kinds is not None:
-        parts.append(f"{scores.kinds} classes own 2 % or more")
+    if told.frechet is not None:
+        parts.append(f"Fréchet distance {told.frechet:.2f}")
+    if told.kinds is not None:
+        parts.append(f"{told.kinds} classes own 2 % or more")
     return " · ".join(parts)
 
 
 def _of_real(group: Group, pictures: Made) -> Scores:
     """What training pictures score, which need not be computed for every run of a data set."""
     if group.own is not None or group.examiner is None:
-        return group.scores(pictures)
+        return group.of(pictures)
     key = kept.digest("training pictures", group.examiner.key, str(len(pictures.pixels)))
     known = EXAMINERS.read(key)
     try:
         return msgspec.json.decode((known or {})["scores"].tobytes(), type=Scores)
     except (KeyError, ValueError):  # msgspec's own errors are ValueErrors
-        scores = group.scores(pictures)
-        text = np.frombuffer(msgspec.json.encode(scores), np.uint8)
+        taken = group.of(pictures)
+        text = np.frombuffer(msgspec.json.encode(taken), np.uint8)
         EXAMINERS.write(key, {"scores": text})
-        return scores
+        return taken
 
 
 def _means(runs: Sequence[Opened], rows: Sequence[Row]) -> list[Mean]:

@@ -4,7 +4,6 @@ The measures themselves are an answer's, in whatever framework. Here they are as
 features in float64 that are scaled alike, and of pictures in an order that each of them needs.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from knock.data.batches import to_unit

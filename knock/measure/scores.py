@@ -7,12 +7,15 @@ from knock.data.batches import to_unit
 from knock.data.imageset import Labels, Pixels
 from knock.measure.examiner import Array, evenly
 from knock.training.measured import Scores
+from knock.training.measures import pairs
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 OWNED = 0.02
 """The share of the pictures from which on a class counts as one that the run makes."""
+
+_WINDOW = 7  # pixels: the side of MS-SSIM's
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +32,7 @@ class Seen:
     asked: Labels | None
 
 
-def measure(metrics: Any, seen: Seen, real: Array) -> Scores:
+def take(metrics: Any, seen: Seen, real: Array) -> Scores:
     """All measures of made pictures, against the features of real ones (float64 M×d).
 
     `metrics` is question 16's model, which computes them. The Fréchet distance is to all real ones;
@@ -79,24 +82,12 @@ def _of_classes(
         "inception": float(metrics.inception(logits)),
         "kinds": int((shares >= OWNED).sum()),
     }
-    pairs = same_kind(kinds)
+    places = pairs(kinds)
     side = min(pixels.shape[1:3])
     if side < _WINDOW:
         missing["similarity"] = f"needs pictures of at least {_WINDOW} pixels; these have {side}"
-    elif not len(pairs):
+    elif not len(places):
         missing["similarity"] = "no two pictures are of one class"
     else:
-        found["similarity"] = float(metrics.similarity(to_unit(pixels[pairs], "float64")))
+        found["similarity"] = float(metrics.similarity(to_unit(pixels[places], "float64")))
     return found
-
-
-_WINDOW = 7  # pixels: the side of MS-SSIM's
-
-
-def same_kind(kinds: Labels) -> Labels:
-    """Places of pictures, two and two of one class (int64 N): each at most once, in order."""
-    found = []
-    for kind in np.unique(kinds):
-        places = np.flatnonzero(kinds == kind)
-        found.append(places[: len(places) // 2 * 2])
-    return np.concatenate(found) if found else np.empty(0, np.int64)
