@@ -116,12 +116,14 @@ def measures() -> Any:
     return _new(recipes.load(questions.find(QUESTION).recipe_file, preset=_PRESET, dtype="float64"))
 
 
-def known() -> Iterator[About]:
-    """What is known of every kept examiner, the one used longest ago first."""
+def known() -> list[About]:
+    """What is known of the kept examiners; of several for the same pictures, the one used last."""
+    found = {}
     for key in EXAMINERS.known():
         about = _about(EXAMINERS.read(key, used=False) or {})
         if about is not None:
-            yield about
+            found[about.name, about.image] = about
+    return list(found.values())
 
 
 def _recipe(real: Real) -> Recipe:
