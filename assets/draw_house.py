@@ -30,7 +30,7 @@ FLOORS = {
     "right or wrong": (
         CODE,
         "runs, answers\nand the judge",
-        [["check"], ["training", "scripts"], ["questions"]],
+        [["measure", "check"], ["training", "scripts"], ["questions"]],
     ),
     "numbers": (ENCODE, "what all answers\nshare", [["data", "frameworks"], ["recipe"]]),
     "the cellar": (
@@ -57,6 +57,7 @@ PLACES = {
     "learner": 6.9,
     "verify": 7.98,
     "grade": 9.06,
+    "measure": 4.2,
     "check": 8.4,
     "training": 4.2,
     "scripts": 6.9,
