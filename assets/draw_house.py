@@ -25,12 +25,12 @@ FLOORS = {
     "what people do": (
         DECODE,
         "none of these\nimports another",
-        [["run", "look", "explore", "notebook", "learner", "verify", "grade"]],
+        [["run", "look", "explore", "measure", "notebook", "learner", "verify", "grade"]],
     ),
     "right or wrong": (
         CODE,
         "runs, answers\nand the judge",
-        [["measure", "check"], ["training", "scripts"], ["questions"]],
+        [["check"], ["training", "scripts"], ["questions"]],
     ),
     "numbers": (ENCODE, "what all answers\nshare", [["data", "frameworks"], ["recipe"]]),
     "the cellar": (
@@ -50,14 +50,14 @@ ABOVE, BELOW = 0.32, 0.22  # between a floor's ceiling and its first row, its la
 PLACES = {
     "cli": MIDDLE,
     "commands": MIDDLE,
-    "run": 2.66,
-    "look": 3.72,
-    "explore": 4.78,
-    "notebook": 5.84,
-    "learner": 6.9,
-    "verify": 7.98,
-    "grade": 9.06,
-    "measure": 4.2,
+    "run": 2.6,
+    "look": 3.53,
+    "explore": 4.47,
+    "measure": 5.4,
+    "notebook": 6.34,
+    "learner": 7.27,
+    "verify": 8.21,
+    "grade": 9.14,
     "check": 8.4,
     "training": 4.2,
     "scripts": 6.9,
@@ -74,6 +74,7 @@ PLACES = {
 }
 """How far from the left the middle of a room is."""
 WIDE = {"frameworks": 4.9, "training": 1.5, "check": 1.5, "commands": 1.5}
+WIDE |= dict.fromkeys(FLOORS["what people do"][2][0], 0.86)  # eight rooms side by side
 USUAL = 0.96  # a room's width
 
 
