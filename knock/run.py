@@ -18,8 +18,11 @@ def main(
     model_class: Callable[..., Any],
     train: Callable[[Run, Any], None],
     sample: Callable[[Run, Any], None],
+    measure: Callable[[Run, Any], None] | None = None,
 ) -> None:
     """Run an answer's script: read the options, make the model, train or show it; then exit.
+
+    `measure`, if the answer has one, is called after the last step and in a test.
 
     Exit code 0 if done, 2 for an error that the user can fix (one line says what), 130 if stopped.
     """
@@ -27,6 +30,6 @@ def main(
     def do() -> int:
         question = find(name)
         run = Run(question, adapter, parse(question, Path(sys.argv[0]).name, sys.argv[1:]))
-        return take(run, model_class, train, sample)
+        return take(run, model_class, train, sample, measure)
 
     exit_with(do, "stopped; --resume continues from the last checkpoint")

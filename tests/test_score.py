@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from knock import data
+from knock.data.batches import to_unit
 from knock.data.imageset import ImageSet
 from knock.errors import UserError
 from knock.training import score
@@ -99,7 +100,12 @@ def test_pictures_of_another_size_are_refused(digits):
 
 def test_a_score_names_the_method_that_makes_its_pictures():
     found = {name: one.method for name, one in score.SCORES.items()}
-    assert found == {"classes": "generate", "overlap": "generate", "kept": "reconstruct"}
+    assert found == {
+        "classes": "generate",
+        "overlap": "generate",
+        "kept": "reconstruct",
+        "named": "classify",
+    }
 
 
 def test_kept_counts_the_reconstructions_that_are_still_given_their_class():
@@ -109,7 +115,7 @@ def test_kept_counts_the_reconstructions_that_are_still_given_their_class():
     lost = np.flatnonzero(bars.labels == 1)[:10]
     made[lost] = bars.images[bars.labels == 0][0]
     batches = (
-        score.Generated(made[part], bars.labels[part], None)
+        score.Generated(to_unit(made[part]), bars.labels[part], None)
         for part in (slice(0, 40), slice(40, 60))
     )
     scored = score.SCORES["kept"].judge(batches, bars, bars)
@@ -119,6 +125,21 @@ def test_kept_counts_the_reconstructions_that_are_still_given_their_class():
         "all 60 test images: 83.3% of the reconstructions keep their class, middle least (66.7%), "
         "to a classifier that tells 100.0% of the images themselves"
     )
+
+
+@pytest.mark.parametrize("logits", [True, False])
+def test_named_counts_the_test_pictures_that_are_given_their_class(logits):
+    bars = figures("constant")
+    said = bars.labels.copy()
+    said[:15] = 1 - said[:15]
+    given = np.eye(2)[said] if logits else said
+    batches = (
+        score.Generated(given[part], bars.labels[part], None)
+        for part in (slice(0, 40), slice(40, 60))
+    )
+    scored = score.SCORES["named"].judge(batches, bars, bars)
+    assert scored.numbers == {"named": 0.75, "images": 60}
+    assert scored.line == "all 60 test images: 75.0% are given their class"
 
 
 def on_black(*boxes):

@@ -22,6 +22,8 @@ from knock.questions.mistakes import Suspect
 from knock.recipe import Recipe
 from knock.recipe.kinds import BatchNorm
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Suspects:
@@ -61,7 +63,8 @@ class Suspects:
         """The outputs of the networks and methods with each mistake."""
         outputs = functools.partial(trace.first_outputs, self.path, self.judge, self.recipe)
         made = self.planted | self._in_training_mode()
-        return {what: outputs(code) for what, code in made.items()}
+        with np.errstate(all="ignore"):  # a mistake may take the root of a negative number
+            return {what: outputs(code) for what, code in made.items()}
 
     @functools.cached_property
     def _source(self) -> str:
@@ -97,7 +100,7 @@ class Suspects:
         ]
         for what, mistaken in self.outputs.items():
             if all(
-                explain_numbers.close(got.outputs.get(name), array)
+                explain_numbers.alike(got.outputs.get(name), array)
                 for name, array in mistaken.items()
             ):
                 return f"{', '.join(wrong)}: {what}"

@@ -29,6 +29,17 @@ def close(a: Any, b: Any) -> bool:
     return bool(distance <= 1e-6 * np.linalg.norm(b))  # not when either is NaN
 
 
+def alike(a: Any, b: Any) -> bool:
+    """As `close`, but both may have numbers that are NaN or infinite; the others are compared.
+
+    Which of them are infinite is not: a framework may take for 0 what is nearly 0.
+    """
+    if np.shape(a) != np.shape(b) or np.isfinite(a).all() != np.isfinite(b).all():
+        return False
+    finite = np.isfinite(a) & np.isfinite(b)
+    return close(np.asarray(a)[finite], np.asarray(b)[finite])
+
+
 _OUTPUT: list[tuple[str, Callable[[Array], Array]]] = [
     ("it ends in a tanh that the recipe does not have", np.tanh),
     ("it ends in a sigmoid that the recipe does not have", lambda x: 1 / (1 + np.exp(-x))),
@@ -146,7 +157,12 @@ def _same(a: float, b: float) -> bool:
 
 
 def change_of_output(got: Array, expected: Array) -> str | None:
-    """The known change that turns the right output into the wrong one, if there is one."""
+    """The known change that turns the right output into the wrong one, if there is one.
+
+    A single number, or a few, is no network's output: nothing is said of it.
+    """
+    if expected.ndim < 2:
+        return None
     for what, change in [*_OUTPUT, *(_MAPS if expected.ndim == 4 else [])]:
         with np.errstate(all="ignore"):  # not every output comes from a sigmoid
             mistaken = change(expected)
@@ -174,6 +190,8 @@ def of_output(name: str, got: Array, expected: Array) -> str:
         return f"{swapped}{name} gives {_shape(got)}, expected {_shape(expected)}{missing}"
     if not np.isfinite(got).all():
         return f"{name} gives numbers that are NaN or infinite"
+    if expected.ndim == 0:
+        return f"{name} gives {got:.6g}, expected {expected:.6g}"
     place = np.unravel_index(np.abs(got - expected).argmax(), got.shape)
     where = ", ".join(str(i) for i in place)
     return (

@@ -68,8 +68,7 @@ def _launch(
         functions[0](seen, seen.make(model_class))
         return said.out
     run = Run(question, adapter, options.parse(question, "options", words))
-    train, sample = functions
-    take(run, model_class, train, sample)
+    take(run, model_class, *functions)
     return run.begun.folder
 
 

@@ -15,7 +15,7 @@ from knock.questions import Question
 from knock.scripts import starter
 
 _CLONE = "image-generation-knock"
-_RUN = ("train", "sample", "look")
+_RUN = ("train", "sample", "measure", "look")
 """The functions that a script passes to `main`."""
 
 _END = "end"

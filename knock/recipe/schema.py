@@ -149,7 +149,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     presets: dict[str, dict[str, Any]] = {}
     opens: str | None = None
     pairs: Literal["AtoB", "BtoA"] | None = None
-    scores: list[Literal["classes", "overlap", "kept"]] = []
+    scores: list[Literal["classes", "overlap", "kept", "named"]] = []
     retired: dict[str, Constant] = {}
 
 
@@ -177,7 +177,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     train: Train
     levels: list[tuple[int, int]] = []
     pairs: Literal["AtoB", "BtoA"] | None = None
-    scores: list[Literal["classes", "overlap", "kept"]] = []
+    scores: list[Literal["classes", "overlap", "kept", "named"]] = []
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
 

@@ -6,9 +6,13 @@ from typing import Any
 
 from knock.files import write_atomically
 from knock.training.pictures import Pixels, grid
+from knock.training.table import Table
 
 import numpy as np
 from numpy.typing import NDArray
+
+_BESIDE = 8
+"""How many of a row's pictures a table shows."""
 
 _DECADE = 10  # losses that span less are read more easily on a plain axis
 
@@ -78,6 +82,49 @@ def sheet(
     drawn.auto_set_column_width(range(len(table[0])))
     drawn.scale(1.1, 1.25)
     save(path, figure)
+
+
+def table(path: Path, shown: Table) -> None:
+    """Draw a table: its title, and for each row its name, some of its pictures, and its numbers."""
+    from matplotlib.figure import Figure
+
+    across = max((len(p[:_BESIDE]) for p in shown.pictures.values()), default=0)
+    picture, line = 0.42, 0.3  # inches
+    tall = {name: _height(shown.pictures.get(name), picture, line) for name in shown.rows}
+    names = 0.072 * max(map(len, shown.rows)) + 0.25
+    heads = shown.heads
+    column = max(0.6, 0.07 * max(map(len, heads)) + 0.12)
+    above = 0.75
+    wide = names + across * picture + column * len(heads) + 0.25
+    high = above + sum(tall.values()) + 0.15
+    figure = Figure(figsize=(wide, high))
+    figure.text(0.1 / wide, 1 - 0.1 / high, shown.title, fontsize=11, va="top")
+    ends = [(names + across * picture + (n + 1) * column) / wide for n in range(len(heads))]
+    for head, end in zip(heads, ends, strict=True):
+        figure.text(end, 1 - (above - 0.08) / high, head, fontsize=9, ha="right")
+    top = high - above
+    for name, *numbers in shown.cells:
+        middle = (top - tall[name] / 2) / high
+        figure.text(0.1 / wide, middle, name, fontsize=9, va="center")
+        if name in shown.pictures:
+            some = shown.pictures[name][:_BESIDE]
+            low = (top - tall[name]) / high
+            box = (names / wide, low, len(some) * picture / wide, tall[name] / high)
+            axis = figure.add_axes(box, anchor="W")
+            axis.imshow(grid([some]), interpolation="nearest")
+            axis.set_axis_off()
+        for number, end in zip(numbers, ends, strict=True):
+            figure.text(end, middle, number, fontsize=9, ha="right", va="center")
+        top -= tall[name]
+    _save(path, figure)
+
+
+def _height(pictures: Pixels | None, picture: float, line: float) -> float:
+    """Of a table's row in inches, given the width of a picture and the height of a line."""
+    if pictures is None:
+        return line
+    height, width = pictures.shape[1:3]
+    return max(line, picture * int(height) / int(width))
 
 
 def scatter(path: Path, points: NDArray[Any], labels: NDArray[Any], classes: Sequence[str]) -> None:

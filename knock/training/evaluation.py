@@ -1,14 +1,13 @@
 """What the test set says of a model: its mean losses, and the scores that the recipe asks for."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from knock.data.batches import random_draws, to_pixels, to_unit, unit_pair
 from knock.data.imageset import ImageSet
 from knock.frameworks.adapter import Adapter
 from knock.recipe import Recipe
-from knock.training import record, score
+from knock.training import score
 from knock.training.score import Generated
 
 import numpy as np
@@ -55,14 +54,12 @@ class TestSet:
         return {**batch, **random_draws(recipe, _BEFORE_TRAINING - number, len(batch["images"]))}
 
 
-def report(model: Any, test: TestSet, train_set: ImageSet, folder: Path, step: int) -> None:
-    """Print where the test picture is, and what the test set says of a model after `step` steps.
+def report(model: Any, test: TestSet, train_set: ImageSet) -> dict[str, Any]:
+    """Print what the test set says of a model; the scores that the recipe asks for, by name.
 
-    For a model that has `loss_terms`, their means over all test pictures; and what the recipe
-    `scores`, which `test.json` in `folder` keeps as well. Raises UserError when that cannot be
-    written, or a score cannot be taken on this data set.
+    For a model that has `loss_terms`, their means over all test pictures are printed, too. Raises
+    UserError when a score cannot be taken on this data set.
     """
-    print(f"{folder / 'test.png'}: what step {step} makes of test images")
     if hasattr(model, "loss_terms"):
         means = ", ".join(f"{name} {value:.5g}" for name, value in _losses(model, test).items())
         print(f"all {len(test.pictures)} test images: {means}")
@@ -74,8 +71,7 @@ def report(model: Any, test: TestSet, train_set: ImageSet, folder: Path, step: i
         if scored:
             print(scored.line)
             found[name] = scored.numbers
-    if found:
-        record.write_scores(folder, {"step": step, **found})
+    return found
 
 
 def _losses(model: Any, test: TestSet) -> dict[str, float]:
@@ -89,7 +85,7 @@ def _losses(model: Any, test: TestSet) -> dict[str, float]:
 
 
 def _generated(model: Any, method: str, test: TestSet) -> Iterator[Generated]:
-    """What a method makes of every test picture's batch, and what was asked of it.
+    """What a method says of every test picture's batch, and what was asked of it.
 
     A small test set is asked for more than once, each time with other draws, unless each of
     its pictures has one right answer.
@@ -101,4 +97,4 @@ def _generated(model: Any, method: str, test: TestSet) -> Iterator[Generated]:
         given = test.adapter.to_device(batch)
         made = getattr(model, method)(*(given[name] for name in names))
         targets = to_pixels(batch["targets"]) if "targets" in batch else None
-        yield Generated(to_pixels(test.adapter.to_numpy(made)), batch["labels"], targets)
+        yield Generated(test.adapter.to_numpy(made), batch["labels"], targets)

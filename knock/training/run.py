@@ -9,7 +9,7 @@ from typing import Any
 
 from knock import data
 from knock import recipe as recipes
-from knock.data import resize
+from knock.data import ladder, resize
 from knock.data.batches import Batches, prefetch, to_pixels
 from knock.data.imageset import ImageSet, Split
 from knock.errors import UserError
@@ -19,12 +19,14 @@ from knock.frameworks.binding import WrongNetwork
 from knock.questions import Question
 from knock.recipe import layers
 from knock.recipe.weights import initial_weights
-from knock.training import evaluation, origin, pictures, process, record
+from knock.training import charts, evaluation, origin, pictures, process, record
 from knock.training.evaluation import TestSet
 from knock.training.folders import refuse_another_run
+from knock.training.measures import BETTER, Measures
 from knock.training.options import Options, spare_cores
 from knock.training.origin import Origin
 from knock.training.recorder import Recorder
+from knock.training.table import Table
 
 import numpy as np
 
@@ -57,6 +59,7 @@ class Run:
         self._require_classes()
         self.source = Batches(self._train_set, self.recipe, adapter.CHANNELS_LAST)
         self.examples = self._test.examples()
+        self._tables: list[Table] = []
         self._recorder: Recorder | None = None  # from the first step on; never for a test
 
     def _load(self, split: Split) -> ImageSet:
@@ -138,6 +141,31 @@ class Run:
             labels = np.full(count, number, np.int64)
             yield name, self._adapter.to_device({"labels": labels})["labels"]
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the data set's classes, in the order of their numbers."""
+        return self._test.pictures.classes
+
+    def ladder(self, model: Any) -> Table:
+        """What a model's measures say of pictures that get worse in known ways: rung by rung.
+
+        Raises UserError where the data set has too few pictures for the measures.
+        """
+        crop = self.recipe.augment.crop
+        made = ladder.make(self._train_set.middle(crop), self._test.pictures, self.recipe.seed)
+        measures = Measures(model, self._adapter, self.recipe.dtype, made.real)
+        numbers = {name: measures.of(pixels) for name, pixels in made.rungs.items()}
+        title = f"{self._question.label} in {self._adapter.NAME}, {self.recipe.dataset}: "
+        title += f"compared with {len(made.real)} training pictures"
+        return Table("ladder", title, numbers, made.rungs, BETTER)
+
+    def table(self, table: Table) -> None:
+        """Print a table, draw it, and keep its numbers for `test.json`."""
+        print("\n".join(table.lines()))
+        shown = "test" if self.options.test is not None else "result"
+        charts.table(self.begun.folder / f"{shown}.png", table)
+        self._tables.append(table)
+
     def make(self, model_class: Callable[..., Any]) -> Any:
         """The model with its first weights, or with what the checkpoint holds."""
         model = model_class(self.recipe)
@@ -156,10 +184,13 @@ class Run:
         train: Callable[["Run", Any], None],
         model: Any,
         sample: Callable[["Run", Any], None] | None = None,
+        measure: Callable[["Run", Any], None] | None = None,
     ) -> int:
         """Let an answer's `train` take the steps, and write everything down; the exit code.
 
-        Its `sample`, if given, first shows what the model makes before any step.
+        Its `sample`, if given, first shows what the model makes before any step. Its `measure`, if
+        given, is called after the last one, and what the test set says is then written down as
+        well.
         """
         folder, steps = self.begun.folder, self.recipe.train.steps
         if self.step == steps:
@@ -186,7 +217,11 @@ class Run:
                     sample(self, model)
                 train(self, model)
                 recorder.save(self.step)
-            return recorder.finish(self.step)
+            code = recorder.finish(self.step)
+            if measure is not None and not code:
+                measure(self, model)
+                self.evaluate(model)
+            return code
 
     def _line(self) -> str:
         """What is trained, on what, and where it goes."""
@@ -202,8 +237,11 @@ class Run:
         )
 
     def evaluate(self, model: Any) -> None:
-        """Print what the test set says of the model, and write it down."""
-        evaluation.report(model, self._test, self._train_set, self.begun.folder, self.step)
+        """Print what the test set says of the model, and write it down, with all tables."""
+        found = evaluation.report(model, self._test, self._train_set)
+        found |= {table.name: table.numbers() for table in self._tables}
+        if found:
+            record.write_scores(self.begun.folder, {"step": self.step, **found})
 
     @property
     def _recording(self) -> Recorder:
@@ -217,11 +255,15 @@ def take(
     model_class: Callable[..., Any],
     train: Callable[[Run, Any], None],
     sample: Callable[[Run, Any], None],
+    measure: Callable[[Run, Any], None] | None = None,
 ) -> int:
     """Make the model and train it, or show what it has learnt; the exit code. Raises UserError."""
     model = run.make(model_class)
     if run.options.test is None:
-        return run.train(train, model, sample)
+        return run.train(train, model, sample, measure)
     sample(run, model)
+    if measure is not None:
+        measure(run, model)
+    print(f"{run.begun.folder / 'test.png'}: what step {run.step} makes of test images")
     run.evaluate(model)
     return 0

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from knock.data.batches import to_pixels
 from knock.data.imageset import ImageSet, Labels, Pixels
 from knock.errors import UserError
 
 import numpy as np
+from numpy.typing import NDArray
 
 _MOST = 10_000  # pictures to learn from; the time grows with their square
 _COMPONENTS = 80  # of each picture
@@ -17,13 +19,20 @@ _FOREGROUND = 128  # grey levels
 
 @dataclass(frozen=True)
 class Generated:
-    """Some pictures that a model made (uint8 N×H×W×C), the classes (int64 N) asked for, and the
-    right pictures, if there are any.
+    """What a model's method gave for some test pictures: pictures (N×C×H×W in [-1, 1]) or else.
+
+    `labels` are the classes (int64 N) asked for, or those of the test pictures; `targets` the right
+    pictures (uint8 N×H×W×C), if there are any.
     """
 
-    pixels: Pixels
+    given: NDArray[Any]
     labels: Labels
     targets: Pixels | None
+
+    @property
+    def pixels(self) -> Pixels:
+        """The pictures that it gave, uint8 N×H×W×C."""
+        return to_pixels(self.given)
 
 
 @dataclass(frozen=True)
@@ -152,6 +161,15 @@ def _kept(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> Scored:
     return Scored(line, seen.numbers("kept"))
 
 
+def _named(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> Scored:
+    """How many test pictures are named right; given are class numbers, or a logit for each."""
+    pairs = [(one.given.argmax(1) if one.given.ndim > 1 else one.given, one.labels) for one in made]
+    found, meant = (np.concatenate(column) for column in zip(*pairs, strict=True))
+    right = float((found == meant).mean())
+    line = f"all {len(meant)} test images: {right:.1%} are given their class"
+    return Scored(line, {"named": round(right, 4), "images": len(meant)})
+
+
 def _overlap(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> Scored | None:
     """None where the right pictures are not masks: nothing lies on them then."""
     found = [(one.pixels, one.targets) for one in made if one.targets is not None]
@@ -181,6 +199,7 @@ SCORES = {
     "classes": Score("generate", _classes),
     "overlap": Score("generate", _overlap),
     "kept": Score("reconstruct", _kept),
+    "named": Score("classify", _named),
 }
 """What a recipe may ask a test to measure."""
 
