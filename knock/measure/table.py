@@ -10,6 +10,7 @@ from typing import Any
 
 from knock.measure.opened import title
 from knock.training.measured import EXAMINER, Eyes, Measured, Scores
+from knock.training.measures import BETTER
 
 import msgspec
 
@@ -18,18 +19,8 @@ FORMAT = 1
 MEASURES = tuple(name for name in Scores.__struct_fields__ if name != "missing")
 """The names of all measures, in the order shown."""
 
-_HEADS = {
-    "frechet": "Fréchet ↓",
-    "kernel": "kernel ↓",
-    "inception": "inception ↑",
-    "precision": "precision ↑",
-    "recall": "recall ↑",
-    "density": "density",
-    "coverage": "coverage ↑",
-    "similarity": "MS-SSIM",
-    "kinds": "kinds ↑",
-    "asked_for": "asked for ↑",
-}
+_CALLED = {"frechet": "Fréchet", "similarity": "MS-SSIM", "asked_for": "asked for"}
+"""The measures that a table does not call by their own names."""
 _FORMATS: dict[str, Callable[[float], str]] = {
     "frechet": lambda value: f"{value:.2f}",
     "kernel": lambda value: f"{value:.4f}",
@@ -116,7 +107,7 @@ def lines(table: Table) -> list[str]:
     """The table for a terminal: what was compared with what, a line for each run, footnotes."""
     notes: dict[str, int] = {}
     shown = [name for name in MEASURES if _is_shown(name, table)]
-    cells = [["run", "question", "framework", "pictures", *(_HEADS[name] for name in shown)]]
+    cells = [["run", "question", "framework", "pictures", *map(_head, shown)]]
     for row in table.rows:
         one = row.measured
         how = title(one.framework)
@@ -140,6 +131,11 @@ def _is_shown(name: str, table: Table) -> bool:
     """What no run can have is no column: the class asked for, where none can be."""
     asked = (row.measured.scores.asked_for for row in table.rows)
     return name != "asked_for" or any(share is not None for share in asked)
+
+
+def _head(name: str) -> str:
+    """A measure, and in which direction it is better."""
+    return f"{_CALLED.get(name, name)} {BETTER.get(name, '↑')}"
 
 
 def _heading(table: Table) -> list[str]:

@@ -116,7 +116,7 @@ def table(path: Path, shown: Table) -> None:
         for number, end in zip(numbers, ends, strict=True):
             figure.text(end, middle, number, fontsize=9, ha="right", va="center")
         top -= tall[name]
-    _save(path, figure)
+    save(path, figure)
 
 
 def _height(pictures: Pixels | None, picture: float, line: float) -> float:
