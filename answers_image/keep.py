@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 from knock.errors import UserError
-from knock.training import record
+from knock.training import measured, record
+
+import msgspec
 
 HERE = Path(__file__).resolve().parent
 
@@ -44,6 +46,14 @@ def keep(folder: Path, called: str | None = None) -> list[Path]:
         }
         if (scores := folder / framework / "test.json").is_file():  # of knock run --test
             made["scores"] = json.loads(scores.read_text(encoding="utf-8"))
+        if seen := measured.read(folder / framework):  # of knock score
+            numbers = msgspec.to_builtins(seen.scores)
+            made["measured"] = {
+                "pictures": seen.pictures,
+                "test pictures": seen.eyes.test,
+                "examiner": seen.eyes.accuracy,
+                **{name: value for name, value in numbers.items() if value not in (None, {})},
+            }
         path = Path(f"{name}.json")
         path.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
         kept.append(path)

@@ -147,8 +147,22 @@ def test_trained_anew_it_has_the_same_bits(digits, own_cache, trained):
     (file,) = examiner.EXAMINERS.files()
     before = file.read_bytes()
     file.unlink()
-    assert np.array_equal(examiner.get(digits).test, first.test)
+    again = examiner.get(digits)
+    assert np.array_equal(again.test, first.test) and again.digest == first.digest
     assert len(trained) == 2 and file.read_bytes() == before
+
+
+def test_scores_may_be_compared_where_an_examiner_is_the_same_whatever_the_version(
+    digits, own_cache, trained, monkeypatch
+):
+    first = examiner.get(digits)
+    monkeypatch.setattr(kept, "code", lambda: b"another package")
+    second = examiner.get(digits)
+    assert len(trained) == 2 and first.key != second.key
+    assert first.digest == second.digest
+    recipe = examiner._recipe(digits)
+    monkeypatch.setattr(examiner, "_recipe", lambda _: msgspec.structs.replace(recipe, seed=1))
+    assert examiner.get(digits).digest != first.digest
 
 
 def test_another_recipe_reference_picture_label_or_version_never_meets_it(

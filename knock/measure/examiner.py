@@ -9,6 +9,7 @@ same losses: so one of another machine that shares the folder, which rounds othe
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from knock import kept, questions
@@ -17,12 +18,13 @@ from knock.data.batches import Batches, to_unit
 from knock.data.imageset import ImageSet, Pixels
 from knock.errors import UserError
 from knock.frameworks import numpy as plain
+from knock.frameworks.adapter import State
 from knock.kept import Arrays, Kept
 from knock.measure.real import Real
 from knock.recipe import Augment, Recipe
 from knock.recipe.weights import initial_weights
 from knock.scripts import load as script
-from knock.training import bar
+from knock.training import bar, checkpoint
 
 import msgspec
 import numpy as np
@@ -66,7 +68,7 @@ class Examiner:
     """A trained examiner: question 16's model with its weights.
 
     test: the features of the test pictures, float64 N×features. key: a digest of all that it
-    depends on.
+    depends on, by which it is kept.
     """
 
     about: About
@@ -75,6 +77,14 @@ class Examiner:
     real: Real
     test: Array
     key: str
+
+    @cached_property
+    def digest(self) -> str:
+        """Of its weights, and of what it says of the test pictures.
+
+        Scores by examiners with the same one may be compared, whatever version took them.
+        """
+        return checkpoint.digest({**_weights(self.metrics, self.recipe), "test": self.test})
 
     def features(self, pixels: Pixels) -> Array:
         """Features, float64 N×features, of uint8 N×H×W×C pictures.
@@ -109,11 +119,15 @@ def get(real: Real) -> Examiner:
         found = _from(arrays, recipe, real, key) if arrays else None
         if found is None:
             found = _train(recipe, real, key)
-            state = plain.read(found.metrics, recipe)
-            networks = {k: v for k, v in state.items() if k.split(".")[0] in recipe.networks}
             text = np.frombuffer(msgspec.json.encode(found.about), np.uint8)
-            EXAMINERS.write(key, {**networks, "test": found.test, "about": text})
+            weights = _weights(found.metrics, recipe)
+            EXAMINERS.write(key, {**weights, "test": found.test, "about": text})
     return found
+
+
+def _weights(metrics: Any, recipe: Recipe) -> State:
+    state = plain.read(metrics, recipe)
+    return {key: array for key, array in state.items() if key.split(".")[0] in recipe.networks}
 
 
 def measures() -> Any:
