@@ -381,6 +381,44 @@ def test_classes_are_asked_for_in_turn(tmp_path):
     assert pictures_of(run_of(tmp_path / "b")).asked is None
 
 
+def test_what_the_model_is_asked_for_is_what_its_pictures_are_compared_with(tmp_path, monkeypatch):
+    run = opened.open_run(run_of(tmp_path / "a", CGAN))
+    given = []
+    load = script.load
+
+    def listening(path, code=None):
+        module = load(path, code)
+        generate = module.ConditionalGAN.generate
+
+        def spy(self, noise, labels):
+            given.append(labels)
+            return generate(self, noise, labels)
+
+        module.ConditionalGAN.generate = spy
+        return module
+
+    monkeypatch.setattr(script, "load", listening)
+    monkeypatch.setattr(made, "_AT_ONCE", 7)
+    found = made.make(run, 30, None, "cpu", 1)
+    assert [len(one) for one in given] == [7, 7, 7, 7, 2]
+    assert np.concatenate(given).tolist() == found.asked.tolist()
+
+
+def test_the_inputs_of_pairs_come_in_turn(tmp_path):
+    pix2pix = questions.find("pix2pix")
+    recipe = recipes.load(pix2pix.recipe_file, "newts", "quick", {"image": (3, 16, 16)})
+    found = Checkpoint(recipe, 1, {}, "pytorch", {})
+    run = opened.Opened(tmp_path, pix2pix, found, "pytorch", None)
+    pictures = real.load(run)
+    assert set(np.unique(pictures.test.images)) == {0, 255}  # masks, not photographs
+    batches = list(made._batches(run, 40, pictures.pairs))
+    given = np.concatenate([batch["images"] for batch in batches])
+    photographs = data.load("newts", (3, 16, 16), "test").images
+    assert np.array_equal(data.to_pixels(given), photographs[np.arange(40) % 32])
+    masks = np.concatenate([batch["mask1"] for batch in batches])
+    assert not np.array_equal(masks[0], masks[32])
+
+
 def test_a_draw_that_is_the_same_in_every_batch_is_the_run_s_own(tmp_path):
     run = opened.open_run(run_of(tmp_path / "a", seed=3))
     draw = msgspec.structs.replace(run.recipe.draws["noise"], fixed=True, rows=8)
