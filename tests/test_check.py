@@ -86,7 +86,7 @@ def test_what_the_judge_can_plant_a_check_names(question, tmp_path):
     for one in mistakes.suspects(question.mistakes_file):
         path = tmp_path / "mine.py"
         path.write_text(mistakes.plant_once(source, one.numpy), encoding="utf-8")
-        with np.errstate(invalid="ignore"):  # some take the root of a negative number
+        with np.errstate(invalid="ignore", divide="ignore"):  # roots of what is negative, log 0
             got = trace.take(path, plain, small, looked_at=(1,))
         red = {r.name: r.message for r in standard.judge(got, travel=False) if r.status == "failed"}
         named = {stage: message for stage, message in red.items() if one.said in message}
@@ -660,3 +660,22 @@ def test_a_command_for_all_frameworks_fails_with_any(monkeypatch):
     assert left.value.code == 1
     names = ("pytorch", "keras", "chainer")
     assert asked == [["check", "ae", "--ours", "--framework", n, "--seed", "5"] for n in names]
+
+
+def test_wrong_numbers_may_be_infinite_and_alike():
+    bad = np.array([1.0, np.nan, 3.0])
+    assert explain_numbers.alike(bad, bad) and not explain_numbers.close(bad, bad)
+    assert explain_numbers.alike(np.array([1.0, np.inf, 3.0]), bad)
+    assert not explain_numbers.alike(np.array([1.0, 2.0, 3.0]), bad)
+    assert not explain_numbers.alike(bad, np.array([1.0, 2.0, 3.0]))
+    assert not explain_numbers.alike(np.array([1.0, np.nan, 3.1]), bad)
+    assert explain_numbers.alike(np.float64("nan"), np.float64("nan"))
+    assert not explain_numbers.alike(np.float64("nan"), np.float64(1.0))
+    assert not explain_numbers.alike(bad[:2], bad)
+
+
+def test_a_single_number_is_no_networks_output():
+    got, expected = np.array(0.0), np.array(-0.1)
+    assert explain_numbers.change_of_output(got, expected) is None
+    assert explain_numbers.of_output("kernel", got, expected) == "kernel gives 0, expected -0.1"
+    assert explain_numbers.change_of_output(np.zeros((2, 2)), -np.ones((2, 2)))

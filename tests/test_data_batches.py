@@ -5,6 +5,7 @@ import time
 
 from knock import data, noise
 from knock.data import Batches, prefetch, to_pixels, to_unit
+from knock.data.batches import random_draws
 from knock.errors import UserError
 from knock.recipe import Augment, Draw
 from tests import data_fixtures as made
@@ -76,6 +77,27 @@ def test_draws_arrive_in_their_shape_range_and_dtype(dtype):
         assert not np.array_equal(first[name], second[name])
     expected = noise.normal(0, 1, "draw/noise", (50, 6)).astype(dtype)
     np.testing.assert_array_equal(second["noise"], expected)
+
+
+def test_a_draw_has_as_many_rows_as_it_says():
+    source = batches(10, draws={"z": Draw("normal", [2], rows="noise + 1")}, batch_size=4)
+    assert source.batch(0)["z"].shape == (7, 2)
+
+
+def test_a_fixed_draw_is_the_same_in_every_batch():
+    draws = {"z": Draw("normal", [2], fixed=True), "w": Draw("normal", [2])}
+    source = batches(10, draws=draws)
+    first, second = source.batch(0), source.batch(1)
+    np.testing.assert_array_equal(first["z"], second["z"])
+    assert not np.array_equal(first["w"], second["w"])
+
+
+def test_what_only_a_check_needs_is_in_no_step_but_is_looked_at():
+    draws = {"z": Draw("normal", [2], check=True)}
+    assert "z" not in batches(10, draws=draws).batch(0)
+    assert random_draws(made.recipe(draws=draws), 0, check=True)["z"].shape == (4, 2)
+    with pytest.raises(UserError, match="draws.z.shape"):
+        batches(draws={"z": Draw("normal", ["missing"], check=True)})
 
 
 @pytest.mark.parametrize("name", ["images", "labels", "masks", "targets", "epoch"])

@@ -56,7 +56,8 @@ def _numbers(question: Question, small: Recipe, text: str) -> dict[str, Array]:
     """All numbers of the first step, and the outputs of networks and methods before it."""
     path = question.reference_file
     code = compile(text, str(path), "exec", dont_inherit=True)
-    found = trace.first_outputs(path, plain, small, code)
+    with np.errstate(all="ignore"):  # a mistake may take the root of a negative number
+        found = trace.first_outputs(path, plain, small, code)
     if small.optimizers:
         losses, state = trace.first_step(path, plain, small, code)
         found |= state | {f"loss {name}": np.array(loss) for name, loss in losses.items()}

@@ -60,9 +60,10 @@ def reach(rows, k):
 
 def smooth(maps):
     """Gaussian means of 7×7 pixels, where a window fits."""
-    window, (height, width) = WINDOW / WINDOW.sum(), maps.shape[2:]
-    maps = sum(w * maps[:, :, i : height - 6 + i] for i, w in enumerate(window))
-    return sum(w * maps[:, :, :, i : width - 6 + i] for i, w in enumerate(window))
+    window = list(enumerate(WINDOW / WINDOW.sum()))
+    height, width = (side - len(WINDOW) + 1 for side in maps.shape[2:])
+    maps = sum(weight * maps[:, :, i : height + i] for i, weight in window)
+    return sum(weight * maps[:, :, :, i : width + i] for i, weight in window)
 
 
 def halved(maps):
