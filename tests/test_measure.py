@@ -572,6 +572,13 @@ def test_bad_input_gets_one_line(case, tmp_path, knock):
     assert not list(tmp_path.rglob("scores*"))
 
 
+def test_a_folder_that_cannot_be_written_gets_one_line(tmp_path, knock):
+    (run_of(tmp_path / "a") / "scores.json" / "in the way").mkdir(parents=True)
+    code, _, error = knock("score", "a", "--n", "60")
+    assert code == 2 and len(error.strip().splitlines()) == 1
+    assert error.endswith("; choose another folder: copy the run there\n")
+
+
 def test_a_run_of_an_unknown_question_is_refused(tmp_path, knock):
     folder = run_of(tmp_path / "a")
     found = checkpoint.load(folder)

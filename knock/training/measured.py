@@ -83,7 +83,7 @@ class Measured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def write(path: Path, measured: Measured) -> None:
     """Write a run's scores, whole or not at all. Raises UserError when that is impossible."""
     text = msgspec.json.format(msgspec.json.encode(measured), indent=2)
-    write_atomically(path, text + b"\n")
+    write_atomically(path, text + b"\n", "folder: copy the run there")
 
 
 def read(folder: Path) -> Measured | None:
