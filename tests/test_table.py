@@ -66,3 +66,21 @@ def test_a_table_is_drawn_with_the_pictures_of_its_rows(tmp_path, channels):
         for name in ("with", "without")
     ]
     assert dark[0] > dark[1] + 0.02
+
+
+def test_what_is_better_than_a_row_is_marked():
+    rows = {
+        "true": {"more": 0.5, "less": 3.0, "neither": 1.0},
+        "made": {"more": 0.6, "less": 4.0, "neither": 9.0},
+        "same": {"more": 0.5001, "less": 2.0, "neither": 0.0},
+    }
+    marked = Table("t", "a title", rows, marks={"more": "↑", "less": "↓"}, than="true")
+    assert marked.lines() == [
+        "a title",
+        "      more ↑   less ↓   neither",
+        "true   0.500     3.00      1.00",
+        "made   0.600*    4.00      9.00",
+        "same   0.500     2.00*    0.000",
+        "* better than true",
+    ]
+    assert not made().note and "*" not in "".join(made().lines())

@@ -91,8 +91,8 @@ def batch_mistakes(recipe: Recipe) -> Iterator[tuple[str, str, Callable[[Array],
     """What may go wrong with a batch before the networks see it: words, entry, change."""
     for what, change in _IMAGES:
         yield what, "images", change
-    for name in recipe.draws:
-        for what, change in _DRAWS:
+    for name, draw in recipe.draws.items():
+        for what, change in _DRAWS if not draw.check else ():
             yield f"the {name} {what}", name, change
 
 
@@ -134,7 +134,9 @@ def of_repetition(again: Losses, first: Losses, recipe: Recipe) -> str | None:
     """Why the same batch and the same weights give two different losses, if they do."""
     if all(_same(again[name], value) for name, value in first.items()):
         return None
-    drawn = "; ".join(f"batch[{n!r}], {_drawn(one)}" for n, one in recipe.draws.items())
+    drawn = "; ".join(
+        f"batch[{n!r}], {_drawn(one)}" for n, one in recipe.draws.items() if not one.check
+    )
     return (
         "the same weights and the same batch give another loss the second time: does train_step "
         f"draw random numbers itself? The recipe's come with the batch: {drawn or 'none here'}"

@@ -16,6 +16,10 @@ MOST = 1000
 """Pictures in a rung at most, and in `real`: the time grows with their square."""
 
 
+TRUE = "test pictures"
+"""The rung that nothing was done to."""
+
+
 @dataclass(frozen=True)
 class Ladder:
     """`real` pictures (uint8 N×H×W×C), and rungs by name, each as many pictures as the others.
@@ -41,7 +45,7 @@ def make(train: ImageSet, test: ImageSet, seed: int) -> Ladder:
     names = _Names(len(one))
     rungs = {
         "other training pictures": train.images[yours][:count],
-        "test pictures": true,
+        TRUE: true,
         "with noise, σ = 30": _noisy(true, 30.0, seed),
         "with noise, σ = 60": _noisy(true, 60.0, seed),
         "blurred, σ = 1": _blurred(true, 1.0),

@@ -6,13 +6,15 @@ from typing import Any
 
 from knock.files import write_atomically
 from knock.training.pictures import Pixels, grid
-from knock.training.table import Table
+from knock.training.table import BETTER, Table
 
 import numpy as np
 from numpy.typing import NDArray
 
 _BESIDE = 8
 """How many of a row's pictures a table shows."""
+
+_BETTER: dict[str, Any] = {"weight": "bold", "color": "#a3480f"}
 
 _DECADE = 10  # losses that span less are read more easily on a plain axis
 
@@ -93,13 +95,16 @@ def table(path: Path, shown: Table) -> None:
     tall = {name: _height(shown.pictures.get(name), picture, line) for name in shown.rows}
     names = 0.072 * max(map(len, shown.rows)) + 0.25
     heads = shown.heads
-    column = max(0.6, 0.07 * max(map(len, heads)) + 0.12)
+    step = max(0.6, 0.07 * max(map(len, heads)) + 0.12)
     above = 0.75
-    wide = names + across * picture + column * len(heads) + 0.25
+    wide = names + across * picture + step * len(heads) + 0.25
     high = above + sum(tall.values()) + 0.15
     figure = Figure(figsize=(wide, high))
     figure.text(0.1 / wide, 1 - 0.1 / high, shown.title, fontsize=11, va="top")
-    ends = [(names + across * picture + (n + 1) * column) / wide for n in range(len(heads))]
+    if shown.note:
+        words = f"bold: {shown.note.removeprefix(BETTER).strip()}"
+        figure.text(0.1 / wide, 1 - (above - 0.08) / high, words, fontsize=9, **_BETTER)
+    ends = [(names + across * picture + (n + 1) * step) / wide for n in range(len(heads))]
     for head, end in zip(heads, ends, strict=True):
         figure.text(end, 1 - (above - 0.08) / high, head, fontsize=9, ha="right")
     top = high - above
@@ -113,8 +118,9 @@ def table(path: Path, shown: Table) -> None:
             axis = figure.add_axes(box, anchor="W")
             axis.imshow(grid([some]), interpolation="nearest")
             axis.set_axis_off()
-        for number, end in zip(numbers, ends, strict=True):
-            figure.text(end, middle, number, fontsize=9, ha="right", va="center")
+        for column, number, end in zip(shown.rows[name], numbers, ends, strict=True):
+            style = _BETTER if shown.is_better(name, column) else {}
+            figure.text(end, middle, number, fontsize=9, ha="right", va="center", **style)
         top -= tall[name]
     save(path, figure)
 

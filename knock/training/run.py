@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from knock import data
+from knock import data, frameworks
 from knock import recipe as recipes
 from knock.data import ladder, resize
 from knock.data.batches import Batches, prefetch, to_pixels
@@ -155,9 +155,10 @@ class Run:
         made = ladder.make(self._train_set.middle(crop), self._test.pictures, self.recipe.seed)
         measures = Measures(model, self._adapter, self.recipe.dtype, made.real)
         numbers = {name: measures.of(pixels) for name, pixels in made.rungs.items()}
-        title = f"{self._question.label} in {self._adapter.NAME}, {self.recipe.dataset}: "
+        framework = frameworks.find(self._adapter.NAME).title
+        title = f"{self._question.label} in {framework}, {self.recipe.dataset}, step {self.step}: "
         title += f"compared with {len(made.real)} training pictures"
-        return Table("ladder", title, numbers, made.rungs, BETTER)
+        return Table("ladder", title, numbers, made.rungs, BETTER, than=ladder.TRUE)
 
     def table(self, table: Table) -> None:
         """Print a table, draw it, and keep its numbers for `test.json`."""

@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 
 from knock.training.pictures import Pixels
 
+BETTER = "*"
+"""Marks a number that is better than another row's."""
+
 
 @dataclass(frozen=True)
 class Table:
     """Numbers by row and column; every row has the same columns. NaN stands for "cannot be said".
 
     name: its key in `test.json`. title: one line above it. pictures: those that a row is about,
-    uint8 N×H×W×C; a row may have none. marks: what is written after a column's name, such as ↓
-    where less is better.
+    uint8 N×H×W×C; a row may have none. marks: ↑ or ↓ for a column where more or less is better.
+    than: a row; numbers that are better than its own are marked.
     """
 
     name: str
@@ -21,6 +24,21 @@ class Table:
     rows: Mapping[str, Mapping[str, float]]
     pictures: Mapping[str, Pixels] = field(default_factory=dict)
     marks: Mapping[str, str] = field(default_factory=dict)
+    than: str = ""
+
+    def is_better(self, row: str, column: str) -> bool:
+        """Whether a number is better than that of the row `than`, as far as it is shown."""
+        if self.than not in self.rows:
+            return False
+        mine, other = self.rows[row][column], self.rows[self.than][column]
+        if written(mine) == written(other):
+            return False
+        return {"↑": mine > other, "↓": mine < other}.get(self.marks.get(column, ""), False)
+
+    @property
+    def note(self) -> str:
+        """What the mark means; empty where nothing is marked."""
+        return f"{BETTER} better than {self.than}" if self.than in self.rows else ""
 
     @property
     def heads(self) -> list[str]:
@@ -37,8 +55,20 @@ class Table:
         ]
 
     def lines(self) -> list[str]:
-        """The table as text: its title, a head, a line for each row, columns aligned."""
-        return [self.title, *aligned([["", *self.heads], *self.cells])]
+        """The table as text: its title, a head, a line for each row, columns aligned, the note."""
+        rows = [
+            [name, *(f"{written(v)}{self._mark(name, column)}" for column, v in numbers.items())]
+            for name, numbers in self.rows.items()
+        ]
+        below = [self.note] if self.note else []
+        heads = [f"{head} " if self.note else head for head in self.heads]
+        return [self.title, *aligned([["", *heads], *rows]), *below]
+
+    def _mark(self, row: str, column: str) -> str:
+        """What is written after a number: all have something, so that they stay aligned."""
+        if not self.note:
+            return ""
+        return BETTER if self.is_better(row, column) else " "
 
     def numbers(self) -> dict[str, dict[str, float | None]]:
         """For JSON, which has no NaN, with six digits."""
