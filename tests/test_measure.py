@@ -699,9 +699,11 @@ def test_scores_are_read_back_as_they_were_written_and_damage_is_seen(tmp_path):
 
 
 def test_the_sheet_of_a_comparison_is_drawn_again_with_the_scores(tmp_path, knock):
-    folder = run_of(tmp_path / "both" / "pytorch")
-    record.write_pictures(folder / "result.safetensors", {"sample": np.zeros((2, 4, 4, 1), "u1")})
-    (folder / loss_log.FILE_NAME).write_text("step,loss\n1,2.0\n2,1.0\n")
+    for name in ("pytorch", "keras"):
+        folder = run_of(tmp_path / "both" / name, framework=name)
+        rows = {"sample": np.zeros((2, 4, 4, 1), np.uint8)}
+        record.write_pictures(folder / "result.safetensors", rows)
+        (folder / loss_log.FILE_NAME).write_text("step,loss\n1,2.0\n2,1.0\n")
     assert knock("score", "both", "--n", "60")[0] == 0
     assert not (tmp_path / "both" / "compare.png").exists()
     (tmp_path / "both" / "compare.png").write_bytes(b"without scores")
@@ -709,6 +711,10 @@ def test_the_sheet_of_a_comparison_is_drawn_again_with_the_scores(tmp_path, knoc
     assert code == 0 and "both/pytorch" in printed and "final loss" not in printed
     with PIL.Image.open(tmp_path / "both" / "compare.png") as drawn:
         assert drawn.size[0] > 200
+    (tmp_path / "both" / "keras" / "scores.json").write_text("{")
+    code, printed, error = knock("score", "both/pytorch", "--n", "60")
+    assert code == 2 and "(training pictures)" in printed
+    assert "both/keras/scores.json is damaged" in error and len(error.splitlines()) == 1
 
 
 def test_what_training_pictures_score_is_kept(tmp_path, own_cache, monkeypatch):

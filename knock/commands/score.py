@@ -10,7 +10,6 @@ from knock.errors import UserError, in_words
 
 if TYPE_CHECKING:
     from knock.measure.scoring import Settings
-    from knock.measure.table import Table
 
 HELP = "measure the pictures that trained runs make"
 
@@ -57,35 +56,33 @@ def run(found: Namespace, rest: list[str]) -> int:
     """Measure the runs, and print a table for each data set; 0 when all were measured."""
     if found.json:
         return _as_data(found)
-    from knock.measure import table
+    from knock.measure import scoring, table
 
-    for number, one in enumerate(_score(found)):
+    tables = scoring.score(found.runs, _settings(found))
+    for number, one in enumerate(tables):
         print("\n" * bool(number) + "\n".join(table.lines(one)))
+    scoring.draw_comparisons(tables)
     return 0
 
 
 def _as_data(found: Namespace) -> int:
     """The same, as one document of JSON, which also says why something could not be measured."""
     from knock.check import output
+    from knock.measure import scoring
     from knock.measure.table import Document, to_json
 
     with output.kept_for_data() as write:
         try:
-            document = Document(tables=_score(found))
+            tables = scoring.score(found.runs, _settings(found))
+            scoring.draw_comparisons(tables)
         except Exception as error:
             write(to_json(Document(error=in_words(error))))
             raise
         except SystemExit as left:  # of an adapter that cannot be used here
             write(to_json(Document(error=str(left.__cause__ or left))))
             raise
-        write(to_json(document))
+        write(to_json(Document(tables=tables)))
     return 0
-
-
-def _score(found: Namespace) -> "list[Table]":
-    from knock.measure import scoring
-
-    return scoring.score(found.runs, _settings(found))
 
 
 def _settings(found: Namespace) -> "Settings":

@@ -23,6 +23,7 @@ from knock.training.measured import Eyes, Measured, Scores
 
 import msgspec
 import numpy as np
+from tqdm import tqdm
 
 LEAST = 50
 """Of fewer pictures, a class that owns one owns more than 2 %."""
@@ -89,10 +90,7 @@ def score(named: Sequence[Path], settings: Settings) -> list[Table]:
     """
     own = features.load(settings.features) if settings.features else None
     runs = [opened.open_run(folder, settings.data) for folder in opened.find(named)]
-    tables = [_measure(group, settings) for group in _groups(runs, own)]
-    if own is None:
-        _draw_again(runs)
-    return tables
+    return [_measure(group, settings) for group in _groups(runs, own)]
 
 
 def _groups(runs: Sequence[Opened], own: Features | None) -> list[Group]:
@@ -115,7 +113,7 @@ def _groups(runs: Sequence[Opened], own: Features | None) -> list[Group]:
 def _measure(group: Group, settings: Settings) -> Table:
     """One group: its runs' scores, each written into its folder, and all as a table."""
     rows, eyes = [], group.eyes()
-    for run in group.runs:
+    for run in tqdm(group.runs, "measured", unit="run", disable=None):  # in a terminal only
         pictures = made.make(
             run, settings.pictures, group.real.pairs, settings.device, settings.threads
         )
@@ -200,10 +198,14 @@ def _means(runs: Sequence[Opened], rows: Sequence[Row]) -> list[Mean]:
     return [table.mean([*seeds.values()]) for seeds in groups.values() if len(seeds) > 1]
 
 
-def _draw_again(runs: Sequence[Opened]) -> None:
-    """Draw the sheet of a comparison again, now that its runs have scores."""
-    folders = dict.fromkeys(run.folder.resolve().parent for run in runs)
-    for folder in folders:
+def draw_comparisons(tables: Sequence[Table]) -> None:
+    """Draw the sheets of `knock compare` again whose runs have new scores.
+
+    Raises UserError where such a sheet, or what belongs on it, cannot be read or written.
+    """
+    runs = (Path(row.run) for one in tables for row in one.rows)
+    named = (run if run.name else run.resolve() for run in runs)  # "." has no parent
+    for folder in dict.fromkeys(run.parent for run in named):
         names = [n for n in FRAMEWORKS if (folder / n / checkpoints.FILE_NAME).is_file()]
         if (folder / compare.SHEET).is_file() and names:
             question = questions.find(str(record.read_run(folder / names[0]).get("question")))
