@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 from knock.errors import UserError
-from knock.training import animation, pictures, record
+from knock.training import animation, measured, pictures, record
+
+import msgspec
 
 HERE = Path(__file__).resolve().parent
 FILMED = "pytorch"  # of the frameworks' runs, which look alike, one is shown moving
@@ -48,6 +50,14 @@ def keep(folder: Path, called: str | None = None) -> list[Path]:
             made["scores"] = json.loads(scores.read_text(encoding="utf-8"))
         if framework == FILMED and (folder / framework / "strip.png").is_file():
             kept.append(film(folder / framework, told["step"], Path(f"{name}.gif")))
+        if seen := measured.read(folder / framework):  # of knock score
+            numbers = msgspec.to_builtins(seen.scores)
+            made["measured"] = {
+                "pictures": seen.pictures,
+                "test pictures": seen.eyes.test,
+                "examiner": seen.eyes.accuracy,
+                **{name: value for name, value in numbers.items() if value not in (None, {})},
+            }
         path = Path(f"{name}.json")
         path.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
         kept.append(path)

@@ -25,7 +25,7 @@ FLOORS = {
     "what people do": (
         DECODE,
         "none of these\nimports another",
-        [["run", "look", "explore", "notebook", "learner", "verify", "grade"]],
+        [["run", "look", "explore", "measure", "notebook", "learner", "verify", "grade"]],
     ),
     "right or wrong": (
         CODE,
@@ -36,7 +36,7 @@ FLOORS = {
     "the cellar": (
         SOFT,
         "open to every room",
-        [["arguments", "files", "paths", "errors", "noise"]],
+        [["arguments", "files", "kept", "paths", "errors", "noise"]],
     ),
 }
 """From the roof down: a floor's name, its colour, what it is for, and its rooms, row below row."""
@@ -50,13 +50,14 @@ ABOVE, BELOW = 0.32, 0.22  # between a floor's ceiling and its first row, its la
 PLACES = {
     "cli": MIDDLE,
     "commands": MIDDLE,
-    "run": 2.66,
-    "look": 3.72,
-    "explore": 4.78,
-    "notebook": 5.84,
-    "learner": 6.9,
-    "verify": 7.98,
-    "grade": 9.06,
+    "run": 2.6,
+    "look": 3.53,
+    "explore": 4.47,
+    "measure": 5.4,
+    "notebook": 6.34,
+    "learner": 7.27,
+    "verify": 8.21,
+    "grade": 9.14,
     "check": 8.4,
     "training": 4.2,
     "scripts": 6.9,
@@ -64,14 +65,16 @@ PLACES = {
     "data": 3.4,
     "frameworks": 6.95,
     "recipe": 5.6,
-    "arguments": 3.2,
-    "files": 4.5,
-    "paths": 5.8,
-    "errors": 7.25,
-    "noise": 8.55,
+    "arguments": 2.9,
+    "files": 4.08,
+    "kept": 5.26,
+    "paths": 6.44,
+    "errors": 7.67,
+    "noise": 8.85,
 }
 """How far from the left the middle of a room is."""
 WIDE = {"frameworks": 4.9, "training": 1.5, "check": 1.5, "commands": 1.5}
+WIDE |= dict.fromkeys(FLOORS["what people do"][2][0], 0.86)  # eight rooms side by side
 USUAL = 0.96  # a room's width
 
 

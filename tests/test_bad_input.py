@@ -88,7 +88,7 @@ def forged(folder, metadata=None, **changes):
         told = file.metadata()
     state = {**checkpoint.load(path).state, **changes}
     state = {name: array for name, array in state.items() if array is not None}
-    told = {**told, **(metadata or {}), "digest": checkpoint._digest(state)}
+    told = {**told, **(metadata or {}), "digest": checkpoint.digest(state)}
     path.write_bytes(safetensors.numpy.save(state, told))
 
 

@@ -3,8 +3,9 @@
 import itertools
 
 from knock import cli, frameworks, questions, recipe
+from knock.errors import UserError
 from knock.questions import Question
-from knock.training import charts, checkpoint, compare, loss_log, pictures, record
+from knock.training import charts, checkpoint, compare, loss_log, measured, pictures, record
 from tests.helpers import run_plain
 
 import numpy as np
@@ -132,8 +133,8 @@ def row(value):
 def drawn(folder, chosen, monkeypatch):
     """The figure of these runs' sheet, before it is written."""
     figures = []
-    monkeypatch.setattr(charts, "_save", lambda path, figure: figures.append((path, figure)))
-    assert compare.draw(AE, chosen, folder) == folder / "compare.png"
+    monkeypatch.setattr(charts, "save", lambda path, figure: figures.append((path, figure)))
+    assert compare.draw(AE, chosen, folder)[0] == folder / "compare.png"
     ((path, figure),) = figures
     assert path == folder / "compare.png"
     return figure
@@ -250,6 +251,51 @@ def test_a_failing_run_ends_the_comparison_with_its_code(codes, begun, tmp_path,
         cli.main(["compare", "ae", "--frameworks", ",".join(names), "--out", "both"])
     assert left.value.code == max(codes)
     assert sorted(path.name for path in (tmp_path / "both").iterdir()) == sorted(names[:begun])
+
+
+def test_a_sheet_shows_the_scores_of_its_runs_as_they_are_now(tmp_path, monkeypatch):
+    chosen = ("pytorch", "keras")
+    for name in chosen:
+        weights = {"decoder.fc.weight": np.full((2, 2), len(name) / 8)}
+        made_run(tmp_path / name, weights, {"sample": row(3)}, {"loss": [3.0, 2.0, 1.0]}, [2.0])
+
+    def table():
+        monkeypatch.setattr(charts, "save", lambda path, figure: None)
+        return compare.draw(AE, chosen, tmp_path)[1]
+
+    def scored(name, frechet, examiner="one", **other):
+        digest = checkpoint.digest(checkpoint.load(tmp_path / name).state)
+        found = measured.Measured(
+            question="ae",
+            framework=name,
+            made_in=name,
+            dataset="digits",
+            image=(1, 2, 2),
+            preset="quick",
+            seed=4,
+            step=3,
+            draws=1,
+            eyes=measured.Eyes(measured.EXAMINER, examiner, 0.9, 9, 9, 9),
+            scores=measured.Scores(frechet=frechet, kinds=7),
+            **{"checkpoint": digest, "pictures": 90, **other},
+        )
+        measured.write(tmp_path / name / measured.FILE_NAME, found)
+
+    bare = table()
+    scored("pytorch", 12.34)
+    heads = ["Fréchet distance of 90 pictures", "kinds"]
+    more = (heads, ["12.3", "7"], ["–", "–"])
+    assert table() == [[*line, *cells] for line, cells in zip(bare, more, strict=True)]
+    scored("keras", 0.5)
+    assert [line[-2] for line in table()[1:]] == ["12.3", "0.5"]
+    scored("keras", 0.5, checkpoint="an older one")
+    assert [line[-2] for line in table()[1:]] == ["12.3", "–"]
+    for other in ({"examiner": "another"}, {"pictures": 60}):
+        scored("keras", 0.5, **other)
+        assert table() == bare
+    (tmp_path / "keras" / measured.FILE_NAME).write_text("{")
+    with pytest.raises(UserError, match="scores.json is damaged"):
+        table()
 
 
 def test_many_losses_are_laid_out_in_rows(tmp_path, monkeypatch):

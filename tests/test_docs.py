@@ -22,6 +22,7 @@ from knock.check import trace
 from knock.check.difference import TOLERANCE
 from knock.commands import doctor
 from knock.data import places
+from knock.measure import examiner
 from knock.questions import Question, all_questions, mistakes
 from knock.recipe import layers
 from knock.training import look, options
@@ -143,6 +144,9 @@ def plan(line: str) -> Plan:
             return Plan(("knock", "explore", *words))
         case ["knock", "run" | "compare" as command, *words]:
             return Plan(("knock", command, *shortened(words)), "one step, on the CPU")
+        case ["knock", "score", *words]:
+            few = () if "--n" in words else ("--n", "50")
+            return Plan(("knock", "score", *words, *few, "--threads", "1"), "few pictures")
         case ["python", script, *words] if (ROOT / script).parent == paths.ANSWERS:
             return Plan(("python", str(ROOT / script), *shortened(words)), "one step, on the CPU")
         case ["python", script, *words] if Path(script).parent in COPIED:
@@ -298,6 +302,8 @@ def tried(words: tuple[str, ...], folder: Path) -> subprocess.CompletedProcess[s
     with (
         mock.patch.object(frameworks, "installed", lambda: one),
         mock.patch.object(trace, "LOOKED_AT", steps),
+        mock.patch.object(examiner, "_STEPS", 2),
+        mock.patch.object(examiner.EXAMINERS, "name", str(folder / "examiners")),
     ):
         return knock_here(*rest, cwd=folder)
 

@@ -4,7 +4,7 @@ import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
-from knock import paths
+from knock import kept, paths
 from knock import recipe as recipes
 from knock.check import kept_run, trace
 from knock.check.judge import Standard
@@ -22,7 +22,7 @@ VAE = find("vae")
 def folder(tmp_path, monkeypatch):
     """A cache folder of its own."""
     monkeypatch.setattr(paths, "cache", lambda: tmp_path / "cache")
-    return kept_run.folder()
+    return kept_run.RUNS.folder
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def test_the_second_time_it_is_read_and_has_the_same_bits(steps, folder):
                 assert np.array_equal(array, whole.states[step][key])
         for key, array in whole.outputs.items():
             assert np.array_equal(found.outputs[key], array)
-    assert [file.parent for file in kept_run.files()] == [folder]
-    assert kept_run.size() < 100_000
+    assert [file.parent for file in kept_run.RUNS.files()] == [folder]
+    assert kept_run.RUNS.size() < 100_000
 
 
 def test_another_recipe_reference_seed_size_or_version_never_meets_it(steps, tmp_path, monkeypatch):
@@ -78,7 +78,7 @@ def test_another_recipe_reference_seed_size_or_version_never_meets_it(steps, tmp
     made.add(kept_run._key(path, recipe))
     monkeypatch.setattr(np, "__version__", "99.0")
     made.add(kept_run._key(path, recipe))
-    monkeypatch.setattr(kept_run, "_code", lambda: b"another package")
+    monkeypatch.setattr(kept, "code", lambda: b"another package")
     made.add(kept_run._key(path, recipe))
     monkeypatch.setattr(trace, "LOOKED_AT", (1, 2, 10))
     made.add(kept_run._key(path, recipe))
@@ -88,11 +88,11 @@ def test_another_recipe_reference_seed_size_or_version_never_meets_it(steps, tmp
 def test_a_change_of_our_code_is_seen(tmp_path, monkeypatch):
     shutil.copytree(paths.PACKAGE / "check", tmp_path / "check")
     monkeypatch.setattr(paths, "PACKAGE", tmp_path)
-    before = kept_run._code.__wrapped__()
+    before = kept.code.__wrapped__()
     changed = tmp_path / "check" / "trace.py"
     text = changed.read_text(encoding="utf-8")
     changed.write_text(text.replace("1", "2", 1), encoding="utf-8")  # as long as before
-    assert kept_run._code.__wrapped__() != before
+    assert kept.code.__wrapped__() != before
 
 
 def spoilt_in_the_middle(file):
@@ -102,7 +102,7 @@ def spoilt_in_the_middle(file):
 
 
 def sealed(data):
-    return kept_run.hashlib.sha256(data).digest() + data
+    return kept.hashlib.sha256(data).digest() + data
 
 
 DAMAGE = {
@@ -110,7 +110,7 @@ DAMAGE = {
     "half": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
     "empty": lambda file: file.write_bytes(b""),
     "something else": lambda file: file.write_bytes(sealed(b"something else")),
-    "another's arrays": lambda file: file.write_bytes(sealed(kept_run.save({"a": np.ones(2)}))),
+    "another's arrays": lambda file: file.write_bytes(sealed(kept.save({"a": np.ones(2)}))),
     "a folder": lambda file: (file.unlink(), file.mkdir()),
 }
 
@@ -118,7 +118,7 @@ DAMAGE = {
 @pytest.mark.parametrize("case", DAMAGE)
 def test_what_is_damaged_is_computed_again(case, steps):
     right = expected()
-    (file,) = kept_run.files()
+    (file,) = kept_run.RUNS.files()
     DAMAGE[case](file)
     found = expected()
     assert steps == [2, 100, 2, 100]
@@ -133,9 +133,7 @@ def test_a_run_that_begins_otherwise_is_not_used(steps):
     long = kept_run._of(trace.take(VAE.reference_file, plain, recipe), recipe)
     name = next(iter(long.losses[1]))
     long.losses[1][name] = np.nextafter(long.losses[1][name], 9.0)
-    kept_run._write(
-        kept_run.folder() / f"{kept_run._key(VAE.reference_file, recipe)}.safetensors", long
-    )
+    kept_run.RUNS.write(kept_run._key(VAE.reference_file, recipe), kept_run._arrays(long))
     steps.clear()
     assert expected().losses != long.losses
     assert steps == [2, 100]
@@ -145,7 +143,7 @@ def test_where_nothing_can_be_kept_it_is_computed(folder, steps):
     folder.parent.write_bytes(b"a file where the folder would be")
     assert expected().losses == expected().losses
     assert steps == [2, 100] * 2
-    assert kept_run.files() == [] and kept_run.size() == 0
+    assert kept_run.RUNS.files() == [] and kept_run.RUNS.size() == 0
 
 
 def test_a_folder_that_can_only_be_read_serves(steps, monkeypatch):
@@ -162,23 +160,23 @@ def test_a_folder_that_can_only_be_read_serves(steps, monkeypatch):
 def test_the_ones_used_longest_ago_make_room(folder, monkeypatch):
     for seed in range(3):
         expected(seed=seed)
-    one = kept_run.size() // 3
-    for age, file in enumerate(kept_run.files()):
+    one = kept_run.RUNS.size() // 3
+    for age, file in enumerate(kept_run.RUNS.files()):
         os.utime(file, (age, age))
-    oldest, second, _ = kept_run.files()
+    oldest, second, _ = kept_run.RUNS.files()
     (folder / ".a.safetensors.x.part").write_bytes(bytes(one))  # left by a process that was killed
     os.utime(folder / ".a.safetensors.x.part", (0, 0))
     (folder / "notes.txt").write_bytes(bytes(10 * one))  # not ours
     expected(seed=files_seed(oldest))  # used again
-    monkeypatch.setattr(kept_run, "LARGEST", 3 * one + one // 2)
+    monkeypatch.setattr(kept_run.RUNS, "largest", 3 * one + one // 2)
     expected(seed=3)
-    left = kept_run.files()
+    left = kept_run.RUNS.files()
     assert oldest in left and second not in left and len(left) == 3
-    assert kept_run.size() <= kept_run.LARGEST
+    assert kept_run.RUNS.size() <= kept_run.RUNS.largest
     assert (folder / "notes.txt").exists()
-    monkeypatch.setattr(kept_run, "LARGEST", 0)
+    monkeypatch.setattr(kept_run.RUNS, "largest", 0)
     expected(seed=4)
-    assert len(kept_run.files()) == 1  # what was just computed stays, however large it is
+    assert len(kept_run.RUNS.files()) == 1  # what was just computed stays, however large it is
 
 
 def files_seed(file):
@@ -194,7 +192,7 @@ def test_many_may_write_the_same_at_once():
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: expected(), range(8)))
     assert all(one.losses == found[0].losses for one in found)
-    assert len(kept_run.files()) == 1
+    assert len(kept_run.RUNS.files()) == 1
 
 
 STEP = "def train_step(self, batch):\n"
@@ -212,16 +210,16 @@ def test_a_judge_that_raises_is_not_kept(raises, taken, tmp_path, steps):
     path.write_text(text.replace(STEP, f"{STEP}        {raises}\n"), encoding="utf-8")
     assert "ZeroDivisionError" in str(expected(path).errors)
     assert steps == taken
-    assert kept_run.files() == []
+    assert kept_run.RUNS.files() == []
 
 
 def test_grading_does_not_touch_it(steps):
     Standard.of(VAE, "pytorch", 0, ours=False)
-    spoilt_in_the_middle(*kept_run.files())
-    seen = kept_run.files()[0].stat().st_mtime_ns
+    spoilt_in_the_middle(*kept_run.RUNS.files())
+    seen = kept_run.RUNS.files()[0].stat().st_mtime_ns
     conditions._standard.__wrapped__(VAE.name, b"{}")
     assert steps == [2, 100, 100]
-    assert kept_run.files()[0].stat().st_mtime_ns == seen
+    assert kept_run.RUNS.files()[0].stat().st_mtime_ns == seen
 
 
 def test_doctor_says_where_it_is_and_how_large(knock, folder):

@@ -33,7 +33,8 @@ def run(found: Namespace, rest: list[str]) -> int:
 def overview() -> Iterator[str]:
     """The lines without devices. Imports no framework: versions are read from the disk."""
     from knock import data
-    from knock.check import kept_run
+    from knock.check.kept_run import RUNS
+    from knock.measure import examiner
 
     yield f"knock {knock.__version__}, Python {platform.python_version()}, {platform.platform()}"
     free = shutil.disk_usage(".").free // 2**30
@@ -52,8 +53,14 @@ def overview() -> Iterator[str]:
         yield f"  {one.name:<14} {one.where if one.present and one.where else one.how_to_get}"
     yield ""
     yield "cache"
-    size = kept_run.size() / 2**20
-    yield f"  the judge's numbers: {size:.1f} MiB in {kept_run.folder()}"
+    size = RUNS.size() / 2**20
+    yield f"  the judge's numbers: {size:.1f} MiB in {RUNS.folder}"
+    size = examiner.EXAMINERS.size() / 2**20
+    yield f"  examiners of knock score: {size:.1f} MiB in {examiner.EXAMINERS.folder}"
+    for known in examiner.known():
+        _, height, width = known.image
+        share = f"{known.accuracy:.1%} of {known.test} test pictures"
+        yield f"    {known.name}, {height}×{width}: names {share}"
     yield "  (what is missing there is computed again; the folder may be deleted)"
     yield ""
     yield "knock doctor --devices asks each framework which devices it can use"

@@ -27,7 +27,7 @@ def curve(path: Path, curves: Mapping[str, Mapping[str, Sequence[float]]], title
     figure, axes = _figure(_losses(curves), height=3.2)
     _draw_curves(axes, curves)
     figure.suptitle(title)
-    _save(path, figure)
+    save(path, figure)
 
 
 def sheet(
@@ -88,7 +88,7 @@ def sheet(
     drawn.set_fontsize(9 * min(1.0, 115 / letters))  # so that a row of many losses fits
     drawn.auto_set_column_width(range(len(table[0])))
     drawn.scale(1.1, 1.25)
-    _save(path, figure)
+    save(path, figure)
 
 
 def table(path: Path, shown: Table) -> None:
@@ -127,7 +127,7 @@ def table(path: Path, shown: Table) -> None:
             style = _BETTER if shown.is_better(name, column) else {}
             figure.text(end, middle, number, fontsize=9, ha="right", va="center", **style)
         top -= tall[name]
-    _save(path, figure)
+    save(path, figure)
 
 
 def _height(pictures: Pixels | None, picture: float, line: float) -> float:
@@ -153,7 +153,7 @@ def scatter(path: Path, points: NDArray[Any], labels: NDArray[Any], classes: Seq
     axis.set_ylabel("second number of μ")
     axis.grid(alpha=0.3)
     figure.legend(loc="outside right upper", markerscale=2.5, frameon=False)
-    _save(path, figure)
+    save(path, figure)
 
 
 def _losses(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
@@ -213,10 +213,11 @@ def running_mean(values: NDArray[Any], window: int) -> NDArray[Any]:
     return means
 
 
-def _save(path: Path, figure: Any) -> None:
+def save(path: Path, figure: Any) -> None:
+    """Write a figure as PNG: the same one writes the same bytes. Raises UserError if it cannot."""
     import io
 
     buffer = io.BytesIO()
-    # Without the software's name in the file, the same run writes the same bytes.
+    # Without the software's name in the file.
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
     write_atomically(path, buffer.getvalue())

@@ -45,7 +45,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "step": str(checkpoint.step),
         "framework": checkpoint.framework,
         "versions": json.dumps(checkpoint.versions),
-        "digest": _digest(checkpoint.state),
+        "digest": digest(checkpoint.state),
     }
     write_atomically(path, safetensors.numpy.save(checkpoint.state, metadata))
 
@@ -78,7 +78,7 @@ def load(path: Path) -> Checkpoint:
         )
     except (KeyError, ValueError, RecursionError, msgspec.MsgspecError):
         raise UserError(f"{path}: the checkpoint's description cannot be read") from None
-    if metadata.get("digest") != _digest(state):
+    if metadata.get("digest") != digest(state):
         raise UserError(f"{path} is damaged: its numbers do not match their digest")
     return checkpoint
 
@@ -129,10 +129,11 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _digest(state: State) -> str:
-    digest = hashlib.sha256()
+def digest(state: State) -> str:
+    """A digest of all numbers of a state, and of their names and shapes."""
+    found = hashlib.sha256()
     for name in sorted(state):
         array = state[name]
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)  # no copy: they are many megabytes
-    return digest.hexdigest()
+        found.update(f"{name} {array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).data)  # no copy: they are many megabytes
+    return found.hexdigest()

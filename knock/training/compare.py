@@ -11,7 +11,8 @@ from knock.errors import UserError
 from knock.files import make_folder
 from knock.frameworks import FRAMEWORKS
 from knock.questions import Question
-from knock.training import charts, checkpoint, loss_log, options, record
+from knock.training import charts, checkpoint, loss_log, measured, options, record
+from knock.training.checkpoint import Checkpoint
 from knock.training.pictures import Pixels
 
 import numpy as np
@@ -24,6 +25,14 @@ _LOSSES = 4
 """Of more than these, a cell of the table tells no names."""
 _GIVEN = ("input", "target")
 """Rows of pictures that an answer was given; the others it made, and there is one a framework."""
+
+_SCORES = {
+    "frechet": "Fréchet distance of {} pictures",
+    "inception": "inception score",
+    "kinds": "kinds",
+    "asked_for": "as asked for",
+}
+"""The scores that a sheet shows, and what it calls them."""
 
 
 class Stopped(Exception):
@@ -54,7 +63,10 @@ def compare(question: Question, chosen: Sequence[str], folder: Path, words: Sequ
         signal.signal(signal.SIGTERM, before)
         if code:
             raise Stopped(code)
-    return draw(question, chosen, folder)
+    path, table = draw(question, chosen, folder)
+    for line in table:
+        print("  ".join(f"{cell:<22}" for cell in line).rstrip())
+    return path
 
 
 def _wait(run: "subprocess.Popen[bytes]") -> int:
@@ -66,8 +78,12 @@ def _wait(run: "subprocess.Popen[bytes]") -> int:
             continue
 
 
-def draw(question: Question, chosen: Sequence[str], folder: Path) -> Path:
-    """Draw the sheet of runs that are in `folder` already, one subfolder a framework."""
+def draw(question: Question, chosen: Sequence[str], folder: Path) -> tuple[Path, list[list[str]]]:
+    """Draw the sheet of runs that are in `folder` already, one subfolder a framework.
+
+    Runs that `knock score` has measured have some of their scores in the table. Returns the sheet's
+    path, and the table, the first row its head. Raises UserError for what cannot be read.
+    """
     titles = {name: FRAMEWORKS[name].title for name in chosen}
     runs = {name: record.read_run(folder / name) for name in chosen}
     shown = {n: record.read_pictures(folder / n / "result.safetensors") for n in chosen}
@@ -105,6 +121,9 @@ def draw(question: Question, chosen: Sequence[str], folder: Path) -> Path:
                 "–" if name == first else f"{farthest:.1e}",
             ]
         )
+    table = [
+        [*line, *more] for line, more in zip(table, _scores(chosen, folder, found), strict=True)
+    ]
     path = folder / SHEET
     charts.sheet(
         path,
@@ -114,9 +133,35 @@ def draw(question: Question, chosen: Sequence[str], folder: Path) -> Path:
         {titles[name]: loss_log.read(folder / name) for name in chosen},
         table,
     )
-    for line in table:
-        print("  ".join(f"{cell:<22}" for cell in line).rstrip())
-    return path
+    return path, table
+
+
+def _scores(
+    chosen: Sequence[str], folder: Path, found: Mapping[str, Checkpoint]
+) -> list[list[str]]:
+    """Columns for the scores of the runs, the first row their heads; none where nothing was scored.
+
+    Scores of another checkpoint than the run's present one are left out, and so are all where they
+    were not taken alike: they could not be compared.
+    """
+    known = {name: measured.read(folder / name) for name in chosen}
+    now = {
+        name: one
+        for name, one in known.items()
+        if one is not None and one.checkpoint == checkpoint.digest(found[name].state)
+    }
+    columns = {}
+    if len({(one.eyes.digest, one.pictures) for one in now.values()}) == 1:
+        count = next(iter(now.values())).pictures
+        for field, head in _SCORES.items():
+            values = {name: getattr(one.scores, field) for name, one in now.items()}
+            if any(value is not None for value in values.values()):
+                columns[head.format(count)] = [_number(values.get(name)) for name in chosen]
+    return [[*columns], *([column[i] for column in columns.values()] for i in range(len(chosen)))]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
 
 
 def _told(losses: Mapping[str, float]) -> str:

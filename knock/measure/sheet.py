@@ -1,0 +1,66 @@
+"""Made pictures, each above the nearest training picture: is it new, or a copy?"""
+
+from pathlib import Path
+
+from knock.data.imageset import Labels, Pixels
+from knock.training import charts
+from knock.training.pictures import grid
+
+import numpy as np
+
+SHOWN = 12
+"""How many made pictures are shown."""
+
+_AT_ONCE = 2048  # training pictures
+
+
+def nearest(made: Pixels, train: Pixels) -> tuple[Labels, list[float]]:
+    """The places of the training pictures that are nearest to some made ones, all uint8 N×H×W×C.
+
+    The distance, which comes second, is the root of the mean square of the pixels' differences, in
+    grey levels: 0 is a copy.
+    """
+    flat = made.reshape(len(made), -1).astype(np.float64)
+    best = np.full(len(made), np.inf)
+    places = np.zeros(len(made), np.int64)
+    for first in range(0, len(train), _AT_ONCE):
+        part = train[first : first + _AT_ONCE].reshape(-1, flat.shape[1]).astype(np.float64)
+        # Whole numbers below 2⁵³: exact, so the quick formula finds a copy at 0.
+        far = (flat**2).sum(1)[:, None] + (part**2).sum(1) - 2 * flat @ part.T
+        found = far.argmin(1)
+        nearer = far[np.arange(len(made)), found] < best
+        best[nearer] = far[np.arange(len(made)), found][nearer]
+        places[nearer] = first + found[nearer]
+    return places, np.sqrt(best / flat.shape[1]).tolist()
+
+
+def draw(path: Path, title: str, made: Pixels, train: Pixels) -> None:
+    """Write the sheet: some made pictures, under each the nearest training picture and how far.
+
+    Raises UserError when it cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    some = made[:SHOWN]
+    places, far = nearest(some, train)
+    count, height, width, _ = some.shape
+    picture, left, above, below = 0.9, 1.15, 0.45, 0.5  # inches
+    high = picture * height / width
+    wide, tall = left + picture * count + 0.15, above + 2 * high + below
+    figure = Figure(figsize=(wide, tall))
+    figure.suptitle(title, fontsize=11, y=1 - 0.12 / tall, va="top")
+    rows = {"nearest\ntraining\npicture": train[places], "made": some}  # from the bottom up
+    for number, (name, row) in enumerate(rows.items()):
+        bottom = below + number * high
+        axis = figure.add_axes(
+            (left / wide, bottom / tall, picture * count / wide, high / tall), anchor="W"
+        )
+        axis.imshow(grid([row]), interpolation="nearest", aspect="auto")
+        axis.set_axis_off()
+        figure.text((left - 0.1) / wide, (bottom + high / 2) / tall, name, ha="right", va="center")
+    for number, one in enumerate(far):
+        x = (left + (number + 0.5) * picture) / wide
+        figure.text(x, (below - 0.05) / tall, f"{one:.0f}", ha="center", va="top", fontsize=9)
+    words = "their difference, in grey levels (root mean square): 0 is a copy"
+    figure.text(left / wide, 0.06 / tall, words, va="bottom", fontsize=9)
+    charts.save(path, figure)
