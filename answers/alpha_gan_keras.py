@@ -5,6 +5,8 @@ formula can (Rosca et al. 2017, "Variational approaches for auto-encoding genera
 networks", arXiv 1706.04987).
 """
 
+import math
+
 from knock.frameworks import keras as framework
 from knock.frameworks.keras import Adam, BatchNorm, Conv2D, Conv2DTranspose, leaky_relu
 from knock.run import main
@@ -18,12 +20,15 @@ class Generator(keras.Model):
     def __init__(self, image_shape, width):
         super().__init__()
         channels, h, w = image_shape
-        self.fc = layers.Dense(2 * width * (h // 16) * (w // 16), use_bias=False)
+        self.large = min(h, w) >= 64  # doubled four times; smaller pictures: three times
+        small = (h // 16, w // 16, 2 * width) if self.large else (h // 8, w // 8, 4 * width)
+        self.fc = layers.Dense(math.prod(small), use_bias=False)
         self.bn0 = BatchNorm()
-        self.reshape = layers.Reshape([h // 16, w // 16, 2 * width])
+        self.reshape = layers.Reshape(small)
         up = {"kernel_size": 5, "strides": 2, "pad": 2, "out_pad": 1}  # doubles the sides
-        self.tconv1 = Conv2DTranspose(4 * width, **up, use_bias=False)
-        self.bn1 = BatchNorm()
+        if self.large:
+            self.tconv1 = Conv2DTranspose(4 * width, **up, use_bias=False)
+            self.bn1 = BatchNorm()
         self.tconv2 = Conv2DTranspose(2 * width, **up, use_bias=False)
         self.bn2 = BatchNorm()
         self.tconv3 = Conv2DTranspose(width, **up, use_bias=False)
@@ -31,25 +36,28 @@ class Generator(keras.Model):
         self.pixels = Conv2DTranspose(channels, **up)
 
     def call(self, noise, training=True):  # z
-        h = ops.relu(self.bn0(self.fc(noise), training=training))  # H/16·W/16·256
-        h = self.reshape(h)  # H/16×W/16×256
-        h = ops.relu(self.bn1(self.tconv1(h), training=training))  # H/8×W/8×512
+        h = ops.relu(self.bn0(self.fc(noise), training=training))  # H/8·W/8·512; or H/16·W/16·256
+        h = self.reshape(h)  # H/8×W/8×512; large: H/16×W/16×256
+        if self.large:
+            h = ops.relu(self.bn1(self.tconv1(h), training=training))  # H/8×W/8×512, if large
         h = ops.relu(self.bn2(self.tconv2(h), training=training))  # H/4×W/4×256
         h = ops.relu(self.bn3(self.tconv3(h), training=training))  # H/2×W/2×128
         return ops.tanh(self.pixels(h))  # H×W×C in [-1, 1]
 
 
 class Downwards(keras.Model):  # the encoder and the discriminator, up to their output
-    def __init__(self, width, out, running):
+    def __init__(self, image_shape, width, out, running):
         super().__init__()
+        self.large = min(image_shape[1:]) >= 64  # halved four times; smaller pictures: three times
         down = {"kernel_size": 5, "strides": 2, "pad": 2}  # halves the sides
         self.conv1 = Conv2D(width, **down)
         self.conv2 = Conv2D(2 * width, **down, use_bias=False)
         self.bn2 = BatchNorm(running=running)
         self.conv3 = Conv2D(4 * width, **down, use_bias=False)
         self.bn3 = BatchNorm(running=running)
-        self.conv4 = Conv2D(8 * width, **down, use_bias=False)
-        self.bn4 = BatchNorm(running=running)
+        if self.large:
+            self.conv4 = Conv2D(8 * width, **down, use_bias=False)
+            self.bn4 = BatchNorm(running=running)
         self.flatten = layers.Flatten()
         self.fc = layers.Dense(out)
 
@@ -57,8 +65,10 @@ class Downwards(keras.Model):  # the encoder and the discriminator, up to their 
         h = leaky_relu(self.conv1(images), 0.2)  # H/2×W/2×32
         h = leaky_relu(self.bn2(self.conv2(h), training=training), 0.2)  # H/4×W/4×64
         h = leaky_relu(self.bn3(self.conv3(h), training=training), 0.2)  # H/8×W/8×128
-        h = leaky_relu(self.bn4(self.conv4(h), training=training), 0.2)  # H/16×W/16×256
-        h = self.flatten(h)  # H/16·W/16·256
+        if self.large:
+            h = self.bn4(self.conv4(h), training=training)
+            h = leaky_relu(h, 0.2)  # H/16×W/16×256, if large
+        h = self.flatten(h)  # H/8·W/8·128; large: H/16·W/16·256
         return self.fc(h)  # z: a code; or 1: a logit, above 0 where it says "real"
 
 
@@ -97,9 +107,9 @@ class AlphaGAN(keras.Model):
         super().__init__()
         shape, sizes = recipe.image_shape, recipe.constants
         self.l1_weight = sizes["l1_weight"]
-        self.encoder = Downwards(sizes["e_width"], sizes["z"], running=True)
+        self.encoder = Downwards(shape, sizes["e_width"], sizes["z"], running=True)
         self.generator = Generator(shape, sizes["g_width"])
-        self.discriminator = Downwards(sizes["d_width"], 1, running=False)
+        self.discriminator = Downwards(shape, sizes["d_width"], 1, running=False)
         self.code_discriminator = CodeDiscriminator(sizes["c_width"])
         e, g, d, c = (recipe.optimizers[f"{letter}_optimizer"] for letter in "egdc")
         self.e_optimizer = Adam(e.lr, *e.betas)

@@ -5,6 +5,8 @@ formula can (Rosca et al. 2017, "Variational approaches for auto-encoding genera
 networks", arXiv 1706.04987).
 """
 
+import math
+
 from knock.frameworks import pytorch as framework
 from knock.run import main
 
@@ -17,12 +19,14 @@ class Generator(nn.Module):
     def __init__(self, image_shape, z, width):
         super().__init__()
         channels, h, w = image_shape
-        self.small = (2 * width, h // 16, w // 16)
-        self.fc = nn.Linear(z, 2 * width * (h // 16) * (w // 16), bias=False)
-        self.bn0 = nn.BatchNorm1d(2 * width * (h // 16) * (w // 16))
+        self.large = min(h, w) >= 64  # doubled four times; smaller pictures: three times
+        self.small = (2 * width, h // 16, w // 16) if self.large else (4 * width, h // 8, w // 8)
+        self.fc = nn.Linear(z, math.prod(self.small), bias=False)
+        self.bn0 = nn.BatchNorm1d(math.prod(self.small))
         up = {"kernel_size": 5, "stride": 2, "padding": 2, "output_padding": 1}  # doubles the sides
-        self.tconv1 = nn.ConvTranspose2d(2 * width, 4 * width, **up, bias=False)
-        self.bn1 = nn.BatchNorm2d(4 * width)
+        if self.large:
+            self.tconv1 = nn.ConvTranspose2d(2 * width, 4 * width, **up, bias=False)
+            self.bn1 = nn.BatchNorm2d(4 * width)
         self.tconv2 = nn.ConvTranspose2d(4 * width, 2 * width, **up, bias=False)
         self.bn2 = nn.BatchNorm2d(2 * width)
         self.tconv3 = nn.ConvTranspose2d(2 * width, width, **up, bias=False)
@@ -30,9 +34,10 @@ class Generator(nn.Module):
         self.pixels = nn.ConvTranspose2d(width, channels, **up)
 
     def forward(self, noise):  # z
-        h = F.relu(self.bn0(self.fc(noise)))  # 256·H/16·W/16
-        h = h.unflatten(1, self.small)  # 256×H/16×W/16
-        h = F.relu(self.bn1(self.tconv1(h)))  # 512×H/8×W/8
+        h = F.relu(self.bn0(self.fc(noise)))  # 512·H/8·W/8; large: 256·H/16·W/16
+        h = h.unflatten(1, self.small)  # 512×H/8×W/8; large: 256×H/16×W/16
+        if self.large:
+            h = F.relu(self.bn1(self.tconv1(h)))  # 512×H/8×W/8, if large
         h = F.relu(self.bn2(self.tconv2(h)))  # 256×H/4×W/4
         h = F.relu(self.bn3(self.tconv3(h)))  # 128×H/2×W/2
         return torch.tanh(self.pixels(h))  # C×H×W in [-1, 1]
@@ -42,21 +47,25 @@ class Downwards(nn.Module):  # the encoder and the discriminator, up to their ou
     def __init__(self, image_shape, width, out, running):
         super().__init__()
         channels, h, w = image_shape
+        self.large = min(h, w) >= 64  # halved four times; smaller pictures: three times
         down = {"kernel_size": 5, "stride": 2, "padding": 2}  # halves the sides
         self.conv1 = nn.Conv2d(channels, width, **down)
         self.conv2 = nn.Conv2d(width, 2 * width, **down, bias=False)
         self.bn2 = nn.BatchNorm2d(2 * width, track_running_stats=running)
         self.conv3 = nn.Conv2d(2 * width, 4 * width, **down, bias=False)
         self.bn3 = nn.BatchNorm2d(4 * width, track_running_stats=running)
-        self.conv4 = nn.Conv2d(4 * width, 8 * width, **down, bias=False)
-        self.bn4 = nn.BatchNorm2d(8 * width, track_running_stats=running)
-        self.fc = nn.Linear(8 * width * (h // 16) * (w // 16), out)
+        if self.large:
+            self.conv4 = nn.Conv2d(4 * width, 8 * width, **down, bias=False)
+            self.bn4 = nn.BatchNorm2d(8 * width, track_running_stats=running)
+        small = (8 * width, h // 16, w // 16) if self.large else (4 * width, h // 8, w // 8)
+        self.fc = nn.Linear(math.prod(small), out)
 
     def forward(self, images):  # C×H×W
         h = F.leaky_relu(self.conv1(images), 0.2)  # 32×H/2×W/2
         h = F.leaky_relu(self.bn2(self.conv2(h)), 0.2)  # 64×H/4×W/4
         h = F.leaky_relu(self.bn3(self.conv3(h)), 0.2)  # 128×H/8×W/8
-        h = F.leaky_relu(self.bn4(self.conv4(h)), 0.2)  # 256×H/16×W/16
+        if self.large:
+            h = F.leaky_relu(self.bn4(self.conv4(h)), 0.2)  # 256×H/16×W/16, if large
         return self.fc(h.flatten(1))  # z: a code; or 1: a logit, above 0 where it says "real"
 
 

@@ -5,6 +5,8 @@ formula can (Rosca et al. 2017, "Variational approaches for auto-encoding genera
 networks", arXiv 1706.04987).
 """
 
+import math
+
 from knock.frameworks import tensorflow as framework
 from knock.frameworks.tensorflow import Adam, BatchNorm, Conv2d, ConvTranspose2d, Linear, leaky_relu
 from knock.run import main
@@ -16,12 +18,14 @@ class Generator(tf.Module):
     def __init__(self, image_shape, z, width):
         super().__init__()
         channels, h, w = image_shape
-        self.small = [-1, h // 16, w // 16, 2 * width]
-        self.fc = Linear(z, 2 * width * (h // 16) * (w // 16), bias=False)
-        self.bn0 = BatchNorm(2 * width * (h // 16) * (w // 16))
+        self.large = min(h, w) >= 64  # doubled four times; smaller pictures: three times
+        self.small = (h // 16, w // 16, 2 * width) if self.large else (h // 8, w // 8, 4 * width)
+        self.fc = Linear(z, math.prod(self.small), bias=False)
+        self.bn0 = BatchNorm(math.prod(self.small))
         up = {"kernel": 5, "stride": 2, "padding": 2, "output_padding": 1}  # doubles the sides
-        self.tconv1 = ConvTranspose2d(2 * width, 4 * width, **up, bias=False)
-        self.bn1 = BatchNorm(4 * width)
+        if self.large:
+            self.tconv1 = ConvTranspose2d(2 * width, 4 * width, **up, bias=False)
+            self.bn1 = BatchNorm(4 * width)
         self.tconv2 = ConvTranspose2d(4 * width, 2 * width, **up, bias=False)
         self.bn2 = BatchNorm(2 * width)
         self.tconv3 = ConvTranspose2d(2 * width, width, **up, bias=False)
@@ -29,9 +33,10 @@ class Generator(tf.Module):
         self.pixels = ConvTranspose2d(width, channels, **up)
 
     def __call__(self, noise, training=True):  # z
-        h = tf.nn.relu(self.bn0(self.fc(noise), training))  # H/16·W/16·256
-        h = tf.reshape(h, self.small)  # H/16×W/16×256
-        h = tf.nn.relu(self.bn1(self.tconv1(h), training))  # H/8×W/8×512
+        h = tf.nn.relu(self.bn0(self.fc(noise), training))  # H/8·W/8·512; large: H/16·W/16·256
+        h = tf.reshape(h, [-1, *self.small])  # H/8×W/8×512; large: H/16×W/16×256
+        if self.large:
+            h = tf.nn.relu(self.bn1(self.tconv1(h), training))  # H/8×W/8×512, if large
         h = tf.nn.relu(self.bn2(self.tconv2(h), training))  # H/4×W/4×256
         h = tf.nn.relu(self.bn3(self.tconv3(h), training))  # H/2×W/2×128
         return tf.tanh(self.pixels(h))  # H×W×C in [-1, 1]
@@ -41,23 +46,27 @@ class Downwards(tf.Module):  # the encoder and the discriminator, up to their ou
     def __init__(self, image_shape, width, out, running):
         super().__init__()
         channels, h, w = image_shape
-        self.flat = [-1, 8 * width * (h // 16) * (w // 16)]
+        self.large = min(h, w) >= 64  # halved four times; smaller pictures: three times
         down = {"kernel": 5, "stride": 2, "padding": 2}  # halves the sides
         self.conv1 = Conv2d(channels, width, **down)
         self.conv2 = Conv2d(width, 2 * width, **down, bias=False)
         self.bn2 = BatchNorm(2 * width, running)
         self.conv3 = Conv2d(2 * width, 4 * width, **down, bias=False)
         self.bn3 = BatchNorm(4 * width, running)
-        self.conv4 = Conv2d(4 * width, 8 * width, **down, bias=False)
-        self.bn4 = BatchNorm(8 * width, running)
-        self.fc = Linear(8 * width * (h // 16) * (w // 16), out)
+        if self.large:
+            self.conv4 = Conv2d(4 * width, 8 * width, **down, bias=False)
+            self.bn4 = BatchNorm(8 * width, running)
+        small = (h // 16, w // 16, 8 * width) if self.large else (h // 8, w // 8, 4 * width)
+        self.flat = [-1, math.prod(small)]
+        self.fc = Linear(math.prod(small), out)
 
     def __call__(self, images, training=True):  # H×W×C
         h = leaky_relu(self.conv1(images), 0.2)  # H/2×W/2×32
         h = leaky_relu(self.bn2(self.conv2(h), training), 0.2)  # H/4×W/4×64
         h = leaky_relu(self.bn3(self.conv3(h), training), 0.2)  # H/8×W/8×128
-        h = leaky_relu(self.bn4(self.conv4(h), training), 0.2)  # H/16×W/16×256
-        h = tf.reshape(h, self.flat)  # H/16·W/16·256
+        if self.large:
+            h = leaky_relu(self.bn4(self.conv4(h), training), 0.2)  # H/16×W/16×256, if large
+        h = tf.reshape(h, self.flat)  # H/8·W/8·128; large: H/16·W/16·256
         return self.fc(h)  # z: a code; or 1: a logit, above 0 where it says "real"
 
 

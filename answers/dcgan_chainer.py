@@ -5,6 +5,8 @@ and small initial weights, so that it trains (Radford et al. 2015, "Unsupervised
 learning with deep convolutional generative adversarial networks", arXiv 1511.06434).
 """
 
+import math
+
 from knock.frameworks import chainer as framework
 from knock.frameworks.chainer import Adam
 from knock.run import main
@@ -18,13 +20,15 @@ class Generator(chainer.Chain):
     def __init__(self, image_shape, z, width):
         super().__init__()
         channels, h, w = image_shape
-        self.small = (-1, 2 * width, h // 16, w // 16)
+        self.large = min(h, w) >= 64  # doubled four times; smaller pictures: three times
+        self.small = (2 * width, h // 16, w // 16) if self.large else (4 * width, h // 8, w // 8)
         self.sides = [(h // n, w // n) for n in (8, 4, 2, 1)]
         with self.init_scope():
-            self.fc = L.Linear(z, 2 * width * (h // 16) * (w // 16), nobias=True)
-            self.bn0 = batch_norm(2 * width * (h // 16) * (w // 16))
-            self.tconv1 = up(2 * width, 4 * width, self.sides[0], nobias=True)
-            self.bn1 = batch_norm(4 * width)
+            self.fc = L.Linear(z, math.prod(self.small), nobias=True)
+            self.bn0 = batch_norm(math.prod(self.small))
+            if self.large:
+                self.tconv1 = up(2 * width, 4 * width, self.sides[0], nobias=True)
+                self.bn1 = batch_norm(4 * width)
             self.tconv2 = up(4 * width, 2 * width, self.sides[1], nobias=True)
             self.bn2 = batch_norm(2 * width)
             self.tconv3 = up(2 * width, width, self.sides[2], nobias=True)
@@ -32,9 +36,10 @@ class Generator(chainer.Chain):
             self.pixels = up(width, channels, self.sides[3])
 
     def forward(self, noise):  # z
-        h = F.relu(self.bn0(self.fc(noise)))  # 256·H/16·W/16
-        h = F.reshape(h, self.small)  # 256×H/16×W/16
-        h = F.relu(self.bn1(self.tconv1(h)))  # 512×H/8×W/8
+        h = F.relu(self.bn0(self.fc(noise)))  # 512·H/8·W/8; large: 256·H/16·W/16
+        h = F.reshape(h, (-1, *self.small))  # 512×H/8×W/8; large: 256×H/16×W/16
+        if self.large:
+            h = F.relu(self.bn1(self.tconv1(h)))  # 512×H/8×W/8, if large
         h = F.relu(self.bn2(self.tconv2(h)))  # 256×H/4×W/4
         h = F.relu(self.bn3(self.tconv3(h)))  # 128×H/2×W/2
         return F.tanh(self.pixels(h))  # C×H×W in [-1, 1]
@@ -54,6 +59,8 @@ class Discriminator(chainer.Chain):
     def __init__(self, image_shape, width):
         super().__init__()
         channels, h, w = image_shape
+        self.large = min(h, w) >= 64  # halved four times; smaller pictures: three times
+        small = (8 * width, h // 16, w // 16) if self.large else (4 * width, h // 8, w // 8)
         down = {"ksize": 5, "stride": 2, "pad": 2}  # halves the sides
         with self.init_scope():
             self.conv1 = L.Convolution2D(channels, width, **down)
@@ -61,15 +68,17 @@ class Discriminator(chainer.Chain):
             self.bn2 = batch_norm(2 * width)
             self.conv3 = L.Convolution2D(2 * width, 4 * width, **down, nobias=True)
             self.bn3 = batch_norm(4 * width)
-            self.conv4 = L.Convolution2D(4 * width, 8 * width, **down, nobias=True)
-            self.bn4 = batch_norm(8 * width)
-            self.real = L.Linear(8 * width * (h // 16) * (w // 16), 1)
+            if self.large:
+                self.conv4 = L.Convolution2D(4 * width, 8 * width, **down, nobias=True)
+                self.bn4 = batch_norm(8 * width)
+            self.real = L.Linear(math.prod(small), 1)
 
     def forward(self, images):  # C×H×W
         h = F.leaky_relu(self.conv1(images), 0.2)  # 32×H/2×W/2
         h = F.leaky_relu(self.bn2(self.conv2(h)), 0.2)  # 64×H/4×W/4
         h = F.leaky_relu(self.bn3(self.conv3(h)), 0.2)  # 128×H/8×W/8
-        h = F.leaky_relu(self.bn4(self.conv4(h)), 0.2)  # 256×H/16×W/16
+        if self.large:
+            h = F.leaky_relu(self.bn4(self.conv4(h)), 0.2)  # 256×H/16×W/16, if large
         return self.real(F.reshape(h, (len(h), -1)))  # 1: a logit, above 0 where it says "real"
 
 

@@ -4,6 +4,8 @@ A critic gives scores instead of probabilities, and clipped weights bound its sl
 2017, "Wasserstein GAN", arXiv 1701.07875). The networks are those of question 06.
 """
 
+import math
+
 from knock.frameworks import keras as framework
 from knock.frameworks.keras import BatchNorm, Conv2D, Conv2DTranspose, RMSprop, leaky_relu
 from knock.run import main
@@ -17,12 +19,15 @@ class Generator(keras.Model):
     def __init__(self, image_shape, width):
         super().__init__()
         channels, h, w = image_shape
-        self.fc = layers.Dense(2 * width * (h // 16) * (w // 16), use_bias=False)
+        self.large = min(h, w) >= 64  # doubled four times; smaller pictures: three times
+        small = (h // 16, w // 16, 2 * width) if self.large else (h // 8, w // 8, 4 * width)
+        self.fc = layers.Dense(math.prod(small), use_bias=False)
         self.bn0 = BatchNorm()
-        self.reshape = layers.Reshape([h // 16, w // 16, 2 * width])
+        self.reshape = layers.Reshape(small)
         up = {"kernel_size": 5, "strides": 2, "pad": 2, "out_pad": 1}  # doubles the sides
-        self.tconv1 = Conv2DTranspose(4 * width, **up, use_bias=False)
-        self.bn1 = BatchNorm()
+        if self.large:
+            self.tconv1 = Conv2DTranspose(4 * width, **up, use_bias=False)
+            self.bn1 = BatchNorm()
         self.tconv2 = Conv2DTranspose(2 * width, **up, use_bias=False)
         self.bn2 = BatchNorm()
         self.tconv3 = Conv2DTranspose(width, **up, use_bias=False)
@@ -30,25 +35,28 @@ class Generator(keras.Model):
         self.pixels = Conv2DTranspose(channels, **up)
 
     def call(self, noise, training=True):  # z
-        h = ops.relu(self.bn0(self.fc(noise), training=training))  # H/16·W/16·256
-        h = self.reshape(h)  # H/16×W/16×256
-        h = ops.relu(self.bn1(self.tconv1(h), training=training))  # H/8×W/8×512
+        h = ops.relu(self.bn0(self.fc(noise), training=training))  # H/8·W/8·512; or H/16·W/16·256
+        h = self.reshape(h)  # H/8×W/8×512; large: H/16×W/16×256
+        if self.large:
+            h = ops.relu(self.bn1(self.tconv1(h), training=training))  # H/8×W/8×512, if large
         h = ops.relu(self.bn2(self.tconv2(h), training=training))  # H/4×W/4×256
         h = ops.relu(self.bn3(self.tconv3(h), training=training))  # H/2×W/2×128
         return ops.tanh(self.pixels(h))  # H×W×C in [-1, 1]
 
 
 class Critic(keras.Model):
-    def __init__(self, width):
+    def __init__(self, image_shape, width):
         super().__init__()
+        self.large = min(image_shape[1:]) >= 64  # halved four times; smaller pictures: three times
         down = {"kernel_size": 5, "strides": 2, "pad": 2}  # halves the sides
         self.conv1 = Conv2D(width, **down)
         self.conv2 = Conv2D(2 * width, **down, use_bias=False)
         self.bn2 = BatchNorm()
         self.conv3 = Conv2D(4 * width, **down, use_bias=False)
         self.bn3 = BatchNorm()
-        self.conv4 = Conv2D(8 * width, **down, use_bias=False)
-        self.bn4 = BatchNorm()
+        if self.large:
+            self.conv4 = Conv2D(8 * width, **down, use_bias=False)
+            self.bn4 = BatchNorm()
         self.flatten = layers.Flatten()
         self.score = layers.Dense(1)
 
@@ -56,7 +64,9 @@ class Critic(keras.Model):
         h = leaky_relu(self.conv1(images), 0.2)  # H/2×W/2×32
         h = leaky_relu(self.bn2(self.conv2(h), training=training), 0.2)  # H/4×W/4×64
         h = leaky_relu(self.bn3(self.conv3(h), training=training), 0.2)  # H/8×W/8×128
-        h = leaky_relu(self.bn4(self.conv4(h), training=training), 0.2)  # H/16×W/16×256
+        if self.large:
+            h = self.bn4(self.conv4(h), training=training)
+            h = leaky_relu(h, 0.2)  # H/16×W/16×256, if large
         return self.score(self.flatten(h))  # 1: a score, without a sigmoid
 
 
@@ -65,7 +75,7 @@ class WGAN(keras.Model):
         super().__init__()
         shape, constants = recipe.image_shape, recipe.constants
         self.generator = Generator(shape, constants["g_width"])
-        self.critic = Critic(constants["c_width"])
+        self.critic = Critic(shape, constants["c_width"])
         self.rounds, self.clip = recipe.train.rounds, constants["clip"]
         c, g = recipe.optimizers["c_optimizer"], recipe.optimizers["g_optimizer"]
         self.c_optimizer = RMSprop(c.lr, c.alpha)

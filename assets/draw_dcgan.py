@@ -3,7 +3,8 @@
     python assets/draw_dcgan.py      draws dcgan.png
 
 Each block is a stack of maps: as high as their sides, as thick as there are channels (the fourth
-root of both, so that all can be seen). The widths are those of the preset `full`.
+root of both, so that all can be seen). The pictures are newts, the widths those of the preset
+`full`.
 """
 
 from knock import questions
@@ -21,7 +22,7 @@ LEFT, STEP = 1.75, 1.45
 
 def draw():
     """The whole card."""
-    recipe = recipes.load(questions.find("dcgan").recipe_file, preset="full")
+    recipe = recipes.load(questions.find("dcgan").recipe_file, dataset="newts", preset="full")
     generator, discriminator = layers.networks(recipe).values()
     figure, axis = figures.card(WIDTH, HEIGHT)
     maps = [one.output for one in generator.layers if one.layer.kind in ("reshape", "tconv")]

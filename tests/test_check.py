@@ -380,7 +380,7 @@ PLACES = {
         "self.tconv2(h)",
         "(1.1 * self.tconv2(h))",
         "generator",
-        "; all after tconv2 is right, so look at tconv2 and at what is between tconv1 and it",
+        "; all after tconv2 is right, so look at tconv2 and at what is between fc and it",
     ),
     "between two layers": (
         "self.bn2(self.tconv2(h)",
