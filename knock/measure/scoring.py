@@ -86,7 +86,7 @@ class Group:
 def score(named: Sequence[Path], settings: Settings) -> list[Table]:
     """Measure every run that was named, and write its scores; a table for each data set.
 
-    All runs are opened before the first is measured. Raises UserError for bad input.
+    All runs and pictures are opened before the first is measured. Raises UserError for bad input.
     """
     own = features.load(settings.features) if settings.features else None
     runs = [opened.open_run(folder, settings.data) for folder in opened.find(named)]
@@ -98,8 +98,8 @@ def _groups(runs: Sequence[Opened], own: Features | None) -> list[Group]:
     for run in runs:
         by_source.setdefault(real.source(run), []).append(run)
     found = []
-    for some in by_source.values():
-        pictures = real.load(some[0])
+    # Pictures that are missing are reported before an examiner is trained.
+    for some, pictures in [(some, real.load(some[0])) for some in by_source.values()]:
         if own is None:
             asked = examiner.get(pictures)
             found.append(Group(some, pictures, asked, None, asked.test, asked.metrics))
