@@ -684,3 +684,22 @@ def test_a_single_number_is_no_networks_output():
     assert explain_numbers.change_of_output(got, expected) is None
     assert explain_numbers.of_output("kernel", got, expected) == "kernel gives 0, expected -0.1"
     assert explain_numbers.change_of_output(np.zeros((2, 2)), -np.ones((2, 2)))
+
+
+def test_an_output_may_differ_as_much_as_the_recipe_allows_and_no_more():
+    small = recipe.load_check(find("ae").recipe_file)
+    loose = msgspec.structs.replace(small, loose={"reconstruct": 1e-9})
+    expected = trace.take(REFERENCE, plain, small, looked_at=(1,))
+    for off, of_all, of_loose in (
+        (1e-13, "passed", "passed"),
+        (1e-10, "failed", "passed"),
+        (1e-8, "failed", "failed"),
+    ):
+        got = trace.take(REFERENCE, plain, small, looked_at=(1,))
+        got.outputs["reconstruct"] = got.outputs["reconstruct"] * (1 + off)
+        for one, status in ((small, of_all), (loose, of_loose)):
+            (forward,) = (r for r in judge.compared(got, expected, one) if r.name == "forward")
+            assert forward.status == status, (off, one.loose)
+        got.outputs["encoder"] = got.outputs["encoder"] * (1 + 1e-11)
+        (forward,) = (r for r in judge.compared(got, expected, loose) if r.name == "forward")
+        assert forward.status == "failed"

@@ -21,9 +21,15 @@ QUESTION = questions.find("metrics")
 RNG = np.random.default_rng(16)
 
 
+def quick(**constants):
+    """The recipe of a run, in float64."""
+    changes = {"constants": constants}
+    return recipes.load(QUESTION.recipe_file, overrides=changes, dtype="float64")
+
+
 def metrics(**constants):
     """The NumPy answer at the sizes of `quick`, with its first weights."""
-    recipe = recipes.load(QUESTION.recipe_file, overrides={"constants": constants}, dtype="float64")
+    recipe = quick(**constants)
     plain.setup("cpu", "float64")
     path = QUESTION.reference_file
     made = script.model_class(script.load(path), recipe.class_name, path)(recipe)
@@ -274,7 +280,7 @@ def test_rungs_are_what_they_are_called(built):
 
 @pytest.fixture(scope="module")
 def asked(built):
-    return Measures(metrics(), plain, "float64", built.real)
+    return Measures(metrics(), plain, quick(), built.real)
 
 
 def test_all_measures_are_taken_of_some_pictures(asked, built):
@@ -302,7 +308,7 @@ def test_larger_features_do_not_change_a_distance(asked, built):
         value *= 3.0
     classes.values["weight"] /= 3.0
     made = built.rungs["blurred, σ = 1"][:50]
-    other = Measures(larger, plain, "float64", built.real).of(made)
+    other = Measures(larger, plain, quick(), built.real).of(made)
     assert other == pytest.approx(asked.of(made), rel=1e-6)
 
 
@@ -321,10 +327,10 @@ def test_without_a_pair_there_is_no_similarity(asked, built):
 
 
 def test_too_few_pictures_are_refused(asked, built):
-    with pytest.raises(UserError, match="3 made pictures: the measures need at least 4"):
+    with pytest.raises(UserError, match="at least 4 pictures on each side, and there are 3 made"):
         asked.of(built.real[:3])
-    with pytest.raises(UserError, match="2 real pictures: the measures need at least 6"):
-        Measures(metrics(neighbours=5), plain, "float64", built.real[:2])
+    with pytest.raises(UserError, match="at least 6 pictures on each side, and there are 2 real"):
+        Measures(metrics(), plain, quick(neighbours=5), built.real[:2])
 
 
 # Runs
@@ -392,4 +398,4 @@ def test_a_data_set_too_small_to_be_measured_is_refused(tmp_path):
     words = ["--dataset", "newts", "--data", "newts", "--steps", "1", "--quiet", "--threads", "1"]
     done = run_here(QUESTION.answer("pytorch"), *words, "--batch-size", "2", cwd=tmp_path)
     assert done.returncode == 2
-    assert "1 real pictures: the measures need at least 4" in one_line(done)
+    assert "at least 4 pictures on each side, and there are 1 real pictures" in one_line(done)

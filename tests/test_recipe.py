@@ -72,6 +72,12 @@ TRAIN = "batch_size, steps, rounds, sample_every, save_every, shown"
             'networks = ["encode"]',
             "optimizers.optimizer.networks names 'encode', unknown",
         ),
+        (
+            "[check]",
+            "[check]\nloose = { encode = 1e-9 }",
+            "check.loose names 'encode', which is no network and no method",
+        ),
+        ("[check]", "[check]\nloose = { encoder = 0.0 }", "check.loose.encoder must be"),
         ('networks = ["Encoder", "Decoder"]', "networks = []", "parts.networks must be a list of"),
         ("[train]", "[tarin]", "unknown key tarin; choose from: number, name, title, class, paper"),
         ("number = 1\n", "", "number is missing"),

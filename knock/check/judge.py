@@ -136,9 +136,10 @@ class Standard:
         right = self.expected.outputs  # what was wrong before the training still is after it
         worst = max(
             (
-                relative(resumed.outputs[key], array)
+                _output_difference(key, resumed.outputs[key], array, self.recipe)
                 for key, array in expected.items()
-                if relative(got.outputs[key], right[key]) <= TOLERANCE["forward"]
+                if _output_difference(key, got.outputs[key], right[key], self.recipe)
+                <= TOLERANCE["forward"]
             ),
             default=0.0,
         )
@@ -197,6 +198,15 @@ def _judge(question: Question, framework: str, ours: bool) -> tuple[Adapter, Pat
     )
 
 
+def _output_difference(name: str, got: np.ndarray, expected: np.ndarray, recipe: Recipe) -> float:
+    """The relative difference of an output, as a share of what it may be, times that of all.
+
+    A recipe may allow more for an output that is a small difference of large numbers.
+    """
+    allowed = recipe.loose.get(name, TOLERANCE["forward"])
+    return relative(got, expected) * (TOLERANCE["forward"] / allowed)
+
+
 def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
     """The stages that compare two traces."""
     yield _stage("parameters", got, 0.0, "", _counted(recipe))
@@ -204,7 +214,7 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
     value, message = 0.0, ""
     for name, array in expected.outputs.items():
         if name in got.outputs:
-            value = max(value, relative(got.outputs[name], array))
+            value = max(value, _output_difference(name, got.outputs[name], array, recipe))
             if value > TOLERANCE["forward"] and not message:
                 message = explain_numbers.of_output(name, got.outputs[name], array)
                 if not explain_numbers.has_a_name(got.outputs[name], array):
@@ -320,7 +330,8 @@ def _travelled(
                 continue
             other, script = frameworks.load(name), question.answer(name)
             there, back = trace.opened(script, other, recipe, checkpoint.load(file).state)
-            worst = max([worst, *(relative(outputs[key], there[key]) for key in outputs)])
+            found = (_output_difference(k, outputs[k], there[k], recipe) for k in outputs)
+            worst = max([worst, *found])
             visited.append(name)
             for key, array in back.items():
                 if not np.array_equal(array, state[key]):

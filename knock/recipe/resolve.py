@@ -101,7 +101,8 @@ def load_check(
     }
     tree = _merge(tree, changes, path, "")
     sizes, tree = _with_levels(tree, file.check.levels, file.check.image)
-    return _resolve(_convert(tree, path), file.check.image, sizes, "check", "check", seed, dtype)
+    small = _resolve(_convert(tree, path), file.check.image, sizes, "check", "check", seed, dtype)
+    return msgspec.structs.replace(small, loose=file.check.loose)
 
 
 def parts(path: Path) -> dict[str, list[str]]:
@@ -176,6 +177,11 @@ def _convert(tree: Mapping[str, Any], path: Path) -> File:
         for network in optimizer.networks:
             if network not in file.networks:
                 raise UserError(f"{path}: optimizers.{name}.networks names {network!r}, unknown")
+    for name in file.check.loose:
+        if name not in {**file.networks, **file.methods}:
+            raise UserError(
+                f"{path}: check.loose names {name!r}, which is no network and no method"
+            )
     return file
 
 

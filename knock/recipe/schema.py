@@ -114,7 +114,11 @@ class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The small sizes on which answers are compared."""
+    """The small sizes on which answers are compared.
+
+    `loose` are the outputs of networks and methods that may differ more than others do, each with
+    the relative difference that passes.
+    """
 
     image: tuple[Positive, Side, Side]
     batch_size: Positive
@@ -122,6 +126,7 @@ class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rounds: Positive = 1
     constants: dict[str, Constant] = {}
     networks: dict[str, dict[str, Constant]] = {}
+    loose: dict[str, Rate] = {}
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -159,7 +164,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Two runs with equal recipes, on the same data, are the same run. `methods` are what a model can
     be asked besides taking a step, each with the names of the batch's entries that it is given.
     `levels` are the heights and widths of a picture's pyramid, the coarsest first. `pairs` says
-    which picture of a pair is the input, `scores` what a test measures.
+    which picture of a pair is the input, `scores` what a test measures, `loose` which outputs may
+    differ more in a check.
     """
 
     question: str
@@ -178,6 +184,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     levels: list[tuple[int, int]] = []
     pairs: Literal["AtoB", "BtoA"] | None = None
     scores: list[Literal["classes", "overlap", "kept", "named"]] = []
+    loose: dict[str, Rate] = {}
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
 

@@ -10,6 +10,7 @@ from knock.data.batches import to_unit
 from knock.data.imageset import Labels, Pixels
 from knock.errors import UserError
 from knock.frameworks.adapter import Adapter
+from knock.recipe import Recipe
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,9 +43,9 @@ class Measures:
     so that a distance does not depend on how large an examiner's numbers happen to be.
     """
 
-    def __init__(self, model: Any, adapter: Adapter, dtype: str, real: Pixels) -> None:
+    def __init__(self, model: Any, adapter: Adapter, recipe: Recipe, real: Pixels) -> None:
         """`real` is uint8 N×H×W×C. Raises UserError where they are too few."""
-        self._model, self._adapter, self._dtype = model, adapter, dtype
+        self._model, self._adapter, self._recipe = model, adapter, recipe
         self._require(real, "real pictures")
         self.real = real
         features, _ = self._seen(real)
@@ -64,6 +65,7 @@ class Measures:
         features, logits = self._seen(made)
         features /= self.scale
         kinds = logits.argmax(1)
+        shares = np.bincount(kinds, minlength=logits.shape[1]) / len(kinds)
         precision, recall, density, coverage = self._ask("neighbourhoods", self._features, features)
         return {
             "inception": float(self._ask("inception", logits)),
@@ -75,31 +77,31 @@ class Measures:
             "coverage": float(coverage),
             "similarity": self._similarity(made, kinds),
             "parzen": self._parzen(_flat(made)),
-            "kinds": int(
-                (np.bincount(kinds, minlength=logits.shape[1]) >= _OWNED * len(kinds)).sum()
-            ),
+            "kinds": int((shares >= _OWNED).sum()),
             "nearest": float(np.median(_nearest(_flat(made), _flat(self.real)))),
         }
 
     def _require(self, pixels: Pixels, what: str) -> None:
-        least = max(2, self._model.neighbours + 1, self._model.splits)
+        constants = self._recipe.constants
+        least = max(2, int(constants["neighbours"]) + 1, int(constants["splits"]))
         if len(pixels) < least:
-            raise UserError(f"{len(pixels)} {what}: the measures need at least {least}")
+            raise UserError(
+                f"the measures need at least {least} pictures on each side, and there are "
+                f"{len(pixels)} {what}; take a larger set, or smaller --neighbours and --splits"
+            )
 
     def _seen(self, pixels: Pixels) -> tuple[Floats, Floats]:
         """Features and logits."""
-        found: list[tuple[Floats, Floats]] = []
+        features, logits = [], []
         for first in range(0, len(pixels), _AT_ONCE):
-            images = to_unit(pixels[first : first + _AT_ONCE], self._dtype)
+            images = to_unit(pixels[first : first + _AT_ONCE], self._recipe.dtype)
             tensor = self._adapter.to_device({"images": images})["images"]
-            found.append(
-                tuple(  # type: ignore[arg-type]  # two
-                    self._adapter.to_numpy(getattr(self._model, name)(tensor)).astype(np.float64)
-                    for name in ("features", "classify")
-                )
-            )
-        features, logits = zip(*found, strict=True)
-        return np.concatenate(features), np.concatenate(logits)
+            features.append(self._adapter.to_numpy(self._model.features(tensor)))
+            logits.append(self._adapter.to_numpy(self._model.classify(tensor)))
+        return (
+            np.concatenate(features).astype(np.float64),
+            np.concatenate(logits).astype(np.float64),
+        )
 
     def _ask(self, name: str, *arrays: Floats) -> Any:
         given = self._adapter.to_device({str(n): array for n, array in enumerate(arrays)})

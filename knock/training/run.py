@@ -153,7 +153,7 @@ class Run:
         """
         crop = self.recipe.augment.crop
         made = ladder.make(self._train_set.middle(crop), self._test.pictures, self.recipe.seed)
-        measures = Measures(model, self._adapter, self.recipe.dtype, made.real)
+        measures = Measures(model, self._adapter, self.recipe, made.real)
         numbers = {name: measures.of(pixels) for name, pixels in made.rungs.items()}
         framework = frameworks.find(self._adapter.NAME).title
         title = f"{self._question.label} in {framework}, {self.recipe.dataset}, step {self.step}: "
