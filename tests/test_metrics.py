@@ -318,6 +318,7 @@ def test_pairs_are_of_one_kind_and_nobody_is_in_two():
     assert len(order) == 6 == len(set(order))
     assert (kinds[order[0::2]] == kinds[order[1::2]]).all()
     assert len(pairs(np.arange(5))) == 0 == len(pairs(np.zeros(0, np.int64)))
+    assert pairs(np.zeros(7, np.int64)).tolist() == [0, 3, 1, 4, 2, 5]  # no neighbours
 
 
 def test_without_a_pair_there_is_no_similarity(asked, built):

@@ -124,11 +124,15 @@ class Measures:
 def pairs(kinds: Labels) -> NDArray[np.int64]:
     """An order of pictures in which two and two are of one kind; a last one of a kind is left out.
 
-    kinds: int64 N. Returns up to N places, an even number.
+    Of each kind, the first half meets the second: neighbours in a data set may be alike, as where
+    one hand wrote both. kinds: int64 N. Returns up to N places, an even number.
     """
-    found = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
-    whole = [places[: len(places) // 2 * 2] for places in found]
-    return np.concatenate(whole) if whole else np.zeros(0, np.int64)
+    found = []
+    for kind in np.unique(kinds):
+        places = np.flatnonzero(kinds == kind)
+        half = len(places) // 2
+        found.append(np.stack([places[:half], places[half : 2 * half]], axis=1).ravel())
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
 def _flat(pixels: Pixels) -> Floats:
