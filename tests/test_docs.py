@@ -21,7 +21,7 @@ from knock import cli, frameworks, paths, recipe
 from knock.check import trace
 from knock.check.difference import TOLERANCE
 from knock.commands import doctor
-from knock.data import places
+from knock.data import ladder, places
 from knock.measure import examiner
 from knock.questions import Question, all_questions, mistakes
 from knock.recipe import layers
@@ -303,6 +303,7 @@ def tried(words: tuple[str, ...], folder: Path) -> subprocess.CompletedProcess[s
         mock.patch.object(frameworks, "installed", lambda: one),
         mock.patch.object(trace, "LOOKED_AT", steps),
         mock.patch.object(examiner, "_STEPS", 2),
+        mock.patch.object(ladder, "MOST", 40),
         mock.patch.object(examiner.EXAMINERS, "name", str(folder / "examiners")),
     ):
         return knock_here(*rest, cwd=folder)
