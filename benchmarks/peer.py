@@ -6,8 +6,8 @@ Its networks and its step are those of the best-known PyTorch script, written an
 nearest-neighbour doubling and 3×3 convolutions instead of transposed ones, a narrow discriminator
 with dropout, the generator's step first. The batches are the project's own. It runs in one thread.
 
-FOLDER gets `pictures.safetensors` (the made pictures, uint8 N×H×W×C, as `images`), `peer.png` with
-the first of them, and `peer.json`: data set, seed, steps, seconds.
+Its pictures are measured as `knock score` measures those of a run, by the same examiner. FOLDER
+gets `peer.png` with the first of them, and `peer.json`: data set, seed, steps, seconds, scores.
 """
 
 import argparse
@@ -20,16 +20,20 @@ from knock import recipe as recipes
 from knock.data import to_pixels
 from knock.errors import UserError
 from knock.frameworks import pytorch as framework
+from knock.measure import examiner
+from knock.measure.real import Real
+from knock.measure.scores import Seen, take
 from knock.training import pictures
+from knock.training.measured import Scores
 
 import msgspec
 import numpy as np
-import safetensors.numpy
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 Z, BATCH, AT_ONCE = 100, 64, 100
+LEAST = 100
 
 
 class Doubled(nn.Module):
@@ -142,6 +146,16 @@ def train(dataset: str, seconds: float, seed: int) -> tuple[Peer, int, float]:
     return peer, steps, time.process_time() - began
 
 
+def measured(dataset: str, made: np.ndarray) -> Scores:
+    """What `knock score` says of such pictures. Raises UserError without the data set."""
+    recipe = recipes.load(questions.find("dcgan").recipe_file, dataset)
+    train, test = (data.load(dataset, recipe.read_shape, split) for split in ("train", "test"))
+    asked = examiner.get(Real(dataset, train, test))
+    features = asked.features(made)
+    seen = Seen(made, features, asked.logits(features), None)
+    return take(asked.metrics, seen, asked.test)
+
+
 def main() -> None:
     """Train, make pictures, write them down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -152,6 +166,8 @@ def main() -> None:
     parser.add_argument("--made", type=int, default=2000, help="pictures to make (2000)")
     parser.add_argument("--out", type=Path, default=Path("runs/peer"))
     said = parser.parse_args()
+    if said.made < LEAST:
+        parser.error(f"--made must be at least {LEAST}: scores of fewer pictures say little")
     framework.setup("cpu", "float32", 1)
     try:
         files.make_folder(said.out)
@@ -159,12 +175,16 @@ def main() -> None:
     except UserError as error:
         parser.error(str(error))
     made = peer.make(said.made)
-    safetensors.numpy.save_file({"images": made}, said.out / "pictures.safetensors")
+    scores = measured(said.dataset, made)
     shown = pictures.enlargement(made.shape[1])
     pictures.write_rows(said.out / "peer.png", {"sample": made[:40]}, shown)
     told = {"dataset": said.dataset, "seed": said.seed, "steps": steps, "seconds": round(spent, 1)}
+    told["scores"] = msgspec.to_builtins(scores)
     (said.out / "peer.json").write_text(json.dumps(told) + "\n", encoding="utf-8")
-    print(f"{said.out}: {steps} steps of {BATCH} in {spent:.0f} CPU seconds")
+    print(
+        f"{said.out}: {steps} steps of {BATCH} in {spent:.0f} CPU seconds: Fréchet distance "
+        f"{scores.frechet:.2f}, inception score {scores.inception:.2f}, kinds {scores.kinds}"
+    )
 
 
 if __name__ == "__main__":

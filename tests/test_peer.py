@@ -4,12 +4,12 @@ import json
 import sys
 
 from knock import frameworks
+from knock.measure import examiner
 from knock.paths import ROOT
 from tests.helpers import run_here
 
 import numpy as np
 import pytest
-import safetensors.numpy
 
 pytestmark = pytest.mark.skipif("pytorch" not in frameworks.installed(), reason="needs PyTorch")
 
@@ -65,15 +65,17 @@ def test_a_step_trains_the_generator_on_its_own_loss_alone(peer):
     assert all(torch.equal(a, b) for a, b in zip(own, gradients(made.generator), strict=True))
 
 
-def test_it_leaves_pictures_that_can_be_measured(tmp_path):
+def test_its_pictures_are_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(examiner, "_STEPS", 2)
+    monkeypatch.setattr(examiner.EXAMINERS, "name", str(tmp_path / "examiners"))
     words = ["--dataset", "digits", "--seconds", "0.1", "--seed", "3"]
-    words += ["--made", "50", "--out", "other"]
+    words += ["--made", "100", "--out", "other"]
     done = run_here(str(SCRIPT), *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    made = safetensors.numpy.load_file(tmp_path / "other" / "pictures.safetensors")["images"]
-    assert (made.dtype, made.shape) == (np.uint8, (50, 32, 32, 1))
     told = json.loads((tmp_path / "other" / "peer.json").read_text(encoding="utf-8"))
     assert (told["dataset"], told["seed"]) == ("digits", 3)
+    assert told["scores"]["frechet"] > 1 and told["scores"]["missing"] == {}
+    assert f"Fréchet distance {told['scores']['frechet']:.2f}" in done.stdout
     assert told["steps"] >= 1 and told["seconds"] >= 0.1
     assert (tmp_path / "other" / "peer.png").is_file()
 
