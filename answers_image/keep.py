@@ -48,7 +48,7 @@ def keep(folder: Path, called: str | None = None) -> list[Path]:
         }
         if (scores := folder / framework / "test.json").is_file():  # of knock run --test
             made["scores"] = json.loads(scores.read_text(encoding="utf-8"))
-        if framework == FILMED and (folder / framework / "strip.png").is_file():
+        if framework == FILMED and "generate" in told["recipe"]["methods"]:
             kept.append(film(folder / framework, told["step"], Path(f"{name}.gif")))
         if seen := measured.read(folder / framework):  # of knock score
             numbers = msgspec.to_builtins(seen.scores)
