@@ -12,7 +12,7 @@ from knock.check.trace import Trace
 from knock.errors import UserError
 from knock.frameworks import numpy as plain
 from knock.questions import Question, all_questions, find, mistakes
-from knock.recipe import Network, kinds
+from knock.recipe import Network, kinds, layers
 from tests.helpers import REFERENCE, answer
 
 import msgspec
@@ -66,8 +66,8 @@ def test_the_mistakes_that_are_told_by_their_loss_can_be_told_apart(question):
         assert not all(np.array_equal(numbers[key], others[key]) for key in others), (one, other)
     subject = {what: what.partition(" is ")[0] for what in possible}
     normalised = any(
-        [one.kind for one in network.layers[:2]] == ["linear", "batch_norm"]
-        for network in small.networks.values()
+        [one.layer.kind for one in placed.layers[:2]] == ["linear", "batch_norm"]
+        for placed in layers.networks(small).values()
     )
     for what, terms in possible.items():
         told = set(explain_numbers.explanations(possible, terms, right))

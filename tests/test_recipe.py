@@ -191,12 +191,12 @@ def test_a_data_set_brings_its_own_constants():
 
 
 def test_a_data_set_brings_its_own_learning_rate():
-    wgan = questions.find("wgan").recipe_file
-    digits, mnist = (recipe.load(wgan, name).optimizers for name in ("digits", "mnist"))
-    assert mnist["c_optimizer"].lr < digits["c_optimizer"].lr
-    assert mnist["g_optimizer"] == digits["g_optimizer"]
-    said = recipe.load(wgan, "mnist", overrides={"optimizers": {"c_optimizer": {"lr": 0.5}}})
-    assert said.optimizers["c_optimizer"].lr == 0.5
+    lapgan = questions.find("lapgan").recipe_file
+    digits, newts = (recipe.load(lapgan, name).optimizers for name in ("digits", "newts"))
+    assert newts["d_optimizer2"].lr < digits["d_optimizer2"].lr
+    assert newts["d_optimizer1"] == digits["d_optimizer1"]
+    said = recipe.load(lapgan, "newts", overrides={"optimizers": {"d_optimizer2": {"lr": 0.5}}})
+    assert said.optimizers["d_optimizer2"].lr == 0.5
 
 
 def test_a_data_sets_optimizer_must_be_the_recipes(tmp_path):
