@@ -15,12 +15,12 @@ from knock import data, frameworks, kept, paths, questions
 from knock import recipe as recipes
 from knock.errors import UserError
 from knock.frameworks import numpy as plain
-from knock.measure import examiner, features, made, opened, real, scores, scoring, sheet, table
+from knock.measure import examiner, features, made, opened, real, scores, scoring, table
 from knock.measure.made import Made
 from knock.questions import Question
 from knock.recipe.weights import initial_weights
 from knock.scripts import load as script
-from knock.training import checkpoint, loss_log, measured, record
+from knock.training import checkpoint, loss_log, measured, measures, record
 from knock.training.checkpoint import Checkpoint
 from tests.test_cli import needs_torch
 
@@ -344,7 +344,7 @@ def test_a_copy_is_found_at_0_and_the_nearest_is_the_nearest():
     pictures = np.concatenate(
         [train[[4100, 3]], rng.integers(0, 256, (3, 4, 3, 2)).astype(np.uint8)]
     )
-    places, far = sheet.nearest(pictures, train)
+    places, far = measures.nearest(pictures, train)
     each = ((pictures[:, None].astype(float) - train[None]) ** 2).mean((2, 3, 4))
     assert places.tolist() == each.argmin(1).tolist() and places[:2].tolist() == [4100, 3]
     assert far[:2] == [0.0, 0.0]

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from knock.recipe import Recipe
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +34,15 @@ def relative(got: NDArray[Any], expected: NDArray[Any]) -> float:
     scale = float(np.linalg.norm(expected))
     difference = float(np.linalg.norm(got - expected))
     return difference / scale if scale else difference
+
+
+def of_output(name: str, got: NDArray[Any], expected: NDArray[Any], recipe: Recipe) -> float:
+    """The relative difference of an output, as a share of what it may be, times that of all.
+
+    A recipe may allow more for an output that is a small difference of large numbers.
+    """
+    allowed = recipe.loose.get(name, TOLERANCE["forward"])
+    return relative(got, expected) * (TOLERANCE["forward"] / allowed)
 
 
 def of_losses(got: Mapping[str, float], expected: Mapping[str, float]) -> float:

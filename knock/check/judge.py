@@ -9,7 +9,7 @@ from typing import Literal
 from knock import frameworks
 from knock import recipe as recipes
 from knock.check import explain_mistakes, explain_networks, explain_numbers, kept_run, trace
-from knock.check.difference import TOLERANCE, of_losses, relative
+from knock.check.difference import TOLERANCE, of_losses, of_output, relative
 from knock.check.explain_mistakes import Suspects
 from knock.check.trace import Trace
 from knock.errors import UserError
@@ -136,10 +136,9 @@ class Standard:
         right = self.expected.outputs  # what was wrong before the training still is after it
         worst = max(
             (
-                _output_difference(key, resumed.outputs[key], array, self.recipe)
+                of_output(key, resumed.outputs[key], array, self.recipe)
                 for key, array in expected.items()
-                if _output_difference(key, got.outputs[key], right[key], self.recipe)
-                <= TOLERANCE["forward"]
+                if of_output(key, got.outputs[key], right[key], self.recipe) <= TOLERANCE["forward"]
             ),
             default=0.0,
         )
@@ -198,15 +197,6 @@ def _judge(question: Question, framework: str, ours: bool) -> tuple[Adapter, Pat
     )
 
 
-def _output_difference(name: str, got: np.ndarray, expected: np.ndarray, recipe: Recipe) -> float:
-    """The relative difference of an output, as a share of what it may be, times that of all.
-
-    A recipe may allow more for an output that is a small difference of large numbers.
-    """
-    allowed = recipe.loose.get(name, TOLERANCE["forward"])
-    return relative(got, expected) * (TOLERANCE["forward"] / allowed)
-
-
 def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
     """The stages that compare two traces."""
     yield _stage("parameters", got, 0.0, "", _counted(recipe))
@@ -214,7 +204,7 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
     value, message = 0.0, ""
     for name, array in expected.outputs.items():
         if name in got.outputs:
-            value = max(value, _output_difference(name, got.outputs[name], array, recipe))
+            value = max(value, of_output(name, got.outputs[name], array, recipe))
             if value > TOLERANCE["forward"] and not message:
                 message = explain_numbers.of_output(name, got.outputs[name], array)
                 if not explain_numbers.has_a_name(got.outputs[name], array):
@@ -330,7 +320,7 @@ def _travelled(
                 continue
             other, script = frameworks.load(name), question.answer(name)
             there, back = trace.opened(script, other, recipe, checkpoint.load(file).state)
-            found = (_output_difference(k, outputs[k], there[k], recipe) for k in outputs)
+            found = (of_output(k, outputs[k], there[k], recipe) for k in outputs)
             worst = max([worst, *found])
             visited.append(name)
             for key, array in back.items():

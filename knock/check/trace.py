@@ -7,7 +7,7 @@ from types import CodeType, MappingProxyType
 from typing import Any
 
 from knock import noise
-from knock.check.difference import TOLERANCE, of_losses, relative
+from knock.check.difference import TOLERANCE, of_losses, of_output
 from knock.data.batches import random_draws
 from knock.frameworks.adapter import Adapter, State
 from knock.frameworks.binding import WrongNetwork
@@ -156,7 +156,7 @@ def _growing(
         trace.states[0] = adapter.read(model, recipe)
         stage = "forward"
         seen = outputs(model, adapter, recipe)
-        if right is None or _differ(seen, right.outputs):
+        if right is None or _differ(seen, right.outputs, recipe):
             trace.blocked = blocked(model, adapter, recipe)
         adapter.write(model, recipe, trace.states[0])
         trace.outputs = seen
@@ -185,10 +185,11 @@ def _growing(
         trace.errors[stage] = f"your code raises {script.describe(error, path)}"
 
 
-def _differ(outputs: Mapping[str, Array], right: Mapping[str, Array]) -> bool:
+def _differ(got: Mapping[str, Array], right: Mapping[str, Array], recipe: Recipe) -> bool:
     """Whether outputs are not the right ones."""
-    return outputs.keys() != right.keys() or any(
-        relative(array, right[name]) > TOLERANCE["forward"] for name, array in outputs.items()
+    return got.keys() != right.keys() or any(
+        of_output(name, array, right[name], recipe) > TOLERANCE["forward"]
+        for name, array in got.items()
     )
 
 

@@ -7,13 +7,9 @@ from knock.data.batches import to_unit
 from knock.data.imageset import Labels, Pixels
 from knock.measure.examiner import Array, evenly
 from knock.training.measured import Scores
-from knock.training.measures import pairs
+from knock.training.measures import owners, pairs
 
-import numpy as np
 from threadpoolctl import threadpool_limits
-
-OWNED = 0.02
-"""The share of the pictures from which on a class counts as one that the run makes."""
 
 _WINDOW = 7  # pixels: the side of MS-SSIM's
 
@@ -77,10 +73,9 @@ def _of_classes(
 ) -> dict[str, Any]:
     """The measures that need classes; what cannot be taken goes into `missing`."""
     kinds = logits.argmax(1)
-    shares = np.bincount(kinds, minlength=logits.shape[1]) / len(kinds)
     found: dict[str, Any] = {
         "inception": float(metrics.inception(logits)),
-        "kinds": int((shares >= OWNED).sum()),
+        "kinds": owners(kinds),
     }
     places = pairs(kinds)
     side = min(pixels.shape[1:3])

@@ -2,36 +2,13 @@
 
 from pathlib import Path
 
-from knock.data.imageset import Labels, Pixels
+from knock.data.imageset import Pixels
 from knock.training import charts
+from knock.training.measures import nearest
 from knock.training.pictures import grid
-
-import numpy as np
 
 SHOWN = 12
 """How many made pictures are shown."""
-
-_AT_ONCE = 2048  # training pictures
-
-
-def nearest(made: Pixels, train: Pixels) -> tuple[Labels, list[float]]:
-    """The places of the training pictures that are nearest to some made ones, all uint8 N×H×W×C.
-
-    The distance, which comes second, is the root of the mean square of the pixels' differences, in
-    grey levels: 0 is a copy.
-    """
-    flat = made.reshape(len(made), -1).astype(np.float64)
-    best = np.full(len(made), np.inf)
-    places = np.zeros(len(made), np.int64)
-    for first in range(0, len(train), _AT_ONCE):
-        part = train[first : first + _AT_ONCE].reshape(-1, flat.shape[1]).astype(np.float64)
-        # Whole numbers below 2⁵³: exact, so the quick formula finds a copy at 0.
-        far = (flat**2).sum(1)[:, None] + (part**2).sum(1) - 2 * flat @ part.T
-        found = far.argmin(1)
-        nearer = far[np.arange(len(made)), found] < best
-        best[nearer] = far[np.arange(len(made)), found][nearer]
-        places[nearer] = first + found[nearer]
-    return places, np.sqrt(best / flat.shape[1]).tolist()
 
 
 def draw(path: Path, title: str, made: Pixels, train: Pixels) -> None:

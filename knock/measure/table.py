@@ -6,11 +6,11 @@ removes a key here counts `FORMAT` up.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from knock.measure.opened import title
 from knock.training.measured import EXAMINER, Eyes, Measured, Scores
 from knock.training.measures import BETTER
+from knock.training.table import aligned
 
 import msgspec
 
@@ -29,7 +29,7 @@ _FORMATS: dict[str, Callable[[float], str]] = {
     "kinds": lambda value: f"{value:.3g}",
     "asked_for": lambda value: f"{value:.1%}",
 }
-_LEFT = 3  # columns of words; the others are numbers
+_WORDS = 3  # columns; the others are numbers
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -124,7 +124,7 @@ def lines(table: Table) -> list[str]:
     real = [_cell(name, table.real, notes) for name in shown]
     cells.append(["(training pictures)", "", "", str(table.real_pictures), *real])
     footnotes = [f"[{number}] {why}" for why, number in notes.items()]
-    return [*_heading(table), "", *_aligned(cells), *footnotes]
+    return [*_heading(table), "", *aligned(cells, _WORDS), *footnotes]
 
 
 def _is_shown(name: str, table: Table) -> bool:
@@ -168,16 +168,3 @@ def _written(name: str, numbers: Mapping[str, float]) -> str:
 def _text(name: str, value: float) -> str:
     form = _FORMATS.get(name)
     return form(value) if form else f"{value:.3f}"
-
-
-def _aligned(cells: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-
-    def line(row: Sequence[Any]) -> str:
-        words = (
-            f"{cell:<{width}}" if number < _LEFT else f"{cell:>{width}}"
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        return "  ".join(words).rstrip()
-
-    return [line(row) for row in cells]

@@ -23,7 +23,7 @@ _ROWS = 3
 """Of more rows than these, as where there is one a class, a framework shows one picture each."""
 _LOSSES = 4
 """Of more than these, a cell of the table tells no names."""
-_GIVEN = ("input", "target")
+GIVEN = ("input", "target")
 """Rows of pictures that an answer was given; the others it made, and there is one a framework."""
 
 _SCORES = {
@@ -90,8 +90,8 @@ def draw(question: Question, chosen: Sequence[str], folder: Path) -> tuple[Path,
     found = {name: checkpoint.load(folder / name) for name in chosen}
     first = chosen[0]
     shown = {name: _readable(rows) for name, rows in shown.items()}
-    rows = {row: pixels for row, pixels in shown[first].items() if row in _GIVEN}
-    made = [row for row in shown[first] if row not in _GIVEN]
+    rows = {row: pixels for row, pixels in shown[first].items() if row in GIVEN}
+    made = [row for row in shown[first] if row not in GIVEN]
     for row in made:
         for name in chosen:
             label = titles[name] if len(made) == 1 else f"{row}\n{titles[name]}"
@@ -173,7 +173,7 @@ def _told(losses: Mapping[str, float]) -> str:
 
 def _readable(rows: dict[str, Pixels]) -> dict[str, Pixels]:
     """As many pictures of each row as fit on a sheet; of many rows, the first of each."""
-    made = [pixels for row, pixels in rows.items() if row not in _GIVEN]
+    made = [pixels for row, pixels in rows.items() if row not in GIVEN]
     if len(made) > _ROWS:
         return {"": np.stack([pixels[0] for pixels in made])}
     return {row: pixels[:_ACROSS] for row, pixels in rows.items()}

@@ -33,6 +33,7 @@ BETTER = {
 """What is measured, and in which direction it is better."""
 
 _AT_ONCE = 256  # pictures
+_REAL_AT_ONCE = 2048  # pictures that a nearest one is looked for among
 _OWNED = 0.02  # the share of the pictures that makes a kind count
 
 
@@ -65,7 +66,6 @@ class Measures:
         features, logits = self._seen(made)
         features /= self.scale
         kinds = logits.argmax(1)
-        shares = np.bincount(kinds, minlength=logits.shape[1]) / len(kinds)
         precision, recall, density, coverage = self._ask("neighbourhoods", self._features, features)
         return {
             "inception": float(self._ask("inception", logits)),
@@ -77,8 +77,8 @@ class Measures:
             "coverage": float(coverage),
             "similarity": self._similarity(made, kinds),
             "parzen": self._parzen(_flat(made)),
-            "kinds": int((shares >= _OWNED).sum()),
-            "nearest": float(np.median(_nearest(_flat(made), _flat(self.real)))),
+            "kinds": owners(kinds),
+            "nearest": float(np.median(nearest(made, self.real)[1])),
         }
 
     def _require(self, pixels: Pixels, what: str) -> None:
@@ -140,10 +140,26 @@ def _flat(pixels: Pixels) -> Floats:
     return pixels.reshape(len(pixels), -1) / 255.0
 
 
-def _nearest(made: Floats, real: Floats) -> Floats:
-    """From each picture to the nearest real one: root mean square, in grey levels of 255."""
-    # Whole numbers below 2⁵³ have no rounding: a copy is at 0.
-    made, real = np.rint(made * 255), np.rint(real * 255)
-    squares = (made**2).sum(1)[:, None] + (real**2).sum(1) - 2 * made @ real.T
-    found: Floats = np.sqrt(squares.min(1) / made.shape[1])
-    return found
+def owners(kinds: Labels) -> int:
+    """How many kinds (int64 N, not empty) own at least 2 % of the pictures."""
+    return int((np.bincount(kinds) / len(kinds) >= _OWNED).sum())
+
+
+def nearest(made: Pixels, real: Pixels) -> tuple[Labels, list[float]]:
+    """The places of the real pictures that are nearest to made ones (uint8 N×H×W×C), and how far.
+
+    A distance is the root of the mean square of the pixels' differences, in grey levels: 0 is a
+    copy.
+    """
+    flat = made.reshape(len(made), -1).astype(np.float64)
+    best = np.full(len(made), np.inf)
+    places = np.zeros(len(made), np.int64)
+    for first in range(0, len(real), _REAL_AT_ONCE):
+        part = real[first : first + _REAL_AT_ONCE].reshape(-1, flat.shape[1]).astype(np.float64)
+        # Whole numbers below 2⁵³: exact, so the quick formula finds a copy at 0.
+        far = (flat**2).sum(1)[:, None] + (part**2).sum(1) - 2 * flat @ part.T
+        found = far.argmin(1)
+        nearer = far[np.arange(len(made)), found] < best
+        best[nearer] = far[np.arange(len(made)), found][nearer]
+        places[nearer] = first + found[nearer]
+    return places, np.sqrt(best / flat.shape[1]).tolist()

@@ -89,14 +89,16 @@ def written(value: float) -> str:
     return f"{value:.{min(3, max(0, 2 - math.floor(math.log10(abs(value)))))}f}"
 
 
-def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table of texts: the first column to the left, the others to the right."""
+def aligned(cells: Sequence[Sequence[str]], words: int = 1) -> list[str]:
+    """Lines of a table of texts: the first `words` columns to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = []
-    for first, *others in cells:
-        rest = (f"{one:>{width}}" for one, width in zip(others, widths[1:], strict=True))
-        lines.append("  ".join([f"{first:<{widths[0]}}", *rest]).rstrip())
-    return lines
+    sides = "<" * words + ">" * (len(widths) - words)
+
+    def line(row: Sequence[str]) -> str:
+        padded = (f"{c:{side}{width}}" for c, side, width in zip(row, sides, widths, strict=True))
+        return "  ".join(padded).rstrip()
+
+    return [line(row) for row in cells]
 
 
 def _rounded(value: float) -> float | None:
