@@ -345,7 +345,7 @@ def test_an_unknown_command_is_noticed(line):
 def test_a_block_says_what_it_is(page):
     """Commands stand in blocks marked `sh`, so that none goes untried."""
     for language, text in FENCE.findall(source(page)):
-        assert language in ("", "sh", "python", "text", "toml", "json"), (
+        assert language in ("", "sh", "python", "text", "toml", "json", "math"), (
             f"{name(page)}: ```{language}"
         )
         if language != "sh" and page in RUNNABLE:
