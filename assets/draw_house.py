@@ -30,7 +30,7 @@ FLOORS = {
     "right or wrong": (
         CODE,
         "runs, answers\nand the judge",
-        [["check"], ["training", "scripts"], ["questions"]],
+        [["check", "trained"], ["training", "scripts"], ["questions"]],
     ),
     "numbers": (ENCODE, "what all answers\nshare", [["data", "frameworks"], ["recipe"]]),
     "the cellar": (
@@ -59,6 +59,7 @@ PLACES = {
     "verify": 8.21,
     "grade": 9.14,
     "check": 8.4,
+    "trained": 5.6,
     "training": 4.2,
     "scripts": 6.9,
     "questions": 6.2,

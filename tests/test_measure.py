@@ -15,11 +15,13 @@ from knock import data, frameworks, kept, paths, questions
 from knock import recipe as recipes
 from knock.errors import UserError
 from knock.frameworks import numpy as plain
-from knock.measure import examiner, features, made, opened, real, scores, scoring, table
+from knock.frameworks.binding import WrongNetwork
+from knock.measure import examiner, features, made, real, scores, scoring, table
 from knock.measure.made import Made
 from knock.questions import Question
 from knock.recipe.weights import initial_weights
 from knock.scripts import load as script
+from knock.trained import draws, opened
 from knock.training import checkpoint, loss_log, measured, measures, record
 from knock.training.checkpoint import Checkpoint
 from tests.test_cli import needs_torch
@@ -398,7 +400,7 @@ def test_what_the_model_is_asked_for_is_what_its_pictures_are_compared_with(tmp_
         return module
 
     monkeypatch.setattr(script, "load", listening)
-    monkeypatch.setattr(made, "_AT_ONCE", 7)
+    monkeypatch.setattr(draws, "AT_ONCE", 7)
     found = made.make(run, 30, None, "cpu", 1)
     assert [len(one) for one in given] == [7, 7, 7, 7, 2]
     assert np.concatenate(given).tolist() == found.asked.tolist()
@@ -611,7 +613,7 @@ def test_a_recipe_of_another_version_is_refused(tmp_path, knock, monkeypatch):
 
     def refuse(model, recipe, state):
         if recipe.question == "gan":
-            raise made.WrongNetwork("no fc9")
+            raise WrongNetwork("no fc9")
         write(model, recipe, state)
 
     monkeypatch.setattr(plain, "write", refuse)

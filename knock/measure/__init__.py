@@ -2,7 +2,6 @@
 
 | module | what |
 | --- | --- |
-| `opened` | the runs that were named, each with its checkpoint and the framework that opens it |
 | `real` | the pictures that a run learnt from, and those that it never saw |
 | `made` | the pictures that it makes, from draws that are the same for all |
 | `examiner` | the network that looks at them: question 16's, trained once for each data set |

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from knock import data
 from knock.data.imageset import ImageSet, Pixels, Split
-from knock.measure.opened import Opened
 from knock.recipe import Recipe
+from knock.trained.opened import Opened
 
 import numpy as np
 

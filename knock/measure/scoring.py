@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from knock import kept, questions
+from knock.errors import UserError
 from knock.frameworks import FRAMEWORKS
-from knock.measure import examiner, features, made, opened, real, scores, sheet, table
+from knock.measure import examiner, features, made, real, scores, sheet, table
 from knock.measure.examiner import EXAMINERS, Array, Examiner, evenly
 from knock.measure.features import Features
 from knock.measure.made import Made
-from knock.measure.opened import Opened
 from knock.measure.real import Real
 from knock.measure.scores import Seen
 from knock.measure.table import Mean, Row, Table
 from knock.recipe import to_json
+from knock.trained import opened
+from knock.trained.opened import Opened
 from knock.training import checkpoint as checkpoints
 from knock.training import compare, measured, record
 from knock.training.measured import Eyes, Measured, Scores
@@ -89,8 +91,19 @@ def score(named: Sequence[Path], settings: Settings) -> list[Table]:
     All runs and pictures are opened before the first is measured. Raises UserError for bad input.
     """
     own = features.load(settings.features) if settings.features else None
-    runs = [opened.open_run(folder, settings.data) for folder in opened.find(named)]
+    folders = opened.find(named, made.METHOD)
+    runs = [_opened(folder, settings.data) for folder in folders]
     return [_measure(group, settings) for group in _groups(runs, own)]
+
+
+def _opened(folder: Path, data: Path | None) -> Opened:
+    run = opened.open_run(folder, data)
+    if made.METHOD not in run.recipe.methods:
+        raise UserError(
+            f"{folder} is a run of question {run.question.label}, which makes no pictures of its "
+            f"own; knock run {run.question.name} --test {folder} shows what it learnt"
+        )
+    return run
 
 
 def _groups(runs: Sequence[Opened], own: Features | None) -> list[Group]:

@@ -7,7 +7,7 @@ removes a key here counts `FORMAT` up.
 import math
 from collections.abc import Callable, Mapping, Sequence
 
-from knock.measure.opened import title
+from knock.trained.opened import title
 from knock.training.measured import EXAMINER, Eyes, Measured, Scores
 from knock.training.measures import BETTER
 from knock.training.table import aligned
