@@ -25,7 +25,7 @@ _ONLY = {
 }
 """The folders of which only these files are copied; all others are copied whole, but for `_NOT`."""
 _NOT = {
-    "": {"cli.py", "commands", "explore", "learner", "measure", "trained", "verify"},
+    "": {"cli", "commands", "explore", "learner", "measure", "trained", "verify"},
     "frameworks": {"numpy"},
 }
 """What is left out, by folder. With the rest of `_ONLY` it covers all that knows the numbers."""
