@@ -8,6 +8,7 @@ from typing import Any
 from knock.errors import exit_with
 from knock.frameworks.adapter import Adapter
 from knock.questions import find
+from knock.training import whose
 from knock.training.options import parse
 from knock.training.run import Run, take
 
@@ -28,8 +29,9 @@ def main(
     """
 
     def do() -> int:
-        question = find(name)
-        run = Run(question, adapter, parse(question, Path(sys.argv[0]).name, sys.argv[1:]))
+        question, script = find(name), Path(sys.argv[0])
+        options = parse(question, script.name, sys.argv[1:])
+        run = Run(question, adapter, options, whose.of_script(script))
         return take(run, model_class, train, sample, measure)
 
     exit_with(do, "stopped; --resume continues from the last checkpoint")

@@ -376,6 +376,15 @@ def test_options_and_commands_in_the_text_exist(page):
             assert words[0] in known, code
 
 
+@pytest.mark.parametrize("question", [q for q in QUESTIONS if not q.opens], ids=name)
+def test_what_a_page_sets_can_be_set(question):
+    words = [shlex.split(code) for code in inline(question.page) if code.startswith("--set ")]
+    assert words
+    for line in words:
+        given = options.parse(question, "x", line).given
+        assert recipe.load(question.recipe_file, given=given)
+
+
 # Tables
 
 

@@ -20,6 +20,7 @@ from knock.scripts.notebook import definitions
 from knock.training import look, options
 from knock.training.folders import newest_of
 from knock.training.run import Run, take
+from knock.training.whose import NOTEBOOK
 
 _PICTURES = ("result.png", "test.png", "samples.gif", "losses.png")
 """The pictures of a run's folder that are shown, if they exist."""
@@ -67,7 +68,7 @@ def _launch(
         seen = look.Look(question, adapter, said)
         functions[0](seen, seen.make(model_class))
         return said.out
-    run = Run(question, adapter, options.parse(question, "options", words))
+    run = Run(question, adapter, options.parse(question, "options", words), NOTEBOOK)
     take(run, model_class, *functions)
     return run.begun.folder
 

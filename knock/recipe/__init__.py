@@ -4,11 +4,12 @@
     recipe.load(path)           # resolved for a training run
     recipe.load_check(path)     # at the small sizes of a check
 
-`schema` and `kinds` have the types, `resolve` reads and merges, `faults` has the words for what is
-wrong; `levels`, `layers`, `sizes` and `weights` work out what a recipe means in numbers. `weights`
-alone needs NumPy.
+`schema` and `kinds` have the types, `resolve` reads and merges, `settings` is what `--set` may say,
+`faults` has the words for what is wrong; `levels`, `layers`, `sizes` and `weights` work out what a
+recipe means in numbers. `weights` alone needs NumPy.
 """
 
+from knock.recipe import settings
 from knock.recipe.kinds import LARGEST_SIDE, Layer, Size
 from knock.recipe.resolve import DEFAULT_PRESET, load, load_check, parts, read, without_retired
 from knock.recipe.schema import (
@@ -48,6 +49,7 @@ __all__ = [
     "load_check",
     "parts",
     "read",
+    "settings",
     "to_json",
     "without_retired",
 ]

@@ -11,7 +11,8 @@ from typing import Any
 from knock.errors import UserError
 
 MARK = "#"
-_TABLES = ("networks", "optimizers", "draws")
+TABLES = ("networks", "optimizers", "draws")
+"""The tables of a recipe that may have one entry for each level."""
 
 Sides = tuple[int, int]
 """A level's height and width."""
@@ -58,7 +59,7 @@ def expand(tree: Mapping[str, Any], count: int) -> dict[str, Any]:
     becomes an entry a level. Level comes after level, behind what belongs to none.
     """
     made = dict(tree)
-    for table in _TABLES:
+    for table in TABLES:
         given = dict(tree.get(table, {}))
         templates = {name: given.pop(name) for name in list(given) if MARK in name}
         own = {

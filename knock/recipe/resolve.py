@@ -1,19 +1,21 @@
 """The recipe of a question: what its networks are, and how they are trained, from one TOML file.
 
 A recipe is resolved in layers, each overriding the one before: the file, the preset, what the data
-set says, the command line. What comes out is checked as a whole, so an unknown key, a wrong type or
-an impossible value is refused with the key's name wherever it came from.
+set says, the options of the command line, and last its `--set`. What comes out is checked as a
+whole, so an unknown key, a wrong type or an impossible value is refused with the key's name
+wherever it came from.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from knock.errors import UserError
-from knock.recipe import faults, levels
-from knock.recipe.schema import Augment, File, Recipe
+from knock.recipe import faults, levels, settings
+from knock.recipe.schema import Augment, DataSet, File, Recipe
+from knock.recipe.settings import Settings
 
 import msgspec
 
@@ -47,13 +49,14 @@ def load(
     overrides: Mapping[str, Any] | None = None,
     seed: int = 0,
     dtype: str = "float32",
+    given: Settings = MappingProxyType({}),
 ) -> Recipe:
     """Resolve the recipe file at `path`.
 
     `overrides` is a tree of the file's own keys (`{"train": {"steps": 5}}`), as the command line
     gives them; `image` in it is the pictures' (channels, height, width), and `lr` every optimiser's
-    learning rate. Without `dataset` the file's first is taken. Raises UserError naming the file and
-    the key.
+    learning rate. `given` is what `settings.read` made of `--set`; it overrides all else. Without
+    `dataset` the file's first is taken. Raises UserError naming the file and the key.
     """
     tree = read(path)
     presets = tree.get("presets", {})
@@ -61,7 +64,7 @@ def load(
         raise UserError(f"no preset {preset!r} in {path}; choose from: {', '.join(presets)}")
     tree = _merge(tree, presets[preset], path, "")
     # The whole file is refused for any fault, used here or not.
-    file = _convert(levels.expand(tree, 1), path)
+    _convert(levels.expand(tree, 1), path)
     names = list(tree["data"])
     dataset = dataset or names[0]
     if dataset not in names:
@@ -75,10 +78,19 @@ def load(
     image, rate = changes.pop("image", own["image"]), changes.pop("lr", None)
     tree = _merge(tree, changes, path, "")
     tree["data"][dataset]["image"] = list(image)
-    sizes, tree = _with_levels(tree, file.data[dataset].levels, image)
     if rate is not None:
         tree["optimizers"] = {name: {**one, "lr": rate} for name, one in tree["optimizers"].items()}
-    file = _convert(tree, path)
+    said = settings.plain(given, preset, dataset)
+    if said:
+        tree = _merge(tree, settings.before_levels(said), settings.OPTION, "")
+        if fault := faults.find(tree["data"], dict[str, DataSet], "data"):
+            raise UserError(f"{settings.OPTION}: {fault}")
+    own = tree["data"][dataset]
+    sizes, tree = _with_levels(tree, own.get("levels", []), own["image"])
+    if said:
+        tree = _merge(tree, settings.of_levels(said, tree), settings.OPTION, "")
+    file = _convert(tree, settings.OPTION if said else path)
+    settings.require_effect(said, file)
     return _resolve(file, file.data[dataset].image, sizes, dataset, preset, seed, dtype)
 
 
@@ -130,15 +142,16 @@ def without_retired(old: Recipe, path: Path) -> Recipe:
 
 
 def _with_levels(
-    tree: Mapping[str, Any], named: list[int], shape: tuple[int, int, int]
+    tree: Mapping[str, Any], named: Sequence[int], shape: Sequence[int]
 ) -> tuple[list[levels.Sides], dict[str, Any]]:
     """The sides of the levels of a picture, and the tree with a table for each of them."""
-    sizes = levels.sizes(named, *shape[1:])
+    _, height, width = shape
+    sizes = levels.sizes(named, height, width)
     return sizes, levels.expand(tree, len(sizes))
 
 
-def _merge(base: Any, change: Mapping[str, Any], path: Path, key: str) -> dict[str, Any]:
-    """`base` with `change` laid over it, tables merged key by key.
+def _merge(base: Any, change: Mapping[str, Any], path: Path | str, key: str) -> dict[str, Any]:
+    """`base` with `change` laid over it, tables merged key by key; `path` is where it comes from.
 
     A change may not invent a key that the base lacks in `constants`: a constant that no network
     reads is a typing mistake.
@@ -156,7 +169,7 @@ def _merge(base: Any, change: Mapping[str, Any], path: Path, key: str) -> dict[s
     return result
 
 
-def _constant(base: Mapping[str, Any], name: str, value: Any, path: Path, key: str) -> Any:
+def _constant(base: Mapping[str, Any], name: str, value: Any, path: Path | str, key: str) -> Any:
     if name not in base:
         raise UserError(f"{path}: unknown key {key}; the constants are: {', '.join(base) or '-'}")
     if isinstance(base[name], float) and type(value) is int:
@@ -167,7 +180,7 @@ def _constant(base: Mapping[str, Any], name: str, value: Any, path: Path, key: s
     return value
 
 
-def _convert(tree: Mapping[str, Any], path: Path) -> File:
+def _convert(tree: Mapping[str, Any], path: Path | str) -> File:
     if fault := faults.find(tree, File):
         raise UserError(f"{path}: {fault}")
     file = msgspec.convert(tree, File)

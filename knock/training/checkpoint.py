@@ -5,6 +5,7 @@ text beside it, the step, the whole recipe, the framework and versions that wrot
 of the numbers. Never pickle: opening a checkpoint runs no code.
 """
 
+import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
@@ -112,15 +113,40 @@ def require_fit(checkpoint: Checkpoint, recipe: Recipe, path: Path) -> None:
         for key, p in parameters.items():
             if p.trainable and key.split(".")[0] in settings.networks:
                 shapes |= {f"{name}.{key}.{slot}": p.shape for slot in SLOTS[settings.algorithm]}
-    for key in shapes.keys() ^ checkpoint.state.keys():
-        what = "misses" if key in shapes else "should not hold"
-        raise UserError(f"{path} {what} the array {key}: it is of another recipe")
+    for key in {**shapes, **checkpoint.state}:
+        if key not in checkpoint.state:
+            raise UserError(f"{path} misses the array {key}: it is of another recipe")
+        if key not in shapes:
+            raise UserError(f"{path} should not hold the array {key}: it is of another recipe")
     for key, shape in shapes.items():
         array, counts = checkpoint.state[key], key in {f"{name}.step" for name in recipe.optimizers}
         if array.shape != shape or array.dtype != ("int64" if counts else recipe.dtype):
             raise UserError(f"{path}: {key} is {array.dtype} {array.shape}, should be {shape}")
         if not np.isfinite(array).all() or (counts and array < 0):
             raise UserError(f"{path}: {key} holds numbers that no training can go on from")
+
+
+def weights(checkpoint: Checkpoint, recipe: Recipe, path: Path) -> State:
+    """A checkpoint's weights and running statistics, for the networks of a recipe, in its dtype.
+
+    Raises UserError naming the first that does not fit, and what makes the networks others.
+    """
+    found = {
+        key: array.astype(recipe.dtype)
+        for key, array in checkpoint.state.items()
+        if key.split(".")[0] in checkpoint.recipe.networks
+    }
+    bare = msgspec.structs.replace(recipe, optimizers={})
+    try:
+        require_fit(dataclasses.replace(checkpoint, state=found), bare, path)
+    except UserError as error:
+        old = checkpoint.recipe
+        sized = msgspec.structs.replace(
+            old, image_shape=recipe.image_shape, constants=recipe.constants
+        )
+        why = recipes.difference(old, sized)
+        raise UserError(f"{error}{f' ({why})' if why else ''}") from None
+    return found
 
 
 def _count(text: str) -> int:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from knock.errors import UserError
 from knock.paths import RUNS
-from knock.questions import Question
 from knock.training import checkpoint as checkpoints
 from knock.training import record
 
@@ -15,20 +14,14 @@ def refuse_another_run(folder: Path) -> None:
         raise UserError(f"{folder} holds a run already; add --resume, or choose another --out")
 
 
-def _runs(question: Question, framework: str) -> list[Path]:
-    base = f"{question.name}_{framework}"
+def newest(base: str) -> Path | None:
+    """Of the runs with this name, or with a number behind it, the last; None when there is none."""
     found = []
     for path in RUNS.glob(f"{base}*"):
         tail = path.name.removeprefix(base)
         if path.is_dir() and (not tail or (tail[0] == "-" and tail[1:].isdigit())):
             found.append((int(tail[1:] or 1), path))
-    return [path for _, path in sorted(found)]
-
-
-def newest(question: Question, framework: str) -> Path | None:
-    """The run of an answer with the highest number; None when there is none."""
-    runs = _runs(question, framework)
-    return runs[-1] if runs else None
+    return max(found)[1] if found else None
 
 
 def newest_of(name: str) -> Path:

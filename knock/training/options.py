@@ -3,13 +3,14 @@
 import argparse
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from knock import recipe as recipes
 from knock.arguments import OneLineParser, folder, word
+from knock.errors import UserError
 from knock.paths import RUNS
 from knock.questions import Question
 
@@ -23,8 +24,8 @@ LAST = "last"
 class Options:
     """The command line of a run, checked word by word; None where nothing was said.
 
-    Each field is the option of its name. `changes` is all other options in one: the tree that
-    overrides the recipe, with the keys of the recipe file.
+    Each field is the option of its name. `given` is what `--set` sets, by the keys of the recipe
+    file. `changes` is all other options in one: the tree that overrides the recipe.
     """
 
     dataset: str | None
@@ -38,7 +39,9 @@ class Options:
     out: Path | None
     resume: str | None
     test: str | None
+    init: str | None
     quiet: bool
+    given: dict[str, Any]
     changes: dict[str, Any]
 
 
@@ -113,6 +116,14 @@ def parser(question: Question, program: str) -> OneLineParser:
             choices=("AtoB", "BtoA"),
             help=f"which picture of a pair is the input ({tree['pairs']})",
         )
+    what.add_argument(
+        "--set",
+        action="append",
+        type=word,
+        metavar="KEY=VALUE",
+        help="a key of the recipe, as the page's table names it, say "
+        f"{_example(usual)}; goes before all other options; again for more (none)",
+    )
     how = made.add_argument_group("how and where")
     add_how(how)
     how.add_argument("--dtype", choices=("float32", "float64"), help="float type (float32)")
@@ -154,14 +165,44 @@ def parser(question: Question, program: str) -> OneLineParser:
         metavar="RUN",
         help="no training: show what a run learnt",
     )
+    go_on.add_argument(
+        "--init",
+        type=word,
+        metavar="RUN",
+        help="begin with the weights of a run of any framework (those that the recipe draws)",
+    )
     return made
+
+
+def _example(usual: recipes.Recipe) -> str:
+    name, one = next(iter(usual.optimizers.items()))
+    return f"optimizers.{name}.lr={one.lr / 2:g}"
 
 
 def parse(question: Question, program: str, words: Sequence[str]) -> Options:
     """Read a command line. Raises UserError for what cannot be meant; exits after `--help`."""
-    said = vars(parser(question, program).parse_args(words))
+    made = parser(question, program)
+    said = vars(made.parse_args(words))
+    tree = recipes.read(question.recipe_file)
+    given = recipes.settings.read(said.pop("set") or [], tree)
+    _refuse_twice(said, given, tree)
     changes = {name: said.pop(name) for name in [*said] if name not in Options.__annotations__}
-    return Options(**said, changes=_tree(changes))
+    return Options(**said, given=given, changes=_tree(changes))
+
+
+def _refuse_twice(said: Mapping[str, Any], given: Mapping[str, Any], tree: Any) -> None:
+    """Raise UserError where `--set` and another option set the same key and nothing else."""
+    for key in map(recipes.settings.bare, given):
+        table, last = key.split(".")[0], key.split(".")[-1]
+        dest, option = key, f"--{last.replace('_', '-')}"
+        if key == "pairs":
+            option = "--direction"
+        elif table == "data" and last == "image":
+            dest, option = "size", "--size"
+        elif table == "optimizers" and last == "lr" and len(tree["optimizers"]) == 1:
+            dest = "lr"
+        if said.get(dest) is not None:
+            raise UserError(f"{option} and --set {key} set the same; leave one of them out")
 
 
 def _tree(values: dict[str, Any]) -> dict[str, Any]:

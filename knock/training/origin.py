@@ -1,5 +1,6 @@
 """Where a run starts: anew, or from a checkpoint; with which recipe, data and folder."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from knock.training.checkpoint import Checkpoint
 from knock.training.folders import newest, refuse_another_run
 from knock.training.loss_log import Columns
 from knock.training.options import LAST, Options
+from knock.training.whose import OURS, folder_name
 
 import msgspec
 
@@ -26,7 +28,9 @@ import msgspec
 class Origin:
     """`state` is None for a run from the first step.
 
-    Otherwise `history` tells who took the steps so far, and `losses` what came of them.
+    Otherwise `history` tells who took the steps so far, and `losses` what came of them. `weights`
+    are the networks' first ones where the recipe does not draw them, and `init` says, also of a run
+    that goes on, whose they were.
     """
 
     recipe: Recipe
@@ -36,24 +40,34 @@ class Origin:
     state: State | None = None
     history: tuple[dict[str, Any], ...] = ()
     losses: Columns = field(default_factory=dict)
+    init: dict[str, Any] | None = None
+    weights: State | None = None
 
 
-def decide(question: Question, framework: str, options: Options) -> Origin:
-    """Settle how a run starts. Raises UserError where options and checkpoint do not fit."""
+def decide(question: Question, framework: str, options: Options, answer: str = OURS) -> Origin:
+    """Settle how a run starts. Raises UserError where options and checkpoint do not fit.
+
+    `answer` is whose it is, as in `whose`: that decides the folder where none is said.
+    """
+    name = folder_name(question.name, framework, answer)
     word = options.resume or options.test
     if word is None:
-        return _new(question, framework, options)
-    source = options.out or newest(question, framework) if word == LAST else Path(word)
+        return _new(question, name, options)
+    source = options.out or newest(name) if word == LAST else Path(word)
     begun = source is not None and (source.is_file() or (source / checkpoints.FILE_NAME).exists())
     if source is None or (word == LAST and not begun):
         if options.test:
-            raise UserError(f"no run of {question.name} in {source or RUNS}: train one first")
-        return _new(question, framework, options)  # stopped before it had begun: begin
+            raise UserError(f"no run {name} in {source or RUNS}: train one first")
+        return _new(question, name, options)  # stopped before it had begun: begin
     return _from_checkpoint(question, options, source)
 
 
-def _new(question: Question, framework: str, options: Options) -> Origin:
+def _new(question: Question, name: str, options: Options) -> Origin:
+    folder = options.out or free(RUNS / name)
+    refuse_another_run(folder)
     dataset = options.dataset or (_set_in(question, options.data) if options.data else None)
+    if options.init:
+        return _from_weights(question, options, dataset, Path(options.init), folder)
     recipe = recipes.load(
         question.recipe_file,
         dataset,
@@ -61,10 +75,48 @@ def _new(question: Question, framework: str, options: Options) -> Origin:
         _changes(question, options, dataset),
         options.seed or 0,
         options.dtype or "float32",
+        options.given,
     )
-    folder = options.out or free(RUNS / f"{question.name}_{framework}")
-    refuse_another_run(folder)
     return Origin(recipe, folder, options.data)
+
+
+def _from_weights(
+    question: Question, options: Options, dataset: str | None, source: Path, folder: Path
+) -> Origin:
+    """A new run that begins with another's weights, and is like it where no option says more.
+
+    Another data set keeps its own random changes of a picture, another preset all that it says.
+    """
+    found, home = checkpoints.load_of(question.name, source)
+    known = record.read_run(home)
+    old = recipes.without_retired(found.recipe, question.recipe_file)
+    dataset, preset = dataset or old.dataset, options.preset or old.preset
+    base: dict[str, Any] = {}
+    said = _changes(question, options, dataset)
+    if preset == old.preset:
+        base = recipes.settings.changeable(old)
+        if options.size:
+            said["image"] = (old.image_shape[0], *options.size)  # grey stays grey
+    if dataset != old.dataset:
+        base.pop("data", None)
+    recipe = recipes.load(
+        question.recipe_file,
+        dataset,
+        preset,
+        _laid(base, said),
+        old.seed if options.seed is None else options.seed,
+        options.dtype or old.dtype,
+        options.given,
+    )
+    weights = checkpoints.weights(found, recipe, source)
+    init = {
+        "run": str(home.resolve()),
+        "framework": found.framework,
+        "step": found.step,
+        "digest": checkpoints.digest(found.state),
+    }
+    data = options.data or (record.data_folder(known) if dataset == old.dataset else None)
+    return Origin(recipe, folder, data, init=init, weights=weights)
 
 
 def _from_checkpoint(question: Question, options: Options, source: Path) -> Origin:
@@ -85,7 +137,8 @@ def _from_checkpoint(question: Question, options: Options, source: Path) -> Orig
     if out.resolve() != home.resolve() and options.test is None:
         refuse_another_run(out)
     history = tuple(known.get("history", ()))
-    return Origin(recipe, out, folder, found.step, found.state, history, losses)
+    init = known.get("init")
+    return Origin(recipe, out, folder, found.step, found.state, history, losses, init)
 
 
 def _same_recipe(question: Question, options: Options, found: Checkpoint, source: Path) -> Recipe:
@@ -94,16 +147,7 @@ def _same_recipe(question: Question, options: Options, found: Checkpoint, source
     How long to train, how often to draw and save, and what nothing is computed from may change.
     """
     old = recipes.without_retired(found.recipe, question.recipe_file)
-    changes: dict[str, Any] = {
-        "constants": old.constants,
-        "train": msgspec.to_builtins(old.train),
-        "optimizers": {name: {"lr": o.lr} for name, o in old.optimizers.items()},
-        "image": old.image_shape,
-        "pairs": old.pairs,
-    }
-    said = _changes(question, options, old.dataset)
-    for table, values in said.items():
-        changes[table] = {**changes[table], **values} if isinstance(values, dict) else values
+    changes = _laid(recipes.settings.changeable(old), _changes(question, options, old.dataset))
     try:
         new = recipes.load(
             question.recipe_file,
@@ -112,6 +156,7 @@ def _same_recipe(question: Question, options: Options, found: Checkpoint, source
             changes,
             old.seed if options.seed is None else options.seed,
             options.dtype or old.dtype,
+            options.given,
         )
     except UserError as error:
         raise UserError(f"{source} is of another recipe: {error}") from None
@@ -125,8 +170,20 @@ def _same_recipe(question: Question, options: Options, found: Checkpoint, source
     )
     different = recipes.difference(old, compared)
     if different:
-        raise UserError(f"{source} is of another recipe: {different}")
+        new_run = "" if options.test else f"; --init {source} begins a new run from its weights"
+        raise UserError(f"{source} is of another recipe: {different}{new_run}")
     return new
+
+
+def _laid(base: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """One tree laid over another, table by table."""
+    made = dict(base)
+    for key, value in said.items():
+        below = made.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            value = _laid(below, value)
+        made[key] = value
+    return made
 
 
 def _changes(question: Question, options: Options, dataset: str | None) -> dict[str, Any]:

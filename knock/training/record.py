@@ -30,13 +30,17 @@ def of_run(
     losses: Mapping[str, float],
     data_folder: Path | None,
     threads: int | None,
+    answer: str,
+    init: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Everything needed to take the run again, and how it went.
 
-    `history` has an entry for each stretch that one framework took without a stop.
+    `history` has an entry for each stretch that one framework took without a stop; `answer` says
+    whose file took it, and `init` with whose weights the first step began.
     """
     stretch = {
         "framework": made.framework,
+        "answer": answer,
         "from_step": first_step,
         "to_step": made.step,
         "seconds": round(seconds, 3),
@@ -50,6 +54,7 @@ def of_run(
         "step": made.step,
         "losses": dict(losses),
         "data": str(data_folder.resolve()) if data_folder else None,
+        "init": init,
         "recipe": msgspec.to_builtins(made.recipe),
         "history": [*history, stretch],
     }

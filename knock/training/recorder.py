@@ -44,6 +44,7 @@ class Recorder:
         begun: Origin,
         model: Any,
         *,
+        answer: str,
         device: str,
         threads: int,
         quiet: bool,
@@ -54,6 +55,7 @@ class Recorder:
         self._adapter = adapter
         self._begun = begun
         self._model = model
+        self._answer = answer
         self._device = device
         self._threads = threads
         self._losses = LossLog(begun.folder, begun.step, begun.losses)
@@ -202,6 +204,8 @@ class Recorder:
                 losses=losses,
                 data_folder=self._begun.data_folder,
                 threads=self._threads,
+                answer=self._answer,
+                init=self._begun.init,
             ),
         )
         return time.thread_time() - began

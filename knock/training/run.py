@@ -27,6 +27,7 @@ from knock.training.options import Options, spare_cores
 from knock.training.origin import Origin
 from knock.training.recorder import Recorder
 from knock.training.table import Table
+from knock.training.whose import OURS
 
 import numpy as np
 
@@ -41,11 +42,15 @@ class Run:
     `examples` is a small batch of test pictures, with draws of its own, always the same one.
     """
 
-    def __init__(self, question: Question, adapter: Adapter, options: Options) -> None:
+    def __init__(
+        self, question: Question, adapter: Adapter, options: Options, answer: str = OURS
+    ) -> None:
+        """Open everything that a run needs; `answer` is whose it is, as in `whose`."""
+        self._answer = answer
         self._question = question
         self._adapter = adapter
         self.options = options
-        begun: Origin = origin.decide(question, adapter.NAME, options)
+        begun: Origin = origin.decide(question, adapter.NAME, options, answer)
         self.recipe = begun.recipe
         layers.networks(self.recipe)  # sizes that do not fit are refused before anything is made
         self.step = begun.step
@@ -72,6 +77,9 @@ class Run:
         asked, there = self.recipe.constants.get("classes"), len(self._test.pictures.classes)
         if asked not in (None, there) and (said, asked) != (0, 0):
             name = self.recipe.dataset
+            if self.begun.weights:
+                run = self.options.init
+                raise UserError(f"{name} has {there} classes, but the networks of {run} {asked}")
             raise UserError(f"{name} has {there} classes, not {asked}; leave --classes out")
 
     @property
@@ -168,10 +176,10 @@ class Run:
         self._tables.append(table)
 
     def make(self, model_class: Callable[..., Any]) -> Any:
-        """The model with its first weights, or with what the checkpoint holds."""
+        """The model with its first weights, or with what a checkpoint holds."""
         model = model_class(self.recipe)
         self._adapter.build(model, self.recipe)
-        state = self.begun.state
+        state = self.begun.state or self.begun.weights
         if state is None:
             state = dict(initial_weights(self.recipe))
         try:
@@ -206,6 +214,7 @@ class Run:
                 self._adapter,
                 self.begun,
                 model,
+                answer=self._answer,
                 device=self._device,
                 threads=self._threads,
                 quiet=self.options.quiet,
@@ -229,11 +238,14 @@ class Run:
         recipe, train, folder = self.recipe, self.recipe.train, self.begun.folder
         _, height, width = recipe.image_shape
         start = f" from step {self.step}" if self.step else ""
+        if self.begun.weights:
+            start = f" from the weights of {self.options.init}"
+        given = "".join(f", {key} = {value}" for key, value in self.options.given.items())
         threads = f"{self._threads} thread{'s' if self._threads > 1 else ''}"
         return (
             f"{self._question.label} in {self._adapter.NAME}: "
             f"{recipe.dataset} ({len(self._train_set)} pictures of {height}×{width}), "
-            f"preset {recipe.preset}, {train.steps} steps of {train.pictures}{start}, "
+            f"preset {recipe.preset}{given}, {train.steps} steps of {train.pictures}{start}, "
             f"{self._device}, {threads} → {folder}"
         )
 
