@@ -245,7 +245,10 @@ def test_what_an_answer_raises_fails_its_stage_alone(tmp_path):
     assert [r.status for r in results.values()][:2] == ["passed", "passed"]
     assert results["loss"].status == "failed"
     line = path.read_text().splitlines().index("        raise NotImplementedError('TODO')") + 1
-    assert f"NotImplementedError: TODO (line {line})" in results["loss"].message
+    assert (
+        f"NotImplementedError: TODO (line {line}: raise NotImplementedError('TODO'))"
+        in results["loss"].message
+    )
     assert results["gradients"].status == "skipped"
 
 

@@ -146,7 +146,8 @@ def test_each_part_has_its_points_and_the_table_says_why_one_gets_none(grade, tm
     assert found["wrong"]["remarks"].startswith("walk failed: forward: change differs")
     assert "walk to do: LatentSpace.change" in found["begun"]["remarks"]
     assert (
-        found["broken"]["remarks"] == f"{FILE} does not run: SyntaxError: invalid syntax (line 1)"
+        found["broken"]["remarks"]
+        == f"{FILE} does not run: SyntaxError: invalid syntax (line 1: def half(:)"
     )
     assert found["exits"]["remarks"] == f"{FILE} does not run: it ends the program: sys.exit(0)"
     assert "5 graded in" in out

@@ -16,7 +16,7 @@ from knock.notebook.make import make
 from knock.questions import Question, all_questions, find
 from knock.scripts import load as answers
 from knock.scripts import notebook as notebooks
-from knock.scripts import starter
+from knock.scripts import raised, starter
 from knock.scripts.notebook import place, source
 from knock.scripts.source import Source
 
@@ -245,8 +245,8 @@ def test_magics_are_ignored_and_move_no_line(tmp_path):
     assert not hasattr(module, "files")
     with pytest.raises(ZeroDivisionError) as met:
         module.f()
-    assert answers.describe(met.value, file) == (
-        "ZeroDivisionError: division by zero (code cell 2, line 8)"
+    assert raised.describe(met.value, file) == (
+        "ZeroDivisionError: division by zero (code cell 2, line 8: return 1 / 0)"
     )
 
 
@@ -255,8 +255,14 @@ def test_magics_are_ignored_and_move_no_line(tmp_path):
     [
         (["A = 1", "def f(:\n    pass"], "SyntaxError: invalid syntax (code cell 2, line 1)"),
         (["\n\nA = 1\nB = = 1"], "SyntaxError: invalid syntax (code cell 1, line 4)"),
-        (["A = 1", "import nothing_of_the_kind"], "(code cell 2, line 1)"),
-        (["A = (\n    0 /\n    0\n)"], "ZeroDivisionError: division by zero (code cell 1, line 2)"),
+        (
+            ["A = 1", "import nothing_of_the_kind"],
+            "(code cell 2, line 1: import nothing_of_the_kind)",
+        ),
+        (
+            ["A = (\n    0 /\n    0\n)"],
+            "ZeroDivisionError: division by zero (code cell 1, line 2: 0 /)",
+        ),
     ],
 )
 def test_an_error_names_the_cell_and_its_line(cells, said, tmp_path):

@@ -10,7 +10,7 @@ from knock.check import parts, trace
 from knock.errors import UserError
 from knock.questions import find
 from knock.scripts import load as script
-from knock.scripts import starter
+from knock.scripts import raised, starter
 from knock.scripts.source import Source
 from knock.scripts.splice import splice
 from tests.test_cli import needs_torch
@@ -244,7 +244,7 @@ def test_each_function_keeps_the_lines_of_the_file_that_it_is_from(framework, tm
     ],
 )
 def test_what_tensorflow_and_keras_lay_around_an_error_is_left_out(error, said):
-    assert script.describe(error, Path("/my/a.py")) == said
+    assert raised.describe(error, Path("/my/a.py")) == said
 
 
 def _codes(code):

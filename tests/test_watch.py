@@ -21,6 +21,7 @@ from knock.learner import answers
 from knock.learner.watch import keys, saves, session
 from tests.test_cli import needs_torch
 
+import msgspec
 import pytest
 
 pty = pytest.importorskip("pty", reason="the terminals of these tests are POSIX'")
@@ -317,7 +318,7 @@ def test_a_file_that_prints_much_hides_no_report(watch):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("def broken(:", r"knock: .*does not run: SyntaxError: .*\(line 2\)"),
+        ("def broken(:", r"knock: .*does not run: SyntaxError: .*\(line 2: def broken\(:\)"),
         ("import sys; sys.exit(0)", r"knock: .*it ends the program: sys.exit\(0\)"),
         ("import os; os._exit(0)", r"knock: .*it ends the program: sys.exit\(0\)"),
         ("import ctypes; ctypes.string_at(0)", r"ended without a report \(signal 11\)"),
@@ -401,6 +402,47 @@ def test_what_an_old_check_found_is_not_shown_for_a_new_file(alone, capsys):
     watched.ended(second)
     assert "01 ae in Keras: x\n  ✗ step         wrong" in watched.report and watched.at == "step"
     assert capsys.readouterr().out.count("✗ step") == 1
+
+
+def test_r_checks_again_l_lists_and_x_starts_over_once_that_is_confirmed(alone, capsys):
+    watched, file = alone
+
+    def pressed(*keys):
+        for key in (*keys, "q"):
+            watched.events.put(key)
+        watched.follow()
+        return capsys.readouterr().out
+
+    watched.look()
+    first = watched.check
+    assert "checking" in pressed("r")
+    assert first.stopped and watched.check is not first
+    assert "01 ae          –" in pressed("l")
+    assert "/ae_keras.py over? Your file is kept beside it." in pressed("x")
+    assert file.read_text(encoding="utf-8") == "1"
+    watched.asked = False
+    assert "It stays as it is." in pressed("x", "h")
+    assert not watched.asked and watched.level == 0, "a key that says no does nothing else"
+    assert "It stays" in pressed("x", "n") and file.read_text(encoding="utf-8") == "1"
+    assert "/ae_keras.old-1.py\nThen: " in pressed("x", "y")
+    assert file.with_name("ae_keras.old-1.py").read_text(encoding="utf-8") == "1"
+    assert "TODO step" in file.read_text(encoding="utf-8")
+    watched.file = file.with_suffix(".ipynb")
+    watched.file.write_text("{}", encoding="utf-8")
+    assert "knock notebook ae --starter makes one" in pressed("x", "y")
+    assert watched.file.read_text(encoding="utf-8") == "{}"
+
+
+def test_after_the_last_pass_the_next_commands_are_shown_once(alone, capsys):
+    watched, file = alone
+    file.write_text('if __name__ == "__main__": main()\n', encoding="utf-8")
+    passes = msgspec.structs.replace(FakeCheck.report, passed=True)
+    for wanted in (1, 0):
+        watched.seen = None
+        watched.look()
+        watched.check.report = passes
+        watched.ended(watched.check)
+        assert capsys.readouterr().out.count("01 ae is done. And now:") == wanted
 
 
 def test_two_saves_within_a_tick_of_the_clock_are_two(alone):

@@ -15,6 +15,7 @@ from knock.recipe import Recipe, kinds, layers
 from knock.recipe.layers import Placed
 from knock.recipe.weights import initial_weights
 from knock.scripts import load as script
+from knock.scripts.raised import describe
 
 import msgspec
 import numpy as np
@@ -182,7 +183,7 @@ def _growing(
     except WrongNetwork as error:
         trace.errors[stage] = str(error)
     except (Exception, SystemExit) as error:  # a file that exits has not passed
-        trace.errors[stage] = f"your code raises {script.describe(error, path)}"
+        trace.errors[stage] = f"your code raises {describe(error, path)}"
 
 
 def _differ(got: Mapping[str, Array], right: Mapping[str, Array], recipe: Recipe) -> bool:

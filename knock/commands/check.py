@@ -20,7 +20,9 @@ HELP = "check an answer part by part, on small sizes"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Which answer, whose, with which numbers, and how it is reported."""
-    parser.add_argument("question", help="number or name")
+    parser.add_argument(
+        "question", nargs="?", help="number or name; without it, what you began or checked last"
+    )
     parser.add_argument("file", nargs="?", type=file, help="else what you began or checked last")
     parser.add_argument("--framework", "-f", help="in this one; else read off the file's name")
     parser.add_argument("--ours", action="store_true", help="our answer, in one framework or all")
@@ -50,12 +52,16 @@ def run(found: Namespace, rest: list[str]) -> int:
     if found.json:
         return _as_data(found)
     from knock.check import report
+    from knock.learner import overview, progress
 
     question, framework, path = _meant(found)
     if framework is None:
         return _all(question, found.seed)
+    before = path is not None and progress.passes(question, framework, path)
     seen = _check(question, framework, path, found.seed)
     print(report.lines(seen))
+    if path is not None and seen.whose == "learner" and seen.passed and not before:
+        print(f"\n{overview.passed(question, path)}")
     return 0 if seen.passed else 1
 
 
@@ -85,12 +91,14 @@ def _as_data(found: Namespace) -> int:
 def _meant(found: Namespace) -> tuple["Question", str | None, Path | None]:
     """The question, the framework and the file: None for every framework, and for our file."""
     from knock import frameworks
-    from knock.learner import answers
-    from knock.questions import find
+    from knock.learner import answers, in_hand
 
-    question, framework, path = find(found.question), found.framework, found.file
-    if found.ours and path is not None:
-        raise UserError(f"either --ours or {path}, not both")
+    if found.ours and found.file is not None:
+        raise UserError(f"either --ours or {found.file}, not both")
+    mine = None if found.ours else found.framework
+    question, framework, path = in_hand.meant(found.question, mine, found.file)
+    if found.ours:
+        framework, path = found.framework, None
     if not found.ours and path is None:
         framework, path = answers.known(question, framework) or (framework, None)
     if framework is None and path is not None:
@@ -114,7 +122,14 @@ def _check(question: "Question", framework: str, path: Path | None, seed: int) -
 
 def _all(question: "Question", seed: int) -> int:
     """Check ours in every installed framework, one after the other, and print what was found."""
-    return max(_code(subprocess.run(words)) for words in _each(question, seed).values())
+    from knock import frameworks
+
+    codes = []
+    for name, words in _each(question, seed).items():
+        # A report comes all at once, and may take half a minute.
+        print(f"{frameworks.FRAMEWORKS[name].title} …", file=sys.stderr, flush=True)
+        codes.append(_code(subprocess.run(words)))
+    return max(codes)
 
 
 def _all_as_data(question: "Question", seed: int) -> tuple["Document", int]:

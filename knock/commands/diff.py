@@ -1,23 +1,58 @@
 """`knock diff`: two answers side by side."""
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from knock.arguments import file, printable
+from knock.errors import UserError
+
+if TYPE_CHECKING:
+    from knock.questions import Question
 
 HELP = "show two answers side by side: knock diff dcgan keras pytorch"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Which two answers, and where the page goes."""
-    parser.add_argument("question", help="number or name")
-    parser.add_argument("A", type=printable, help="a file, or a framework for our answer in it")
-    parser.add_argument("B", type=printable, help="the other file or framework")
+    parser.add_argument(
+        "question", nargs="?", help="number or name; without it, what you began or checked last"
+    )
+    one = "a file, or a framework for our answer in it (default: yours and ours, once yours passes)"
+    parser.add_argument("A", nargs="?", type=printable, help=one)
+    parser.add_argument("B", nargs="?", type=printable, help="the other file or framework")
     parser.add_argument("--html", type=file, metavar="FILE", help="write a page for a browser")
 
 
 def run(found: Namespace, rest: list[str]) -> int:
-    """Print two columns, or write the page."""
+    """Print two columns, or write the page.
+
+    Of one or three words the first is the question; without it, that is the one in hand. Without
+    the two answers, they are the learner's and ours. Raises UserError where the learner's has not
+    passed: ours would give away what is still to be found.
+    """
+    from knock.learner import in_hand
     from knock.scripts import side_by_side
 
-    print(side_by_side.show(found.question, found.A, found.B, found.html))
+    words = [word for word in (found.question, found.A, found.B) if word is not None]
+    word = words.pop(0) if len(words) != 2 and words else None
+    question, framework, path = in_hand.meant(word, None)
+    first, second = words or _both(question, framework, path)
+    print(side_by_side.show(question.name, first, second, found.html))
     return 0
+
+
+def _both(question: "Question", framework: str | None, path: Path | None) -> tuple[str, str]:
+    """The learner's answer, and ours in the same framework."""
+    from knock import frameworks
+    from knock.learner import answers, progress
+
+    if path is None:
+        framework, path = answers.remembered(question, framework)
+    framework = question.framework(framework or frameworks.of_file(path))
+    if not progress.passes(question, framework, path):
+        raise UserError(
+            f"{path} has not passed yet; knock diff {question.name} {framework} {path.as_posix()} "
+            "shows our answer anyway"
+        )
+    return path.as_posix(), framework

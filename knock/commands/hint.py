@@ -7,7 +7,9 @@ HELP = "show help with a question, level by level"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Help with what, and how much of it."""
-    parser.add_argument("question", help="number or name")
+    parser.add_argument(
+        "question", nargs="?", help="number or name; without it, what you began or checked last"
+    )
     parser.add_argument(
         "--level", type=int, default=1, metavar="N", help="from 1, a nudge, to 3 (default: 1)"
     )
@@ -21,7 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(found: Namespace, rest: list[str]) -> int:
     """Print one level of help."""
-    from knock.learner import hints
+    from knock.learner import hints, in_hand
 
-    print(hints.show(found.question, found.level, found.part, found.framework))
+    question, _, _ = in_hand.meant(found.question, found.framework)
+    print(hints.show(question.name, found.level, found.part, found.framework))
     return 0

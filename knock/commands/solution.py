@@ -15,7 +15,9 @@ HELP = "show our answer, once yours passes"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Which question, and the learner's own answer."""
-    parser.add_argument("question", help="number or name")
+    parser.add_argument(
+        "question", nargs="?", help="number or name; without it, what you began or checked last"
+    )
     parser.add_argument(
         "file", nargs="?", type=file, help="your answer (default: the one begun or checked last)"
     )
@@ -31,17 +33,15 @@ def run(found: Namespace, rest: list[str]) -> int:
     has not passed. Raises UserError if there is nothing to check.
     """
     from knock import frameworks
-    from knock.learner import answers
-    from knock.questions import find
+    from knock.learner import answers, in_hand
 
-    question = find(found.question)
-    if found.file is not None:
-        framework = question.framework(found.framework or frameworks.of_file(found.file))
-        path: Path = found.file
-    elif (known := answers.known(question, found.framework)) is not None:
+    question, framework, path = in_hand.meant(found.question, found.framework, found.file)
+    if path is not None:
+        framework = question.framework(framework or frameworks.of_file(path))
+    elif (known := answers.known(question, framework)) is not None:
         framework, path = known
     else:
-        framework = question.framework(found.framework)
+        framework = question.framework(framework)
         path = answers.file_of(question, framework)
     if not found.give_up:
         if not path.is_file():
@@ -50,10 +50,10 @@ def run(found: Namespace, rest: list[str]) -> int:
                 "--give-up to see our answer"
             )
         if failed := _failed(question, framework, path):
+            why = answers.shortest_check(question, framework, path)
             print_error(
-                f"{path} has not passed yet ({', '.join(failed)}); "
-                f"{answers.check_command(question, framework, path)} says why, and --give-up shows "
-                "our answer anyway"
+                f"{path} has not passed yet ({', '.join(failed)}); {why} says why, and --give-up "
+                "shows our answer anyway"
             )
             return 1
     print(question.answer(framework).read_text(encoding="utf-8"), end="")
@@ -64,8 +64,7 @@ def _failed(question: "Question", framework: str, path: Path) -> list[str]:
     """The names of the stages of a check that fail."""
     from knock.learner import progress
 
-    known = progress.of(question, framework)
-    if known is not None and known.path.resolve() == path.resolve() and known.passes:
+    if progress.passes(question, framework, path):
         return []
     from knock.check.judge import check  # a large import, which is not always needed
 

@@ -20,11 +20,21 @@ def add_which(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=file, metavar="FILE", help="the new file (default: my/NAME_FRAMEWORK.py)"
     )
+    parser.add_argument(
+        "--open", action="store_true", help="open it in your editor: $VISUAL, or else $EDITOR"
+    )
 
 
 def run(found: Namespace, rest: list[str]) -> int:
-    """Write the starter, and print what to do with it."""
-    from knock.learner import answers
+    """Write the starter, print what to do with it, and open it if asked to.
 
-    print(answers.begin(found.question, found.framework, found.out, found.force))
+    Raises UserError; before the starter is written where the editor cannot be found.
+    """
+    from knock.learner import answers, editor
+
+    program = editor.command() if found.open else None
+    path, said = answers.begin(found.question, found.framework, found.out, found.force)
+    print(said, flush=True)
+    if program is not None:
+        editor.open_in(program, path)
     return 0

@@ -4,12 +4,14 @@ from argparse import ArgumentParser, Namespace
 
 from knock.arguments import file
 
-HELP = "check your answer at every save; keys show a hint and what comes next"
+HELP = "check your answer at every save; keys give a hint and more"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Which file is watched, and how."""
-    parser.add_argument("question", help="number or name")
+    parser.add_argument(
+        "question", nargs="?", help="number or name; without it, what you began or checked last"
+    )
     parser.add_argument(
         "file", nargs="?", type=file, help="your answer (default: the one begun or checked last)"
     )
@@ -21,6 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(found: Namespace, rest: list[str]) -> int:
     """Watch until `q` is pressed."""
+    from knock.learner import in_hand
     from knock.learner.watch.loop import watch
 
-    return watch(found.question, found.framework, found.file, found.poll)
+    question, framework, path = in_hand.meant(found.question, found.framework, found.file)
+    return watch(question, framework, path, found.poll)

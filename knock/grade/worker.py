@@ -26,7 +26,7 @@ from knock.check import forks, trace
 from knock.errors import UserError
 from knock.frameworks.adapter import Adapter
 from knock.grade import messages, sandbox, scratch
-from knock.scripts import load as answers
+from knock.scripts.raised import describe
 from knock.scripts.source import Source
 from knock.scripts.splice import splice
 
@@ -154,7 +154,7 @@ def _run(job: messages.Job, adapter: Adapter, place: Path, say: Callable[[bytes]
     except UserError as error:
         say(messages.refused(str(error).replace(f"{place}{os.sep}", "")))
     except BaseException as error:  # for example, a KeyboardInterrupt of its own
-        say(messages.refused(f"{file.name} does not run: {answers.describe(error, file)}"))
+        say(messages.refused(f"{file.name} does not run: {describe(error, file)}"))
     else:
         say(messages.pack(found, _replaced(before)))
 

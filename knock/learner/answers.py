@@ -8,7 +8,7 @@ from knock.errors import UserError
 from knock.files import keep, make_folder, write_atomically
 from knock.learner import progress
 from knock.questions import Question, find
-from knock.scripts import starter
+from knock.scripts import notebook, starter
 
 
 def file_of(question: Question, framework: str) -> Path:
@@ -22,6 +22,14 @@ def check_command(question: Question, framework: str, file: Path) -> str:
     if frameworks.in_name(file) != framework:
         words += ["--framework", framework]
     return shlex.join(words)
+
+
+def shortest_check(question: Question, framework: str, file: Path) -> str:
+    """The same, without the file where the question's name alone means it."""
+    last = known(question, None)
+    if last is not None and last[0] == framework and last[1].resolve() == file.resolve():
+        return f"knock check {question.name}"
+    return check_command(question, framework, file)
 
 
 def known(question: Question, framework: str | None) -> tuple[str, Path] | None:
@@ -76,8 +84,8 @@ def put(path: Path, text: str) -> Path | None:
     return kept
 
 
-def begin(word: str, framework: str | None, out: Path | None, force: bool) -> str:
-    """Write a starter for a learner to fill in. Returns the text to print.
+def begin(word: str, framework: str | None, out: Path | None, force: bool) -> tuple[Path, str]:
+    """Write a starter for a learner to fill in. Returns its file, and the text to print.
 
     Without `framework` it is the one in the name of `out`, if there is one, else the first
     installed. With `force` an existing file is kept under another name; without, it is an error.
@@ -89,9 +97,12 @@ def begin(word: str, framework: str | None, out: Path | None, force: bool) -> st
     framework = question.framework(framework)
     path = out or file_of(question, framework)
     refuse(path, force)
+    if notebook.is_notebook(path):
+        raise UserError(
+            f"{path} would be a notebook: knock notebook {question.name} --starter makes one"
+        )
     source = question.answer(framework).read_text(encoding="utf-8")
-    command = check_command(question, framework, path)
-    text = starter.make(source, question.parts, command)
+    text = starter.make(source, question.parts, check_command(question, framework, path))
     kept = put(path, text)
     progress.begun(question, framework, path)
     title = frameworks.FRAMEWORKS[framework].title
@@ -100,4 +111,6 @@ def begin(word: str, framework: str | None, out: Path | None, force: bool) -> st
     lines += [f"  {part:<10} {', '.join(ours)}" for part, ours in names.items()]
     if kept is not None:
         lines.append(f"Your old file is now {kept}")
-    return "\n".join([*lines, f"Then: {command}", f"Stuck? knock hint {question.name}"])
+    command = shortest_check(question, framework, path)
+    lines += [f"Then: {command}", f"Stuck? knock hint {question.name}"]
+    return path, "\n".join(lines)

@@ -1,5 +1,8 @@
 """A learner's way through the questions: what is done, and what comes next."""
 
+import shlex
+from pathlib import Path
+
 from knock import frameworks, paths
 from knock.learner import answers, progress
 from knock.learner.progress import Answer
@@ -48,6 +51,20 @@ def following(framework: str | None) -> str:
     return _begin(question, framework or (known[-1].framework if known else None))
 
 
+def passed(question: Question, file: Path) -> str:
+    """What to do once an answer passes: the command for each, as text for a terminal."""
+    commands = {
+        f"knock solution {question.name}": "our answer, to compare with yours",
+        "knock next": "what comes next, and the command for it",
+    }
+    if file.suffix == ".py" and "__main__" in file.read_text(encoding="utf-8", errors="replace"):
+        what = f"look into a run of {question.opens}" if question.opens else "train it"
+        commands = {shlex.join(["python", file.as_posix()]): what, **commands}
+    width = max(map(len, commands))
+    lines = [f"  {command:<{width}}  # {what}" for command, what in commands.items()]
+    return "\n".join([f"{question.label} is done. And now:", *lines])
+
+
 def ahead(framework: str | None) -> tuple[Question, Answer | None] | None:
     """The question that comes next, in a framework or in any, and the learner's answer, if begun.
 
@@ -93,7 +110,7 @@ def _continue(question: Question, answer: Answer) -> str:
     return "\n".join(
         [
             f"{question.label} in {title}, in {answer.file}: {state}",
-            f"Check: {answers.check_command(question, answer.framework, answer.path)}",
+            f"Check: {answers.shortest_check(question, answer.framework, answer.path)}",
             f"Stuck? knock hint {question.name}",
         ]
     )

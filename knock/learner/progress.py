@@ -66,6 +66,16 @@ def of(question: Question, framework: str | None = None) -> Answer | None:
     return next((one for one in reversed(found) if framework in (None, one.framework)), None)
 
 
+def passes(question: Question, framework: str, file: Path) -> bool:
+    """Whether a file, as it is now, has passed as a whole when it was checked."""
+    return any(
+        (one.question, one.framework) == (question.name, framework)
+        and one.path.resolve() == file.resolve()
+        and one.passes
+        for one in _read()[0]
+    )
+
+
 def begun(question: Question, framework: str, file: Path) -> None:
     """Remember that an answer was begun or started over."""
     _remember(Answer(question.name, framework, _named(file)))

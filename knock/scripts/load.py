@@ -5,9 +5,7 @@ This is the only place in the package that runs an answer's code.
 
 import importlib.util
 import itertools
-import re
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -15,15 +13,9 @@ from typing import Any
 
 from knock.errors import UserError
 from knock.scripts import notebook
+from knock.scripts.raised import describe
 
 _numbers = itertools.count()
-
-_TRACED = "in user code:"
-"""The first line of an error that TensorFlow found while it turned a function into a graph: then
-come the places that it went through, and at the end the error."""
-
-_BOLD = re.compile(r"\x1b\[[01]m")
-"""Keras prints an error's text in bold, after a line that names the called layer."""
 
 
 def load(path: Path, code: CodeType | None = None) -> ModuleType:
@@ -72,30 +64,3 @@ def model_class(module: ModuleType, name: str, path: Path) -> Callable[..., Any]
     if not callable(found):
         raise UserError(f"{path} defines no class {name}")
     return found  # type: ignore[no-any-return]
-
-
-def describe(error: BaseException, path: Path) -> str:
-    """An error that an answer's code raised, in one line, with the place in its file."""
-    if isinstance(error, SystemExit):
-        return f"it ends the program: sys.exit({error.code!r})"
-    message = (error.msg if isinstance(error, SyntaxError) else str(error)).strip()
-    lines = message.splitlines()
-    traced: list[int | None] = []
-    if lines and lines[0] == _TRACED:
-        traced += map(int, re.findall(rf'"{re.escape(str(path))}", line (\d+)', message))
-        text = lines[-1].strip()
-    else:
-        if bold := _BOLD.search(message):
-            lines = message[bold.end() :].splitlines()
-        text = (
-            f"{type(error).__name__}: {_BOLD.sub('', lines[0])}" if lines else type(error).__name__
-        )
-    if isinstance(error, SyntaxError) and error.lineno:
-        return f"{text} ({notebook.place(path, error.lineno)})"
-    passed = traced or [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename) == path
-    ]
-    last = passed[-1] if passed else None
-    return f"{text} ({notebook.place(path, last)})" if last else text

@@ -8,6 +8,7 @@ runs nothing else.
 import ast
 import importlib.util
 import linecache
+import re
 import symtable
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,6 +22,9 @@ SUFFIX = ".ipynb"
 
 _CELL = "# %% "
 """The beginning of the line above each cell's lines; then comes the name of the cell."""
+
+_NUMBERED = re.compile(rf"{_CELL}(code cell \d+|In \[\d+\])$")
+"""The same, where a cell is called by its number, in a saved notebook or in a kernel."""
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _Assignment = ast.Assign | ast.AnnAssign | ast.AugAssign
@@ -97,12 +101,11 @@ def source(path: Path) -> str:
 
 
 def place(path: Path, line: int) -> str:
-    """A line's place for people: "line 7", or, in a notebook that `source` has read, its cell."""
-    if is_notebook(path):
-        above = linecache.getlines(str(path))[:line]
-        for distance, text in enumerate(reversed(above)):
-            if text.startswith(_CELL):
-                return f"{text.removeprefix(_CELL).strip()}, line {distance}"
+    """A line's place for people: "line 7", or its cell in a script made of a notebook's."""
+    above = linecache.getlines(str(path))[:line]
+    for distance, text in enumerate(reversed(above)):
+        if cell := _NUMBERED.match(text):
+            return f"{cell[1]}, line {distance}"
     return f"line {line}"
 
 

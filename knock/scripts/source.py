@@ -7,7 +7,7 @@ from pathlib import Path
 
 from knock.errors import UserError
 from knock.scripts import notebook
-from knock.scripts.load import describe
+from knock.scripts.raised import describe
 
 Definition = ast.FunctionDef | ast.ClassDef
 

@@ -11,7 +11,7 @@ from knock.errors import UserError
 from knock.frameworks import numpy as plain
 from knock.questions import Question, mistakes
 from knock.recipe import Recipe
-from knock.scripts import load as script
+from knock.scripts.raised import describe
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def known_mistakes(question: Question) -> list[str]:
         except UserError as error:
             wrong.append(f"{path}, when {said}: {error}")
         except Exception as error:  # the code's own
-            wrong.append(f"{path}, when {said}: {script.describe(error, path)}")
+            wrong.append(f"{path}, when {said}: {describe(error, path)}")
         else:
             found.append((said, numbers))
     for (said, numbers), (other, others) in itertools.combinations(found, 2):

@@ -11,15 +11,14 @@ from knock.errors import UserError
 from knock.learner import answers
 from knock.learner.watch import keys
 from knock.learner.watch.session import KEYS, Event, Session
-from knock.questions import find
+from knock.questions import Question
 
 
-def watch(word: str, framework: str | None, file: Path | None, poll: bool) -> int:
+def watch(question: Question, framework: str | None, file: Path | None, poll: bool) -> int:
     """Watch a learner's answer until `q` is pressed. Returns 0.
 
     It is `file`, or the remembered one. Raises UserError if there is none.
     """
-    question = find(word)
     if file is None:
         framework, file = answers.remembered(question, framework)
     framework = question.framework(framework or frameworks.of_file(file))

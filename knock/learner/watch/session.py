@@ -10,15 +10,17 @@ from pathlib import Path
 
 from knock.check import report
 from knock.check.report import Verdict
-from knock.errors import UserError
-from knock.learner import hints, overview, progress
+from knock.errors import UserError, in_words
+from knock.learner import answers, hints, overview, progress
 from knock.learner.watch.child import Check, Ready
 from knock.learner.watch.messages import Request
 from knock.learner.watch.saves import SECOND, looks
 from knock.questions import Question, hint_page
 from knock.scripts import notebook
 
-KEYS = "h hint   n next   q quit"
+KEYS = "h hint   r run again   l list   n next   x reset   q quit"
+_ENDS = ("q", "\x03")
+"""Keys that end the watch; the second is Ctrl-C, which Windows gives to who waits for a key."""
 _CLEAR = "\x1b[H\x1b[2J"
 _SLOW = "That takes long: does it end? A save begins a new check."
 _LONG = 60
@@ -55,7 +57,8 @@ class Session:
         mine = known is not None and known.path.resolve() == file.resolve()
         self.at = hints.at(question, known if mine else None)
         self.level = 0  # of the hint that is shown
-        self.passes = False
+        self.passes = known is not None and mine and known.passes
+        self.asked = False  # whether to start over
         self.report = self.help = self.coming = self.status = ""
         self.seen: tuple[int, str] | None = None
         self.since = 0.0
@@ -79,7 +82,11 @@ class Session:
     def follow(self) -> "Session | None":
         """Go on until the learner quits, or goes on with another file, which is returned."""
         while True:
-            match self.events.get():
+            event = self.events.get()
+            if self.asked and isinstance(event, str) and event not in _ENDS:
+                self.answered(event)
+                continue
+            match event:
                 case None:
                     self.look()
                 case News(check, verdict):
@@ -88,12 +95,20 @@ class Session:
                     self.ended(check)
                 case "h":
                     self.hint()
+                case "r":
+                    self.seen = None
+                    self.look()
+                case "l":
+                    self.coming = overview.show()
+                    self.draw(self.coming)
+                case "x":
+                    self.ask()
                 case "n":
                     if (other := self.next()) is not None:
                         return other
                 case "q":
                     return None
-                case "\x03":  # Ctrl-C, which Windows gives to who waits for a key
+                case "\x03":
                     raise KeyboardInterrupt
 
     def _look_out(self) -> None:
@@ -138,11 +153,12 @@ class Session:
         self.look()
         if check is not self.check:
             return
-        self.check, self.status, self.coming = None, "", ""
+        self.check, self.status = None, ""
+        self.coming = self.coming if self.asked else ""
         if self.ready is not None:
             self.ready.prepare()  # the file may have ended it
         output, found = check.output.strip(), check.report
-        self.passes = found is not None and found.passed
+        before, self.passes = self.passes, found is not None and found.passed
         if found is not None:
             output = f"{output}\n{report.lines(found)}".strip()
             failed = [part.name for part in found.parts if part.status == "failed"]
@@ -156,6 +172,9 @@ class Session:
         rule = f"── {_clock()} ".ljust(60, "─")
         self.report = f"{rule}\n{output}"
         self.draw(self.report)
+        if self.passes and not before and not self.asked:
+            self.coming = overview.passed(self.question, self.file)
+            self.draw(self.coming)
 
     def hint(self) -> None:
         """Show the next level of help with the part that fails."""
@@ -181,6 +200,27 @@ class Session:
         self.coming = overview.following(self.framework)
         self.draw(self.coming)
         return None
+
+    def ask(self) -> None:
+        """Before the file is started over: is that meant?"""
+        self.asked = True
+        self.coming = (
+            f"Start {self.file.as_posix()} over? Your file is kept beside it. "
+            "y starts over, any other key does not"
+        )
+        self.draw(self.coming)
+
+    def answered(self, key: str) -> None:
+        """After `ask`: write the starter in the file's place, or not. The old file is kept."""
+        self.asked, self.coming = False, "It stays as it is."
+        if key == "y":
+            try:
+                name = self.question.name
+                _, self.coming = answers.begin(name, self.framework, self.file, force=True)
+                self.passes = False
+            except UserError as error:
+                self.coming = in_words(error)
+        self.draw(self.coming)
 
     def tell(self, status: str) -> None:
         """Show what is going on."""
