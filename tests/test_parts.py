@@ -116,7 +116,7 @@ def test_an_error_names_the_line_of_the_learners_file(look):
     failed = look(text).parts[2]
     assert failed.status == "failed"
     assert "TypeError: called_real() takes 1 positional argument but 2 were" in failed.message
-    assert failed.message.endswith(f"(line {number})")
+    assert failed.message.endswith(f"(line {number}: generator_loss = called_real(3, 4))")
 
 
 @needs_torch
