@@ -1,6 +1,8 @@
 """Reading a command line: a parser with one-line errors, and the types of its arguments."""
 
 import argparse
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -39,3 +41,30 @@ def printable(text: str) -> str:
 def file(text: str) -> Path:
     """A path in an argument that is printed, or written into a file."""
     return Path(printable(text))
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1 in an argument."""
+    value = int(text) if re.fullmatch("[+-]?[0-9]{1,18}", text) else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
+    return value
+
+
+def up_to(most: int) -> Callable[[str], int]:
+    """The type of a whole number from 1 to `most` in an argument."""
+
+    def count(text: str) -> int:
+        value = positive(text)
+        if value > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most}, not {text!r}")
+        return value
+
+    return count
+
+
+def seed(text: str) -> int:
+    """A seed in an argument: a whole number of at least 0."""
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {text!r}")
+    return int(text)

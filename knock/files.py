@@ -51,11 +51,14 @@ def keep(path: Path) -> Path:
 
 
 def free(path: Path) -> Path:
-    """`path` if nothing exists there, else the same name with the first free number: `run-2`."""
+    """`path` if nothing exists there, else the same name with the first free number: `run-2`.
+
+    The number comes before a file's ending: `newts-2.png`.
+    """
     number, found = 1, path
     while found.exists():
         number += 1
-        found = path.with_name(f"{path.name}-{number}")
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
     return found
 
 

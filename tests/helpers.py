@@ -12,12 +12,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
-from knock import cli, paths, questions
+from knock import cli, frameworks, paths, questions
+from knock import recipe as recipes
 from knock.frameworks import numpy as plain
+from knock.questions import Question
+from knock.recipe.weights import initial_weights
 from knock.run import main
 from knock.scripts import load as answers
-from knock.training import compare
+from knock.training import checkpoint, compare, record
 
+import msgspec
 import pytest
 
 QUESTIONS = ("ae", "convae")
@@ -162,3 +166,48 @@ def run_plain(*words: str | Path, train=train, sample=sample) -> int:
     with mock.patch.object(sys, "argv", argv), pytest.raises(SystemExit) as left:
         main("ae", plain, model, train, sample)
     return left.value.code
+
+
+def numpy_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open every run with its question's NumPy answer, as if that were PyTorch, the only one."""
+    monkeypatch.setattr(frameworks, "load", lambda name: plain)
+    monkeypatch.setattr(frameworks, "installed", lambda: ["pytorch"])
+    monkeypatch.setattr(Question, "answer", lambda self, framework: self.reference_file)
+
+
+def run_of(
+    folder: Path,
+    question: Question = questions.find("gan"),  # noqa: B008
+    framework: str = "pytorch",
+    change: Callable[[dict], None] | None = None,
+    shape: tuple[int, int, int] = (1, 16, 16),
+    dataset: str = "digits",
+    **more,
+) -> Path:
+    """An untrained run in a folder; `change` changes its weights, `more` goes to `recipe.load`."""
+    changes = {"image": shape, **more.pop("overrides", {})}
+    recipe = recipes.load(question.recipe_file, dataset, "quick", changes, **more)
+    plain.setup("cpu", recipe.dtype)
+    path = question.reference_file
+    model = answers.model_class(answers.load(path), recipe.class_name, path)(recipe)
+    plain.write(model, recipe, dict(initial_weights(recipe)))
+    state = plain.read(model, recipe)
+    state |= {k: v.astype(recipe.dtype) for k, v in state.items() if v.dtype.kind == "f"}
+    if change:
+        change(state)
+    folder.mkdir(parents=True)
+    found = checkpoint.Checkpoint(recipe, 7, state, framework, {})
+    checkpoint.save(folder / checkpoint.FILE_NAME, found)
+    stretch = {"seconds": 1.0, "versions": {}, "device": "CPU"}
+    record.write_run(
+        folder,
+        {
+            "question": question.name,
+            "step": 7,
+            "losses": {},
+            "data": None,
+            "history": [stretch],
+            "recipe": msgspec.to_builtins(recipe),
+        },
+    )
+    return folder

@@ -144,6 +144,8 @@ def plan(line: str) -> Plan:
             return Plan(("knock", "explore", *words))
         case ["knock", "run" | "compare" as command, *words]:
             return Plan(("knock", command, *shortened(words)), "one step, on the CPU")
+        case ["knock", "sample" | "apply" as command, *words]:
+            return Plan(("knock", command, *words, "--threads", "1", "--device", "cpu"), "the CPU")
         case ["knock", "score", *words]:
             few = () if "--n" in words else ("--n", "50")
             return Plan(("knock", "score", *words, *few, "--threads", "1"), "few pictures")

@@ -18,12 +18,12 @@ from knock.frameworks import numpy as plain
 from knock.frameworks.binding import WrongNetwork
 from knock.measure import examiner, features, made, real, scores, scoring, table
 from knock.measure.made import Made
-from knock.questions import Question
 from knock.recipe.weights import initial_weights
 from knock.scripts import load as script
 from knock.trained import draws, opened
 from knock.training import checkpoint, loss_log, measured, measures, record
 from knock.training.checkpoint import Checkpoint
+from tests.helpers import numpy_instead, run_of
 from tests.test_cli import needs_torch
 
 import msgspec
@@ -44,35 +44,6 @@ def small(recipe):
     return msgspec.structs.replace(recipe, constants=constants, train=train, optimizers=rates)
 
 
-def run_of(folder, question=GAN, framework="pytorch", change=None, shape=SHAPE, **more):
-    """An untrained run in a folder; `change` changes its weights."""
-    recipe = recipes.load(question.recipe_file, "digits", "quick", {"image": shape}, **more)
-    plain.setup("cpu", recipe.dtype)
-    path = question.reference_file
-    model = script.model_class(script.load(path), recipe.class_name, path)(recipe)
-    plain.write(model, recipe, dict(initial_weights(recipe)))
-    state = plain.read(model, recipe)
-    state |= {k: v.astype(recipe.dtype) for k, v in state.items() if v.dtype.kind == "f"}
-    if change:
-        change(state)
-    folder.mkdir(parents=True)
-    found = Checkpoint(recipe, 7, state, framework, {})
-    checkpoint.save(folder / checkpoint.FILE_NAME, found)
-    stretch = {"seconds": 1.0, "versions": {}, "device": "CPU"}
-    record.write_run(
-        folder,
-        {
-            "question": question.name,
-            "step": 7,
-            "losses": {},
-            "data": None,
-            "history": [stretch],
-            "recipe": msgspec.to_builtins(recipe),
-        },
-    )
-    return folder
-
-
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
@@ -84,9 +55,7 @@ def here(cache, tmp_path, monkeypatch):
     recipe = examiner._recipe
     monkeypatch.setattr(paths, "cache", lambda: cache)
     monkeypatch.setattr(examiner, "_recipe", lambda pictures: small(recipe(pictures)))
-    monkeypatch.setattr(frameworks, "load", lambda name: plain)
-    monkeypatch.setattr(frameworks, "installed", lambda: ["pytorch"])
-    monkeypatch.setattr(Question, "answer", lambda self, framework: self.reference_file)
+    numpy_instead(monkeypatch)
     monkeypatch.chdir(tmp_path)
 
 

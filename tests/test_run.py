@@ -71,6 +71,7 @@ def test_a_run_leaves_everything_in_its_folder(finished, framework):
     told = read_run(folder)
     assert (told["question"], told["framework"], told["step"]) == ("ae", framework, 6)
     assert told["losses"]["loss"] == losses["loss"][-1]
+    assert told["classes"] == list("0123456789")
     assert told["history"][0]["versions"]["numpy"] == np.__version__
     pictures = read_pictures(folder / "result.safetensors")
     assert list(pictures) == ["input", "reconstruction"]

@@ -22,7 +22,7 @@ COMMANDS = {
         *("list", "start", "reset", "check", "watch", "hint"),
         *("next", "progress", "solution", "diff", "notebook"),
     ],
-    "train": ["run", "compare", "score", "explore", "data", "doctor"],
+    "train": ["run", "compare", "score", "sample", "apply", "explore", "data", "doctor"],
     "teach": ["grade"],
     "author": ["verify", "test"],
 }

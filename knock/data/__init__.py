@@ -21,6 +21,7 @@ __all__ = [
     "Batches",
     "ImageSet",
     "SetStatus",
+    "classes",
     "download",
     "load",
     "prefetch",
@@ -39,7 +40,8 @@ class _Load(Protocol):
 class _Source:
     """How one set is read, where it is (None: nowhere yet), and how to get it.
 
-    `load_pairs` reads it as pairs of pictures; None if it has no pairs.
+    `load_pairs` reads it as pairs of pictures; None if it has no pairs. `classes` are empty where
+    the pictures are the user's own.
     """
 
     load: _Load
@@ -47,6 +49,7 @@ class _Source:
     how_to_get: str
     download: Callable[[], Path] | None = None
     load_pairs: _Load | None = None
+    classes: tuple[str, ...] = ()
 
 
 _DOWNLOADS = "knock data {name} downloads it; or put its files in {by_hand}"
@@ -59,6 +62,7 @@ def _idx_source(name: str) -> _Source:
         where=lambda: idx.where(published),
         how_to_get=_DOWNLOADS.format(name=name, by_hand=f"$KNOCK_DATA/{name}"),
         download=lambda: idx.download(published),
+        classes=published.classes,
     )
 
 
@@ -68,8 +72,11 @@ _SOURCES: dict[str, _Source] = {
         newts.where,
         "it comes with the repository, in Dataset",
         load_pairs=newts.load_pairs,
+        classes=newts.CLASSES,
     ),
-    "digits": _Source(digits.load, digits.where, "pip install scikit-learn"),
+    "digits": _Source(
+        digits.load, digits.where, "pip install scikit-learn", classes=digits.CLASSES
+    ),
     "mnist": _idx_source("mnist"),
     "fashion_mnist": _idx_source("fashion_mnist"),
     "cifar10": _Source(
@@ -77,6 +84,7 @@ _SOURCES: dict[str, _Source] = {
         cifar10.where,
         _DOWNLOADS.format(name="cifar10", by_hand="$KNOCK_DATA/cifar10"),
         cifar10.download,
+        classes=cifar10.CLASSES,
     ),
     "folder": _Source(
         folder.load,
@@ -126,6 +134,11 @@ def load(
         paired = ", ".join(name for name, source in _SOURCES.items() if source.load_pairs)
         raise UserError(f"{name} has no pairs; choose from: {paired}")
     return read((channels, height, width), split, folder)
+
+
+def classes(name: str) -> tuple[str, ...]:
+    """The names of a set's classes, by number; none for the user's own. Raises UserError."""
+    return _source(name).classes
 
 
 def status() -> list[SetStatus]:

@@ -206,6 +206,18 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         channels, height, width = self.image_shape
         return channels, height + 2 * self.augment.crop, width + 2 * self.augment.crop
 
+    @property
+    def from_noise(self) -> str | None:
+        """The method that makes pictures of draws, and of labels perhaps; None if there is none."""
+        return "generate" if "images" not in self.methods.get("generate", ["images"]) else None
+
+    @property
+    def from_pictures(self) -> str | None:
+        """The method that makes a picture of each picture it is given; None if there is none."""
+        if "reconstruct" in self.methods:
+            return "reconstruct"
+        return "generate" if "images" in self.methods.get("generate", []) else None
+
 
 def from_json(text: str) -> Recipe:
     """The recipe that `to_json` wrote. Raises msgspec.ValidationError on anything else."""

@@ -5,4 +5,9 @@
 | `opened` | the runs that were named, each with its checkpoint and the framework that opens it |
 | `model` | the networks of such a run, which can be asked for pictures |
 | `draws` | the noise that they are made from: the same in every framework |
+| `walk` | the way from one noise to another |
+| `classes` | the classes that a run's pictures are asked for by, with their names |
+| `sample` | `knock sample`: pictures from noise |
+| `apply` | `knock apply`: what a run makes of the user's own pictures |
+| `output` | where pictures go, and whether a file there may be replaced |
 """

@@ -13,6 +13,7 @@ from knock.recipe import Recipe
 from knock.training import checkpoint as checkpoints
 from knock.training import record
 from knock.training.checkpoint import Checkpoint
+from knock.training.folders import newest_of
 
 _DEPTH = 2
 """How many folders below a named one runs are looked for."""
@@ -36,6 +37,13 @@ class Opened:
     def recipe(self) -> Recipe:
         """The recipe that the checkpoint was trained by."""
         return self.checkpoint.recipe
+
+    @property
+    def told(self) -> str:
+        """In a few words whose pictures they are."""
+        return (
+            f"{self.question.label} after step {self.checkpoint.step}, in {title(self.framework)}"
+        )
 
     @property
     def classes(self) -> int:
@@ -70,14 +78,38 @@ def _in(path: Path, method: str) -> list[Path]:
         places = ("/".join("*" * depth) for depth in range(1, _DEPTH + 1))
         below = sorted(one for place in places for one in path.glob(place) if is_run(one))
     if not below:
-        raise UserError(
-            f"{path} is no run: there is neither {record.FILE_NAME} nor {checkpoints.FILE_NAME} in "
-            "it; name a run's folder, such as runs/dcgan_pytorch"
-        )
+        raise UserError(_no_run(path))
     making = [folder for folder in below if _has(folder, method)]
     if not making:
         raise UserError(f"no run in {path} makes pictures: of none the question has {method}")
     return making
+
+
+def _no_run(path: Path) -> str:
+    return (
+        f"{path} is no run: there is neither {record.FILE_NAME} nor {checkpoints.FILE_NAME} in "
+        "it; name a run's folder, such as runs/dcgan_pytorch"
+    )
+
+
+def place(word: str) -> Path:
+    """The run that a word means: a run's folder, a checkpoint, or the newest run of a question.
+
+    Raises UserError where it is none of these, and where the question has no run.
+    """
+    path = Path(word)
+    if path.is_file() or is_run(path):
+        return path
+    try:
+        question = questions.find(word)
+    except UserError:
+        if path.is_dir():
+            raise UserError(_no_run(path)) from None
+        raise UserError(
+            f"no run {word!r}; name a run's folder, such as runs/dcgan_pytorch, a checkpoint, or "
+            "a question, whose newest run is then taken"
+        ) from None
+    return newest_of(question.opens or question.name)
 
 
 def is_run(path: Path) -> bool:

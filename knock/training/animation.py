@@ -48,12 +48,21 @@ def excerpt(
 
 
 def _write_gif(path: Path, frames: Sequence[Pixels], colours: int = 256) -> None:
-    if len(frames) < 2:
-        return
+    if len(frames) > 1:
+        write_gif(path, frames, [_EACH] * (len(frames) - 1) + [_LAST], colours)
+
+
+def write_gif(
+    path: Path, frames: Sequence[Pixels], times: Sequence[int], colours: int = 256, note: str = ""
+) -> None:
+    """Write frames (each H×W×3, of one size) that are shown again and again, with a comment.
+
+    `times` has the milliseconds of each frame. Raises UserError when it cannot be written.
+    """
     first, *rest = (Image.fromarray(one).quantize(colours) for one in frames)
-    times = [_EACH] * len(rest) + [_LAST]
     buffer = io.BytesIO()
-    first.save(buffer, "GIF", save_all=True, append_images=rest, duration=times, loop=0)
+    more = {"comment": note} if note else {}
+    first.save(buffer, "GIF", save_all=True, append_images=rest, duration=[*times], loop=0, **more)
     write_atomically(path, buffer.getvalue())
 
 

@@ -3,13 +3,13 @@
 import argparse
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from knock import recipe as recipes
-from knock.arguments import OneLineParser, folder, word
+from knock.arguments import OneLineParser, folder, positive, seed, up_to, word
 from knock.errors import UserError
 from knock.paths import RUNS
 from knock.questions import Question
@@ -86,21 +86,21 @@ def parser(question: Question, program: str) -> OneLineParser:
     what.add_argument(
         "--steps",
         dest="train.steps",
-        type=_positive,
+        type=positive,
         metavar="N",
         help=f"training steps ({train.steps})",
     )
     what.add_argument(
         "--batch-size",
         dest="train.batch_size",
-        type=_up_to(recipes.LARGEST_BATCH),
+        type=up_to(recipes.LARGEST_BATCH),
         metavar="N",
         help=f"pictures per step ({train.batch_size})",
     )
     what.add_argument(
         "--lr", type=_rate, metavar="X", help=f"learning rate ({' and '.join(rates)})"
     )
-    what.add_argument("--seed", type=_seed, metavar="N", help="another seed, another run (0)")
+    what.add_argument("--seed", type=seed, metavar="N", help="another seed, another run (0)")
     for name, value in tree.get("constants", {}).items():
         what.add_argument(
             f"--{name.replace('_', '-')}",
@@ -130,14 +130,14 @@ def parser(question: Question, program: str) -> OneLineParser:
     how.add_argument(
         "--sample-every",
         dest="train.sample_every",
-        type=_positive,
+        type=positive,
         metavar="N",
         help=f"steps between sample pictures, after the first few ({train.sample_every})",
     )
     how.add_argument(
         "--save-every",
         dest="train.save_every",
-        type=_positive,
+        type=positive,
         metavar="N",
         help=f"steps between checkpoints, or more where saving is slow ({train.save_every})",
     )
@@ -216,29 +216,6 @@ def _tree(values: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def _positive(word: str) -> int:
-    value = int(word) if re.fullmatch("[+-]?[0-9]{1,18}", word) else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {word!r}")
-    return value
-
-
-def _up_to(most: int) -> Callable[[str], int]:
-    def count(word: str) -> int:
-        value = _positive(word)
-        if value > most:
-            raise argparse.ArgumentTypeError(f"must be at most {most}, not {word!r}")
-        return value
-
-    return count
-
-
-def _seed(word: str) -> int:
-    if not re.fullmatch("[0-9]{1,18}", word):
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {word!r}")
-    return int(word)
-
-
 def _rate(word: str) -> float:
     try:
         value = float(word)
@@ -250,7 +227,7 @@ def _rate(word: str) -> float:
 
 
 def _size(word: str) -> tuple[int, int]:
-    sides = [_positive(side) for side in re.split("[x×]", word)]
+    sides = [positive(side) for side in re.split("[x×]", word)]
     most = recipes.LARGEST_SIDE
     if len(sides) > 2 or max(sides) > most:
         raise argparse.ArgumentTypeError(
@@ -262,7 +239,7 @@ def _size(word: str) -> tuple[int, int]:
 def add_how(group: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Add the options that say on what to compute."""
     group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(auto)")
-    threads = _up_to(_MOST_THREADS)
+    threads = up_to(_MOST_THREADS)
     group.add_argument(
         "--threads",
         type=threads,

@@ -14,7 +14,7 @@ from knock.paths import RUNS
 from knock.questions import Question
 from knock.recipe import Recipe
 from knock.training import checkpoint as checkpoints
-from knock.training import loss_log, record
+from knock.training import elsewhere, loss_log, record
 from knock.training.checkpoint import Checkpoint
 from knock.training.folders import newest, refuse_another_run
 from knock.training.loss_log import Columns
@@ -170,8 +170,9 @@ def _same_recipe(question: Question, options: Options, found: Checkpoint, source
     )
     different = recipes.difference(old, compared)
     if different:
-        new_run = "" if options.test else f"; --init {source} begins a new run from its weights"
-        raise UserError(f"{source} is of another recipe: {different}{new_run}")
+        other = f"; --init {source} begins a new run from its weights"
+        more = elsewhere.instead(old, options, source) if options.test else other
+        raise UserError(f"{source} is of another recipe: {different}{more}")
     return new
 
 

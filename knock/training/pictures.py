@@ -83,10 +83,23 @@ def write_rows(path: Path, rows: Mapping[str, Pixels], enlarge: int) -> None:
 
     Raises UserError when it cannot be written.
     """
-    drawn = grid(list(rows.values()), ACROSS)
+    write_png(path, named(list(rows.items()), ACROSS, enlarge))
+
+
+def named(rows: Sequence[tuple[str, Pixels]], across: int, enlarge: int) -> Pixels:
+    """Rows of pictures (each N×H×W×C) as one picture (H'×W'×3), each with its name to its left.
+
+    A row goes on in the next line after `across` pictures. Where no row has a name, there is no
+    margin for names.
+    """
+    drawn = grid([row for _, row in rows], across)
     drawn = drawn.repeat(enlarge, axis=0).repeat(enlarge, axis=1)
-    middles = [enlarge * sum(band(rows, name, ACROSS, whole=True)) / 2 for name in rows]
-    write_png(path, beside(drawn, list(rows), middles, _lowest(rows, enlarge)))
+    names = [name for name, _ in rows]
+    if not any(names):
+        return drawn
+    heights = [-(-len(row) // across) * (row.shape[1] + 2 * _GAP) * enlarge for _, row in rows]
+    middles = np.cumsum(heights) - np.array(heights) / 2
+    return beside(drawn, names, middles.tolist(), _lowest(dict(rows), enlarge))
 
 
 def names_width(rows: Mapping[str, Pixels], enlarge: int) -> int:

@@ -32,11 +32,13 @@ def of_run(
     threads: int | None,
     answer: str,
     init: Mapping[str, Any] | None,
+    classes: tuple[str, ...],
 ) -> dict[str, Any]:
     """Everything needed to take the run again, and how it went.
 
     `history` has an entry for each stretch that one framework took without a stop; `answer` says
-    whose file took it, and `init` with whose weights the first step began.
+    whose file took it, and `init` with whose weights the first step began. `classes` are the names
+    of the data set's classes, by number.
     """
     stretch = {
         "framework": made.framework,
@@ -55,6 +57,7 @@ def of_run(
         "losses": dict(losses),
         "data": str(data_folder.resolve()) if data_folder else None,
         "init": init,
+        "classes": classes,
         "recipe": msgspec.to_builtins(made.recipe),
         "history": [*history, stretch],
     }

@@ -47,6 +47,7 @@ class Recorder:
         answer: str,
         device: str,
         threads: int,
+        classes: tuple[str, ...],
         quiet: bool,
     ) -> None:
         self.stopped = False
@@ -58,6 +59,7 @@ class Recorder:
         self._answer = answer
         self._device = device
         self._threads = threads
+        self._classes = classes
         self._losses = LossLog(begun.folder, begun.step, begun.losses)
         self._last = self._losses.last
         self._pending: list[tuple[int, Mapping[str, Any]]] = []
@@ -206,6 +208,7 @@ class Recorder:
                 threads=self._threads,
                 answer=self._answer,
                 init=self._begun.init,
+                classes=self._classes,
             ),
         )
         return time.thread_time() - began

@@ -19,7 +19,7 @@ from knock.frameworks.binding import WrongNetwork
 from knock.questions import Question
 from knock.recipe import layers
 from knock.recipe.weights import initial_weights
-from knock.training import charts, evaluation, origin, pictures, process, record
+from knock.training import charts, elsewhere, evaluation, origin, pictures, process, record
 from knock.training.evaluation import TestSet
 from knock.training.folders import refuse_another_run
 from knock.training.measures import BETTER, Measures
@@ -69,7 +69,11 @@ class Run:
 
     def _load(self, split: Split) -> ImageSet:
         recipe, folder = self.recipe, self.begun.data_folder
-        return data.load(recipe.dataset, recipe.read_shape, split, folder, bool(recipe.pairs))
+        try:
+            return data.load(recipe.dataset, recipe.read_shape, split, folder, bool(recipe.pairs))
+        except UserError as error:
+            more = elsewhere.instead(recipe, self.options, self.begun.folder)
+            raise UserError(f"{error}{more}") from None
 
     def _require_classes(self) -> None:
         """As many classes as are told to the networks; 0 where a recipe tells them by option."""
@@ -217,6 +221,7 @@ class Run:
                 answer=self._answer,
                 device=self._device,
                 threads=self._threads,
+                classes=self.class_names,
                 quiet=self.options.quiet,
             )
             if not self.options.quiet:
@@ -277,6 +282,7 @@ def take(
     sample(run, model)
     if measure is not None:
         measure(run, model)
-    print(f"{run.begun.folder / 'test.png'}: what step {run.step} makes of test images")
+    shown = elsewhere.shown(run.recipe, run.options, run.begun.folder)
+    print(f"{run.begun.folder / 'test.png'}: what step {run.step} {shown}")
     run.evaluate(model)
     return 0
