@@ -63,6 +63,8 @@ NAMES = [question.name for question in questions.all_questions()]
         ("knock run ae --device c", ["cpu", "cuda"]),
         ("knock compare ae --frameworks keras,p", ["keras,pytorch"]),
         ("knock compare ae --ou", ["--out"]),
+        ("knock run dcgan --set optimizers.d_optimizer.l", ["optimizers.d_optimizer.lr="]),
+        ("knock hint --part ", ["all"]),
         ("knock hint gan --part ", ["networks", "losses", "step", "sampling", "all"]),
         ("knock verify ae wgan", ["wgan", "wgan_gp"]),
         ("knock diff ae k", ["keras"]),
@@ -83,6 +85,24 @@ def test_runs_are_named(next_words, tmp_path):
         (tmp_path / folder / record.FILE_NAME).touch()
     (tmp_path / "runs" / "notes").mkdir()
     assert next_words("knock score ") == next_words("knock run ae --resume ") == runs
+
+
+def test_the_parts_are_those_of_the_question_in_hand(next_words, tmp_path):
+    begun = tmp_path / "my" / "vae_pytorch.py"
+    begun.parent.mkdir()
+    begun.touch()
+    assert next_words("knock hint --part ") == [*questions.find("vae").parts, "all"]
+
+
+def test_files_are_offered_and_where_only_an_answer_will_do_only_those(next_words, tmp_path):
+    (tmp_path / "my").mkdir()
+    for name in ("one.py", "one.ipynb", "one.txt", ".hidden"):
+        (tmp_path / "my" / name).touch()
+    answers = [os.path.join("my", name) for name in ("one.ipynb", "one.py")]
+    assert next_words("knock check ae m") == ["my/"]
+    assert next_words("knock check ae my/") == answers
+    assert next_words("knock data digits --out my/o") == [*answers, os.path.join("my", "one.txt")]
+    assert next_words("knock data digits --out nowhere/") == [""]
 
 
 def test_zsh_is_told_what_each_command_does(next_words):

@@ -6,7 +6,8 @@ than they need, and never a framework.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from knock import cli, frameworks, recipe
@@ -14,8 +15,11 @@ from knock.arguments import OneLineParser
 from knock.errors import UserError
 from knock.paths import RUNS
 from knock.questions import Question, all_questions, find
+from knock.recipe import settings
+from knock.scripts import notebook
 
 import argcomplete
+from argcomplete.completers import BaseCompleter
 from argcomplete.lexers import split_line
 
 ASKED = "_ARGCOMPLETE"
@@ -33,7 +37,9 @@ def answer(**more: Any) -> None:
         made = _of_command(*finished)
     else:
         made = _of_all()
-    argcomplete.autocomplete(made, always_complete_options=False, **more)
+    argcomplete.autocomplete(
+        made, always_complete_options=False, default_completer=_Files(), **more
+    )
 
 
 def _of_all() -> OneLineParser:
@@ -83,12 +89,15 @@ def _name_the_values(parser: OneLineParser, question: Question | None) -> None:
         "B": lambda: frameworks.FRAMEWORKS,
         "dataset": lambda: _tables(question, "data"),
         "preset": lambda: _tables(question, "presets"),
-        "part": lambda: [*(question.parts if question else ()), "all"],
+        "part": lambda: _parts(question),
+        "set": lambda: _keys(question),
         "level": lambda: "123",
-        **dict.fromkeys(("run", "runs", "resume", "test", "checkpoint"), _runs),
+        **dict.fromkeys(("run", "runs", "resume", "test", "init", "checkpoint"), _runs),
     }
     for action in parser._actions:
-        if action.dest == "frameworks":
+        if action.dest == "file":
+            action.completer = _Files(".py", notebook.SUFFIX)  # type: ignore[attr-defined]
+        elif action.dest == "frameworks":
             action.completer = _several  # type: ignore[attr-defined]
         elif action.dest in values and not action.choices:
             action.completer = _giving(values[action.dest])  # type: ignore[attr-defined]
@@ -105,8 +114,57 @@ def _several(prefix: str, **_: Any) -> list[str]:
     return [f"{given}{comma}{name}" for name in rest]
 
 
+class _Files(BaseCompleter):
+    """Files, and folders with a slash. argcomplete's own way needs bash, which Windows has not."""
+
+    def __init__(self, *endings: str) -> None:
+        """All files, or only those with certain endings."""
+        self.endings = endings
+
+    def __call__(self, prefix: str, **_: Any) -> list[str]:
+        """Those that begin with `prefix`."""
+        folder, begun = os.path.split(prefix)
+        try:
+            found = sorted(Path(folder or ".").expanduser().iterdir())
+        except OSError:
+            return []
+        return [
+            os.path.join(folder, one.name) + ("/" if one.is_dir() else "")
+            for one in found
+            if one.name.startswith(begun) and (begun or not one.name.startswith("."))
+            if one.is_dir() or not self.endings or one.suffix in self.endings
+        ]
+
+
 def _questions() -> list[str]:
     return [question.name for question in all_questions()]
+
+
+def _parts(question: Question | None) -> list[str]:
+    """The parts of a question, or of the one in hand."""
+    if question is None:
+        from knock.learner import in_hand
+
+        try:
+            question, _, _ = in_hand.last(None)
+        except UserError:
+            return ["all"]
+    return [*question.parts, "all"]
+
+
+def _keys(question: Question | None) -> list[str]:
+    """What `--set` may change in a question's recipe, each with the sign before its value."""
+    if question is None:
+        return []
+    return [f"{key}=" for key in _leaves(settings.changeable(recipe.load(question.recipe_file)))]
+
+
+def _leaves(tree: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from (f"{key}.{below}" for below in _leaves(value))
+        elif value is not None:
+            yield key
 
 
 def _runs() -> list[str]:
