@@ -16,6 +16,8 @@ _FORMULA = re.compile(
     r"""<span class="math inline">(<math>.*?</math>)</span>([.,;:!?)"']*)""", re.DOTALL
 )
 """A formula in a sentence, and what must not begin the next line."""
+_BAR = re.compile(r'<mover accent="true">(<mi>.</mi><mo stretchy="false">¯)')
+"""A letter with a bar: as an accent, math fonts draw it on the letter instead of above."""
 
 
 class Renderer(RendererHTML):
@@ -34,7 +36,8 @@ class Renderer(RendererHTML):
 
 
 def _formula(content: str, in_a_block: bool = False) -> str:
-    return _TEX.convert_with_local_state(content.strip(), displaystyle=in_a_block)
+    made = _TEX.convert_with_local_state(content.strip(), displaystyle=in_a_block)
+    return _BAR.sub(r"<mover>\1", made)
 
 
 def _in_a_sentence(content: str, _options: object) -> str:
