@@ -291,7 +291,8 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys)
     for words, said in {
         ("vae",): "no run of vae in runs/: train one first",
         ("cats",): "no question 'cats'",
-        ("ae",): "question 01 ae has no latent space to walk through",
+        ("ae",): "01 ae has no page of its latent space; use knock explore vae",
+        ("dcgan",): "no page of its latent space; use knock sample dcgan --steps-between 10",
         ("vae", "nowhere"): "cannot read the checkpoint nowhere",
         ("vae", "ae"): "ae is a checkpoint of question ae, not of vae",
         ("vae", "cut.safetensors"): "cut.safetensors is no whole checkpoint",

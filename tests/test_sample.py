@@ -123,13 +123,13 @@ def test_classes_are_asked_for_by_name_or_number_and_come_in_turn(tmp_path, knoc
 
 
 def test_a_run_that_wrote_its_class_names_down_needs_no_data(tmp_path, knock):
-    run = run_of(tmp_path / "a", CGAN, overrides={"constants": {"classes": 3}})
-    told = {**record.read_run(run), "classes": ["1", "a cat", "0"]}
+    run = run_of(tmp_path / "a", CGAN, overrides={"constants": {"classes": 4}})
+    told = {**record.read_run(run), "classes": ["1", "a cat", "0", "A cat"]}
     record.write_run(run, told)
     found = list(separate(knock, "a", "--class", "0", "--class", "a cat", "--n", "2"))
     assert found == ["class1_a-cat_seed0_0.png", "class2_0_seed0_0.png"]  # a name goes first
     code, _, error = knock("sample", "a", "--class", "dog")
-    assert code == 2 and "no class 'dog' in a; choose from: 1, a cat, 0, or 0 to 2" in error
+    assert code == 2 and "no class 'dog' in a; choose from: 1, a cat, 0, A cat, or 0 to 3" in error
 
 
 # The walk
@@ -162,7 +162,9 @@ def test_a_film_plays_again_and_again_without_a_jump(tmp_path, knock):
     steps = [np.abs(a - b).mean() for a, b in zip(frames, frames[1:] + frames[:1], strict=True)]
     far = np.abs(frames[0] - frames[film.FRAMES - 1]).mean()
     assert max(steps) < far / 5
-    assert steps[-1] <= steps[10] and steps[film.FRAMES - 1] <= steps[10]  # it turns slowly
+    half = film.FRAMES // 2
+    for turn in (0, film.FRAMES - 1):  # it leaves slowly
+        assert steps[turn] < steps[half] / 3
 
 
 def test_points_between_normal_noises_are_as_likely_as_drawn_ones():

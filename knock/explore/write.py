@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from knock import data
+from knock import recipe as recipes
 from knock.errors import UserError
 from knock.explore import page
 from knock.files import write_atomically
@@ -26,9 +27,10 @@ def write(
     """
     question = find(word)
     if question.name != QUESTION:
+        walks = not question.opens and recipes.load(question.recipe_file).from_noise
+        instead = f"sample {question.name} --steps-between 10" if walks else f"explore {QUESTION}"
         raise UserError(
-            f"question {question.label} has no latent space to walk through; use knock explore "
-            f"{QUESTION}"
+            f"question {question.label} has no page of its latent space; use knock {instead}"
         )
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--out must name an HTML file, such as page.html, not {out}")

@@ -99,9 +99,12 @@ def score(named: Sequence[Path], settings: Settings) -> list[Table]:
 def _opened(folder: Path, data: Path | None) -> Opened:
     run = opened.open_run(folder, data)
     if made.METHOD not in run.recipe.methods:
+        look = f"run {run.question.name} --test {folder} shows what it learnt"
+        if run.recipe.from_pictures:
+            look = f"apply {folder} PICTURE shows what it makes of yours"
         raise UserError(
             f"{folder} is a run of question {run.question.label}, which makes no pictures of its "
-            f"own; knock run {run.question.name} --test {folder} shows what it learnt"
+            f"own; knock {look}"
         )
     return run
 
