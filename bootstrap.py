@@ -66,7 +66,7 @@ def digest():
 
     with open(os.path.join(ROOT, "pyproject.toml"), "rb") as file:
         project = tomllib.load(file)
-    parts = [project["build-system"], project["project"], project["tool"]["setuptools"]]
+    parts = [project["build-system"], project["project"], project["tool"]["hatch"]]
     for path in (REQUIREMENTS, CONSTRAINTS):
         with open(path, encoding="utf-8") as file:
             parts.append(file.read())
@@ -82,7 +82,7 @@ def maker():
 def read_stamp():
     """The stamp, or {} if there is none or it cannot be read."""
     try:
-        with open(STAMP) as file:
+        with open(STAMP, encoding="utf-8") as file:
             stamp = json.load(file)
     except (OSError, ValueError):
         return {}
@@ -91,7 +91,7 @@ def read_stamp():
 
 def write_stamp(stamp):
     """Writes the stamp, completely or not at all."""
-    with open(STAMP + ".tmp", "w") as file:
+    with open(STAMP + ".tmp", "w", encoding="utf-8") as file:
         json.dump(stamp, file)
         file.flush()
         os.fsync(file.fileno())
@@ -115,7 +115,7 @@ def locked():
     The system frees the lock when the process ends, so it is never stale; only the empty file
     stays.
     """
-    with open(LOCK, "a") as file:
+    with open(LOCK, "ab") as file:
         waiting = False
         while not try_lock(file):
             if not waiting:

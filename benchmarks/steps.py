@@ -70,7 +70,8 @@ def measure(name: str, framework: str, steps: int, rounds: int, words: list[str]
                 whole.append((_clocks() - began) / steps)
 
             started = _clocks()
-            with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # noqa: PTH123
+            nothing = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            with nothing, contextlib.redirect_stdout(nothing):
                 run.train(train, model)
             once.append((_clocks() - started)[0] - whole[-1][0] * run.step)
     clock, work = np.median(bare[1:], axis=0) * 1e3

@@ -68,3 +68,21 @@ def seed(text: str) -> int:
     if not re.fullmatch("[0-9]{1,18}", text):
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {text!r}")
     return int(text)
+
+
+def device(text: str) -> str:
+    """What to compute on: `auto`, `cpu`, `cuda`, one of several as `cuda:1`, or `mps`."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"must be auto, cpu, cuda, cuda:1 or mps, not {text!r}")
+    return text
+
+
+def add_device(parser: argparse._ActionsContainer) -> None:
+    """Add the option that says on what to compute."""
+    parser.add_argument(
+        "--device",
+        type=device,
+        default="auto",
+        metavar="DEVICE",
+        help="auto, cpu, cuda, cuda:1 … or, in PyTorch on a Mac, mps (auto: CUDA if there is one)",
+    )

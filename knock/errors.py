@@ -1,5 +1,6 @@
-"""Errors that are meant for the user, and how every command ends."""
+"""Errors that are meant for the user, and how every command begins and ends."""
 
+import io
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -36,12 +37,19 @@ def in_words(error: Exception | str) -> str:
     return " ".join(said.split())
 
 
+PRINTED = "utf-8:backslashreplace"
+"""How text goes into pipes and files, in the words of `PYTHONIOENCODING`."""
+
 STOPPED = 130
 """The exit code of a program that was stopped with Ctrl-C."""
 
 
 def exit_with(do: Callable[[], int], stopped: str = "stopped") -> NoReturn:
-    """Exit with the code that `do` returns; 2 after an error the user can fix, 130 after Ctrl-C."""
+    """Exit with the code that `do` returns; 2 after an error the user can fix, 130 after Ctrl-C.
+
+    What it prints is UTF-8.
+    """
+    _print_in_utf8()
     try:
         code = do()
     except BrokenPipeError:
@@ -53,3 +61,18 @@ def exit_with(do: Callable[[], int], stopped: str = "stopped") -> NoReturn:
         print_error(stopped)
         code = STOPPED
     raise SystemExit(code)
+
+
+def _print_in_utf8() -> None:
+    """Print UTF-8 into pipes and files, on every system, and never fail for a character.
+
+    Windows would write there in the code page of its region, which has no → or ✓, and refuse. A
+    terminal keeps its own encoding; a character that is missing there becomes \\u2713, say.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if not isinstance(stream, io.TextIOWrapper):  # in a notebook, or where it is closed
+            continue
+        encoding, errors = PRINTED.split(":")
+        encoding = stream.encoding if stream.isatty() else encoding
+        if (stream.encoding.lower(), stream.errors) != (encoding.lower(), errors):
+            stream.reconfigure(encoding=encoding, errors=errors)

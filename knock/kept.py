@@ -126,7 +126,7 @@ def digest(*parts: bytes | str) -> str:
 def code() -> bytes:
     """A digest of this package's code as this process runs it."""
     found = hashlib.sha256()
-    for path in sorted(paths.PACKAGE.rglob("*.py")):
+    for path in paths.modules():
         text = path.read_bytes()
         found.update(f"{path.relative_to(paths.PACKAGE).as_posix()} {len(text)}\n".encode())
         found.update(text)

@@ -1,16 +1,23 @@
-"""Where things are: in the repository, and in the current folder."""
+"""Where things are: in a clone or an installed package, and in the current folder."""
 
 from pathlib import Path
 
 from knock.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent
-ROOT = PACKAGE.parent
+SHIPPED = PACKAGE / "shipped"
+"""Where a wheel has what stands beside the package in a clone; hatch_build.py puts it there."""
+
+IN_CLONE = not SHIPPED.is_dir()
+ROOT = PACKAGE.parent if IN_CLONE else SHIPPED
 QUESTIONS = ROOT / "questions"
 ANSWERS = ROOT / "answers"
 ANSWERS_IMAGE = ROOT / "answers_image"
 ASSETS = ROOT / "assets"
 DATASET = ROOT / "Dataset"
+
+WHOLE = ROOT if IN_CLONE else PACKAGE
+"""The folder that holds all of the project, and with it the answers."""
 
 RUNS = Path("runs")
 """The default folder of runs, in the current folder."""
@@ -29,10 +36,26 @@ def cache() -> Path:
     return Path(pooch.os_cache("knock"))
 
 
-def require_repository() -> None:
-    """Raise UserError if the package was installed without the questions and answers."""
+def modules() -> list[Path]:
+    """The package's own Python files, in order, without the answers that a wheel has in it."""
+    return sorted(path for path in PACKAGE.rglob("*.py") if SHIPPED not in path.parents)
+
+
+def shown(page: Path) -> str:
+    """How texts name a page of the project: as in a clone, or by its whole path without one."""
+    return page.relative_to(ROOT).as_posix() if IN_CLONE else str(page)
+
+
+def require_questions() -> None:
+    """Raise UserError if the questions are neither in the package nor beside it."""
     if not QUESTIONS.is_dir():
         raise UserError(
-            f"no questions beside {PACKAGE}; work in a clone of the repository, installed with "
-            "pip install -e ."
+            f"no questions in or beside {PACKAGE}; install the whole project: pip install . in a "
+            "clone of its repository"
         )
+
+
+def require_clone(what: str) -> None:
+    """Raise UserError if `what` is asked of an installed package, which has no such files."""
+    if not IN_CLONE:
+        raise UserError(f"{what} only in a clone of the repository; this package is in {PACKAGE}")

@@ -38,7 +38,7 @@ def run(*words: str | Path, cwd: Path, **more) -> subprocess.CompletedProcess[st
         [sys.executable, *map(str, words)],
         cwd=cwd,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
         timeout=300,
         **more,

@@ -47,10 +47,10 @@ sys.exit(7)
 """
 PYPROJECT = """
 [build-system]
-requires = ["setuptools>=77"]
+requires = ["hatchling>=1.27"]
 [project]
 name = "image-generation-knock"
-[tool.setuptools]
+[tool.hatch.build.targets.wheel]
 packages = ["knock"]
 [tool.ruff]
 line-length = 100
@@ -86,7 +86,7 @@ class Copy:
             env=self.environ | environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
         )
 
     def call(self, *words, **options):
@@ -166,7 +166,7 @@ def test_every_other_python_here_reads_the_file_and_says_the_line(copy):
         pytest.skip("no Python older than 3.11 or newer than 3.13 on this machine")
     for name, path in found:
         command = [path, str(copy.root / "bootstrap.py"), "list"]
-        end = subprocess.run(command, capture_output=True, text=True)
+        end = subprocess.run(command, capture_output=True, encoding="utf-8")
         assert (end.returncode, end.stdout) == (2, ""), name
         assert end.stderr.count("\n") == 1, end.stderr
         assert "this is " + name in end.stderr

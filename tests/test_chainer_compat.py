@@ -204,7 +204,7 @@ if __name__ == "__main__":
 
 def run_as_script(which):
     done = subprocess.run(
-        [sys.executable, Path(__file__), which], capture_output=True, text=True, timeout=120
+        [sys.executable, Path(__file__), which], capture_output=True, encoding="utf-8", timeout=120
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -42,7 +42,9 @@ def test_impossible_shapes_and_splits_are_refused():
 def test_importing_the_package_loads_nothing_heavy():
     heavy = ("torch", "tensorflow", "keras", "chainer", "sklearn", "pooch", "cv2", "PIL")
     code = f"import sys, knock.data; print([m for m in {heavy} if m in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     assert found.stdout.strip() == "[]"
 
 

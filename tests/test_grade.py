@@ -672,7 +672,7 @@ def command(folder, *words):
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
 
 
@@ -880,7 +880,7 @@ def test_control_characters_in_a_name_are_escaped(name, tmp_path, knock):
         os.makedirs(folder)
     except OSError:
         pytest.skip("no such name in this file system")
-    with open(folder + b"/" + FILE.encode(), "w") as file:
+    with open(folder + b"/" + FILE.encode(), "w", encoding="utf-8") as file:
         file.write("(\n")
     code, out, err = knock("grade", "class", "--out", "g.csv", "--html", "g.html")
     assert code == 0, err

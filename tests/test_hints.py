@@ -236,7 +236,7 @@ except SystemExit as end:
 print(sorted({"torch", "tensorflow", "keras", "chainer"} & set(sys.modules)))
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, encoding="utf-8"
     )
     assert done.stdout.splitlines()[0] == "05 gan · Which API: step in Keras"
     assert done.stdout.splitlines()[-1] == "[]"

@@ -30,7 +30,7 @@ def test_an_import_upwards_or_a_room_without_a_place_is_red(room, line, said, tm
         "from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, encoding="utf-8"
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert said in done.stdout

@@ -325,7 +325,7 @@ def test_a_closed_stream_is_no_traceback(tmp_path):
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(paths.ROOT), "PROGRAM": PROGRAM},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
         )
 
     done = closed("1")

@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from knock import frameworks, paths
+from knock import frameworks, installing, paths
 from knock.check.judge import check
 from knock.errors import UserError
 from knock.learner import progress
@@ -123,10 +123,12 @@ def test_the_same_script_gives_the_same_bytes_and_no_trace_of_when_or_with_what(
 @pytest.mark.parametrize("framework", frameworks.FRAMEWORKS)
 def test_it_says_how_to_install_into_the_kernel_that_runs_it(framework):
     told = prose(notebook(find("ae"), framework))
-    *before, last = frameworks.find(framework).how_to_install.split(" && ")
-    last = last.replace(f'".[{framework}]"', f'"./image-generation-knock[{framework}]"')
-    for line in ("!git clone ADDRESS image-generation-knock", *(f"%{x}" for x in (*before, last))):
-        assert f"\n    {line}" in told
+    extra = "" if framework == "chainer" else framework
+    lines = [installing.from_anywhere(extra)]
+    if framework == "chainer":
+        lines = [*frameworks.find(framework).how_to_install.split(" && "), *lines]
+    assert "".join(f"\n    %{line}" for line in lines) + "\n" in told
+    assert "git+https://" in lines[-1] and told.count("    %") == len(lines)
 
 
 def test_a_script_of_any_form_keeps_its_lines_and_its_comments():
@@ -345,7 +347,8 @@ def test_a_notebook_in_the_repository_has_a_link_to_the_page(knock, tmp_path, mo
     assert "`questions/01_ae/README.md`" in (tmp_path / "a_keras.ipynb").read_text()
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setattr(paths, "QUESTIONS", tmp_path / "questions")
-    (tmp_path / "questions").symlink_to(Path(__file__).parents[1] / "questions")
+    for name in ("questions", "pyproject.toml"):
+        (tmp_path / name).symlink_to(Path(__file__).parents[1] / name)
     assert knock("notebook", "ae", "--out", "a_keras.ipynb", "--force")[0] == 0
     assert (
         "[questions/01_ae/README.md](questions/01_ae/README.md)"

@@ -173,7 +173,8 @@ def gone(pid: int) -> bool:
         except ProcessLookupError:
             return True
         if Path(f"/proc/{pid}/stat").exists():
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+            state = told.rpartition(")")[2].split()[0]
             if state == "Z":  # nobody here waits for it
                 return True
         time.sleep(0.01)
@@ -663,7 +664,6 @@ def test_into_a_file_it_writes_one_report_below_the_other(file, tmp_path):
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         env=environment,
-        text=True,
         encoding="utf-8",
     ) as done:
         lines = [done.stdout.readline() for _ in range(8)]

@@ -15,7 +15,7 @@ from knock.frameworks import FRAMEWORKS, Framework
 
 HELP = "show versions and devices, and what is missing and how to get it"
 
-_TOOLS = ("numpy", "opencv-python-headless", "matplotlib", "safetensors", "scikit-learn", "pytest")
+_TOOLS = ("numpy", "opencv-python-headless", "matplotlib", "safetensors", "scikit-learn")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def overview() -> Iterator[str]:
         yield f"  {framework.title:<11} {_state(framework)}"
     yield ""
     yield "tools"
-    for name in _TOOLS:
+    for name in (*_TOOLS, *(["pytest"] if paths.IN_CLONE else [])):
         yield f"  {name:<24} {_version(name) or f'missing: pip install {name}'}"
     yield ""
     yield "data sets"
@@ -76,7 +76,10 @@ def devices() -> Iterator[str]:
             ".devices()))"
         )
         asked = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, cwd=paths.ROOT
+            [sys.executable, "-P", "-X", "utf8", "-c", program],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
         )
         lines = (asked.stdout if asked.returncode == 0 else asked.stderr).strip().splitlines()
         yield f"  {framework.title:<11} {lines[-1] if lines else 'gives no answer'}"

@@ -84,6 +84,6 @@ def _page(question: "Question", path: Path) -> str:
     """The path of the question's page; a link to it, if the notebook is in the repository."""
     page, folder = question.page, path.resolve().parent
     shown = page.relative_to(paths.ROOT).as_posix()
-    if not folder.is_relative_to(paths.ROOT):
+    if not (paths.IN_CLONE and folder.is_relative_to(paths.ROOT)):
         return f"`{shown}`"
     return f"[{shown}]({Path(os.path.relpath(page, folder)).as_posix()})"

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from knock.arguments import file, folder
+from knock.arguments import add_device, file, folder
 from knock.errors import UserError, in_words
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=folder, metavar="FOLDER", help="where the real pictures are (as in the run)"
     )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(auto)")
+    add_device(parser)
     parser.add_argument(
         "--threads", type=_threads, metavar="N", help="CPU threads (all cores but one)"
     )

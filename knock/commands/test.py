@@ -5,7 +5,7 @@ import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
 
-from knock import paths
+from knock import installing, paths
 from knock.errors import UserError
 
 HELP = "run the test suite; other options go to pytest"
@@ -18,8 +18,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(found: Namespace, rest: list[str]) -> int:
     """Run pytest on all cores, and return its exit code."""
-    paths.require_repository()
+    paths.require_clone("the tests are")
     if not (importlib.util.find_spec("pytest") and importlib.util.find_spec("xdist")):
-        raise UserError('the tests need pytest and pytest-xdist: pip install -e ".[test]"')
+        raise UserError(f"the tests need pytest and pytest-xdist: {installing.command('test')}")
     command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "loadgroup", *rest]
     return subprocess.run(command, cwd=paths.ROOT).returncode

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
 
+from knock import installing
 from knock.errors import UserError, print_error
 
 if TYPE_CHECKING:  # it needs NumPy, whose import takes longer than all of `knock list`
@@ -31,13 +32,10 @@ class Framework:
 
     @property
     def how_to_install(self) -> str:
-        """The command that installs it, in the folder of the repository."""
+        """The command that installs it; in a clone, in the folder of that."""
         if self.name == "chainer":  # its build needs an old setuptools, which pip would not choose
-            return (
-                'pip install "setuptools>=77,<81" && '
-                'pip install --no-build-isolation -e ".[chainer]"'
-            )
-        return f'pip install -e ".[{self.name}]"'
+            return 'pip install "setuptools>=77,<81" && pip install --no-build-isolation chainer'
+        return installing.command(self.name)
 
 
 def _is_there(package: str) -> bool:

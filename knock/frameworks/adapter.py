@@ -30,10 +30,11 @@ class Adapter(Protocol):
     """Whether its pictures lie in memory as N×H×W×C."""
 
     def setup(self, device: str, dtype: str, threads: int | None = None) -> str:
-        """Choose the device ("auto", "cpu", "cuda") and the float type of everything made later.
+        """Choose the device and the float type of everything made later.
 
-        Called before a model is made. Returns the device's name for people. Raises UserError if
-        `device` is "cuda" and this framework can use no CUDA device.
+        Called before a model is made. `device` is what `arguments.device` accepts. Returns the
+        device's name for people. Raises UserError if this framework has no such device here, or it
+        cannot compute in `dtype`.
         """
 
     def devices(self) -> list[str]:

@@ -1,5 +1,6 @@
 """PyTorch's adapter. Our conventions are PyTorch's, so it only copies."""
 
+import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 from knock.frameworks import require
 
 require("pytorch")
+# An Apple GPU lacks some operations; this, read at the import, lets the CPU do them.
+os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
 
-from knock.errors import UserError  # noqa: E402
 from knock.frameworks.adapter import State  # noqa: E402
 from knock.frameworks.binding import SLOTS, Bound, Found, as_is, bind, trained  # noqa: E402
+from knock.frameworks.devices import cuda_index, require_mps  # noqa: E402
 from knock.recipe import Recipe  # noqa: E402
 
 import numpy as np  # noqa: E402  # after `require`, which may leave
@@ -25,25 +28,34 @@ _SLOT_NAMES = {
     ("rmsprop", "v"): "square_avg",
     ("sgd", "m"): "momentum_buffer",
 }
+_APPLE = "Apple GPU (mps)"
 _device = torch.device("cpu")
 
 
 def setup(device: str, dtype: str, threads: int | None = None) -> str:
     global _device
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("PyTorch finds no CUDA device here; use --device cpu, or see knock doctor")
-    use_cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-    _device = torch.device("cuda" if use_cuda else "cpu")
+    if device == "mps":
+        require_mps(torch.backends.mps.is_available(), dtype)
+        _device, name = torch.device("mps"), _APPLE
+    elif (index := cuda_index(device, _cuda_count(), "PyTorch")) is not None:
+        _device, name = torch.device("cuda", index), torch.cuda.get_device_name(index)
+    else:
+        _device, name = torch.device("cpu"), "CPU"
     # None, not "cpu": a default device slows every call a little, even if it changes nothing.
-    torch.set_default_device(_device if use_cuda else None)
+    torch.set_default_device(None if name == "CPU" else _device)
     torch.set_default_dtype(getattr(torch, dtype))
     if threads:
         torch.set_num_threads(threads)
-    return torch.cuda.get_device_name() if use_cuda else "CPU"
+    return name
 
 
 def devices() -> list[str]:
-    return ["CPU", *(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))]
+    apple = [_APPLE] if torch.backends.mps.is_available() else []
+    return ["CPU", *(torch.cuda.get_device_name(i) for i in range(_cuda_count())), *apple]
+
+
+def _cuda_count() -> int:
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def versions() -> dict[str, str]:

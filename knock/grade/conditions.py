@@ -37,7 +37,7 @@ def hidden(folder: Path) -> list[Condition]:
     found = []
     for path in sorted(folder.glob("*.toml")):
         try:
-            made = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Condition)
+            made = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8-sig")), Condition)
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror}") from None
         except ValueError as error:  # not text, not TOML, or unknown keys

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
-from knock import frameworks
+from knock import frameworks, paths
 from knock import recipe as recipes
 from knock.check.judge import Standard
 from knock.check.parts import Part, examine
@@ -167,6 +167,7 @@ class _Take:
             None if names is None else sorted(names),
             self.settings.seconds,
             self.settings.memory,
+            [str(paths.WHOLE)],
         )
         _judging.release()
         try:

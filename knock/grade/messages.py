@@ -38,7 +38,8 @@ class Job(msgspec.Struct, frozen=True):
     """One file to run: on a recipe, with some functions of ours instead of theirs.
 
     `names` are those functions, None for the file as it is; `ours` is the source that has them.
-    `seconds` of computing and `memory` in bytes are its limits.
+    `seconds` of computing and `memory` in bytes are its limits; `hidden` are folders that it must
+    not read.
     """
 
     recipe: str
@@ -48,6 +49,7 @@ class Job(msgspec.Struct, frozen=True):
     names: list[str] | None
     seconds: int
     memory: int
+    hidden: list[str]
 
 
 class Outcome(msgspec.Struct, frozen=True):

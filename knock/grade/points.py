@@ -23,7 +23,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 def load(path: Path = TABLE) -> Points:
     """The points of every part of every question. Raises UserError if one is missing or wrong."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         found = msgspec.convert(tomllib.loads(text), _File).points
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from knock.check import forks
+from knock.errors import PRINTED
 from knock.grade import messages
 from knock.grade.worker import CLOCK
 
@@ -84,6 +85,7 @@ class WorkerProcess:
     def _start(self, errors: IO[bytes], *options: str, place: str | None = None) -> "_Process":
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        plain = {"MPLBACKEND": "Agg", "PYTHONIOENCODING": PRINTED}
         words = ["-P", "-s", "-m", "knock.grade.worker", self.framework, *options]
         return subprocess.Popen(
             [sys.executable, *words],
@@ -91,7 +93,7 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=errors,
             cwd=place or self._package,
-            env={**kept, **threads, "PYTHONPATH": str(self._package), "MPLBACKEND": "Agg"},
+            env={**kept, **threads, **plain, "PYTHONPATH": str(self._package)},
             start_new_session=True,  # Ctrl-C is for the grader, which ends its processes itself
         )
 

@@ -17,7 +17,7 @@ import platform
 import signal
 import struct
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,11 +38,14 @@ class Limits:
     memory: int
 
 
-def put_up(limits: Limits, readable: Iterable[Path], scratch: Path) -> list[str]:
+def put_up(
+    limits: Limits, readable: Collection[Path], hidden: Collection[Path], scratch: Path
+) -> list[str]:
     """Build the walls around the calling process and its children. Returns the names of the walls.
 
-    The process may read Python's and the system's folders and those in `readable`, and write only
-    into `scratch`. It must have one thread.
+    The process may read Python's and the system's folders and those in `readable`, but nothing in a
+    `hidden` folder that one of these contains; it may write only into `scratch`. It must have one
+    thread.
     """
     walls = []
     if _limit_memory(limits.memory):
@@ -52,7 +55,7 @@ def put_up(limits: Limits, readable: Iterable[Path], scratch: Path) -> list[str]
     if LINUX and _libc().prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0:
         _libc().prctl(_END_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
         _drop_capabilities()
-        if _fence_files(readable, scratch):
+        if _fence_files(readable, hidden, scratch):
             walls.append(FILES)
         if _filter_calls():
             walls += [PROCESSES, NETWORK]
@@ -134,7 +137,24 @@ def everybodys() -> list[Path]:
     return [*map(Path, _SYSTEM), Path(sys.prefix), Path(sys.base_prefix)]
 
 
-def _fence_files(readable: Iterable[Path], scratch: Path) -> bool:
+def _around(folder: Path, hidden: Collection[Path]) -> Iterator[tuple[Path, int]]:
+    """What to allow so that all in a folder can be read, except for the hidden folders in it.
+
+    Landlock only adds: a folder above a hidden one cannot be allowed as a whole. Of that, the names
+    of the files are allowed, and the folders beside the hidden one, one by one.
+    """
+    if folder in hidden:
+        return
+    if not any(one.is_relative_to(folder) for one in hidden):
+        yield folder, _READ | _LIST | _EXECUTE
+        return
+    yield folder, _LIST
+    for inside in folder.iterdir():
+        if not inside.is_symlink():  # it may lead to the hidden folder; what it shows has a path
+            yield from _around(inside, hidden)
+
+
+def _fence_files(readable: Collection[Path], hidden: Collection[Path], scratch: Path) -> bool:
     """Let the process open only what Python and the frameworks need, and its scratch folder."""
     libc = _libc()
     version = libc.syscall(_CREATE_RULESET, None, 0, 1)
@@ -148,9 +168,10 @@ def _fence_files(readable: Iterable[Path], scratch: Path) -> bool:
     if rules < 0:
         return False
     try:
-        reading = _READ | _LIST | _EXECUTE
-        for path in (*everybodys(), *map(Path, _ABOUT), *readable):
-            _allow(rules, path, reading)
+        hidden = [one.resolve() for one in hidden]
+        for place in (*everybodys(), *map(Path, _ABOUT), *readable):
+            for path, access in _around(place.resolve(), hidden):
+                _allow(rules, path, access)
         for path in map(Path, _DEVICES):
             _allow(rules, path, _READ | _WRITE)
         _allow(rules, scratch, every)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 
-from knock import paths
+from knock import installing, paths
 from knock.errors import UserError
 from knock.grade import grading
 from knock.grade.grading import Grade, Settings
@@ -37,7 +37,7 @@ def on_cluster(
     try:
         import distributed
     except ImportError:
-        raise UserError('--dask needs Dask: pip install -e ".[dask]"') from None
+        raise UserError(f"--dask needs Dask: {installing.command('dask')}") from None
     try:
         client = distributed.Client(address, timeout="10s")
     except (OSError, ValueError) as error:
@@ -57,14 +57,14 @@ def on_cluster(
 def version() -> str:
     """A digest of all that a grade depends on: the package, the questions, and our answers."""
     found = hashlib.sha256()
-    for folder, pattern in (
-        (paths.PACKAGE, "*.py"),
-        (paths.QUESTIONS, "*/recipe.toml"),
-        (paths.QUESTIONS, "*/reference.py"),
-        (paths.QUESTIONS, "*/mistakes.toml"),
-        (paths.ANSWERS, "*.py"),
+    for folder, files in (
+        (paths.PACKAGE, paths.modules()),
+        (paths.QUESTIONS, sorted(paths.QUESTIONS.glob("*/recipe.toml"))),
+        (paths.QUESTIONS, sorted(paths.QUESTIONS.glob("*/reference.py"))),
+        (paths.QUESTIONS, sorted(paths.QUESTIONS.glob("*/mistakes.toml"))),
+        (paths.ANSWERS, sorted(paths.ANSWERS.glob("*.py"))),
     ):
-        for path in sorted(folder.rglob(pattern)):
+        for path in files:
             found.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
     return found.hexdigest()
 

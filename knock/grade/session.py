@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from knock import frameworks, paths
+from knock import frameworks
 from knock.errors import UserError, print_error
 from knock.files import write_atomically
 from knock.grade import conditions, report, sandbox, schedule, submissions
@@ -84,10 +84,10 @@ def grade(options: Options) -> int:
 
 
 def _readable(folder: Path) -> list[str]:
-    """A line for each folder that submissions can read but should not: it is beside Python."""
+    """A line where submissions can read the folder of all submissions: it is beside Python."""
+    place = folder.resolve()
     return [
         f"submissions can read {place}, since it is in {shared}; move it elsewhere"
-        for place in (folder.resolve(), paths.ROOT)
         for shared in sandbox.everybodys()
         if place.is_relative_to(shared)
     ]

@@ -25,11 +25,12 @@ _ONLY = {
 }
 """The folders of which only these files are copied; all others are copied whole, but for `_NOT`."""
 _NOT = {
-    "": {"cli", "commands", "explore", "learner", "measure", "trained", "verify"},
+    "": {"cli", "commands", "explore", "learner", "measure", "shipped", "trained", "verify"},
     "frameworks": {"numpy"},
 }
 """What is left out, by folder. With the rest of `_ONLY` it covers all that knows the numbers."""
 
+_NO_CHECKS = '"""An answer\'s numbers."""\n'
 _NO_ANSWERS = '''"""Where our answers would be."""
 
 raise ImportError("a submission cannot import our answers")
@@ -48,9 +49,9 @@ def build(folder: Path) -> Path:
         return {"__pycache__"} | _NOT.get(here, set())
 
     shutil.copytree(paths.PACKAGE, root / "knock", ignore=left_out)
-    (root / "knock" / "check" / "__init__.py").write_text('"""An answer\'s numbers."""\n')
+    (root / "knock" / "check" / "__init__.py").write_text(_NO_CHECKS, encoding="utf-8")
     (root / "answers").mkdir()
-    (root / "answers" / "__init__.py").write_text(_NO_ANSWERS)
+    (root / "answers" / "__init__.py").write_text(_NO_ANSWERS, encoding="utf-8")
     for recipe in paths.QUESTIONS.glob("*/recipe.toml"):
         copy = root / "questions" / recipe.parent.name
         copy.mkdir(parents=True)

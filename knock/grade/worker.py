@@ -142,7 +142,8 @@ def _run(job: messages.Job, adapter: Adapter, place: Path, say: Callable[[bytes]
     ours.write_text(job.ours, encoding="utf-8")
     recipe = recipes.from_json(job.recipe)
     before = _functions()
-    walls = sandbox.put_up(sandbox.Limits(job.seconds, job.memory), [paths.ROOT], place)
+    limits, hidden = sandbox.Limits(job.seconds, job.memory), map(Path, job.hidden)
+    walls = sandbox.put_up(limits, [paths.ROOT], list(hidden), place)
     say(" ".join(walls).encode())
     try:
         code = None

@@ -120,5 +120,5 @@ def _begin(question: Question, framework: str | None) -> str:
     command = f"knock start {question.name}"
     if framework in question.answered_in:
         command += f" --framework {framework}"
-    page = question.page.relative_to(paths.ROOT).as_posix()
+    page = paths.shown(question.page)
     return f"{question.label}: {question.title}; its page is {page}\nBegin: {command}"

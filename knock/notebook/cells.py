@@ -117,7 +117,13 @@ def _knock(*words: str) -> None:
     """Run `knock` in another process, so that the framework in this one is not affected."""
     print("$", shlex.join(["knock", *words]), flush=True)
     command = [sys.executable, "-P", "-m", "knock", *words]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
     print(done.stdout, end="")
 
 

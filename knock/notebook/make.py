@@ -9,12 +9,11 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from knock import frameworks
+from knock import frameworks, installing
 from knock.frameworks import Framework
 from knock.questions import Question
 from knock.scripts import starter
 
-_CLONE = "image-generation-knock"
 _RUN = ("train", "sample", "measure", "look")
 """The functions that a script passes to `main`."""
 
@@ -129,17 +128,19 @@ def _head(question: Question, framework: Framework, docstring: str | None, page:
 
 
 def _how_to_set_up(framework: Framework) -> str:
-    install = framework.how_to_install.replace('".[', f'"./{_CLONE}[').split(" && ")
-    lines = [f"!git clone ADDRESS {_CLONE}", *(f"%{command}" for command in install)]
+    if framework.name == "chainer":
+        lines = [*framework.how_to_install.split(" && "), installing.from_anywhere()]
+    else:
+        lines = [installing.from_anywhere(framework.name)]
     return "\n".join(
         [
             "## Set-up",
             "",
             "If `knock` is installed for this kernel, there is nothing to do. If not, as in Colab, "
-            "run these lines in a cell, with the repository's address instead of ADDRESS. Then "
-            "restart the kernel (Colab: *Runtime*, *Restart session*), and run all cells.",
+            f"run {'these lines' if lines[1:] else 'this line'} in a cell. Then restart the kernel "
+            "(Colab: *Runtime*, *Restart session*), and run all cells.",
             "",
-            *(f"    {line}" for line in lines),
+            *(f"    %{line}" for line in lines),
         ]
     )
 

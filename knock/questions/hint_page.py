@@ -35,7 +35,7 @@ class Level:
 
 def read(path: Path) -> dict[int, Level]:
     """The levels of a page by number, in its order."""
-    _, *pieces = _LEVEL.split(path.read_text(encoding="utf-8"))
+    _, *pieces = _LEVEL.split(path.read_text(encoding="utf-8-sig"))
     triples = zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True)
     return {int(number): _level(title, text.strip()) for number, title, text in triples}
 

@@ -105,7 +105,7 @@ def suspects(path: Path) -> list[Suspect]:
 
 def _read(path: Path) -> _File:
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=_File)
+        return msgspec.toml.decode(path.read_text(encoding="utf-8-sig"), type=_File)
     except FileNotFoundError:
         raise UserError(f"no file {path}: write down what people get wrong here") from None
     except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:

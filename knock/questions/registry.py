@@ -83,7 +83,7 @@ class Question:
 
 def all_questions() -> list[Question]:
     """Every question, by number. Raises UserError if the head of a recipe is broken."""
-    paths.require_repository()
+    paths.require_questions()
     questions = []
     for file in sorted(paths.QUESTIONS.glob("[0-9][0-9]_*/recipe.toml")):
         head = recipe.read(file)

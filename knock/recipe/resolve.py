@@ -29,7 +29,7 @@ def read(path: Path) -> dict[str, Any]:
     no optimiser: what its own file says lies over the other file.
     """
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         if "opens" in tree:
             (other,) = path.parent.parent.glob(f"[0-9][0-9]_{tree['opens']}/{path.name}")
             tree = {**read(other), "optimizers": {}, **tree}

@@ -6,6 +6,7 @@ runs nothing else.
 """
 
 import ast
+import codecs
 import importlib.util
 import linecache
 import re
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
+from knock import installing
 from knock.errors import UserError
 
 import msgspec
@@ -53,7 +55,7 @@ def require(package: str) -> None:
     """Raise UserError if a package that notebooks need is missing."""
     if importlib.util.find_spec(package) is None:
         raise UserError(
-            f'notebooks need {package}, not installed here: pip install -e ".[notebook]"'
+            f"notebooks need {package}, not installed here: {installing.command('notebook')}"
         )
 
 
@@ -76,7 +78,8 @@ def source(path: Path) -> str:
     from IPython.core.inputtransformer2 import TransformerManager
 
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=_Notebook)
+        raw = path.read_bytes().removeprefix(codecs.BOM_UTF8)  # which some editors begin with
+        found = msgspec.json.decode(raw, type=_Notebook)
     except FileNotFoundError:
         raise UserError(f"no file {path}") from None
     except OSError as error:

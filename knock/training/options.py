@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from knock import recipe as recipes
-from knock.arguments import OneLineParser, folder, positive, seed, up_to, word
+from knock.arguments import OneLineParser, add_device, folder, positive, seed, up_to, word
 from knock.errors import UserError
 from knock.paths import RUNS
 from knock.questions import Question
@@ -238,7 +238,7 @@ def _size(word: str) -> tuple[int, int]:
 
 def add_how(group: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
     """Add the options that say on what to compute."""
-    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="(auto)")
+    add_device(group)
     threads = up_to(_MOST_THREADS)
     group.add_argument(
         "--threads",

@@ -185,3 +185,6 @@ LOOKS: dict[str, Callable[[Question], list[str]]] = {
     "reference": reference.known_mistakes,
 }
 """What is looked at, by what it is called."""
+
+IN_A_CLONE = {"links", "pictures"}
+"""Those that need what an installed package lacks: what runs of the answers made, for the pages."""

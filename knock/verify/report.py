@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 
-from knock import frameworks
+from knock import frameworks, paths
 from knock.errors import UserError
 from knock.questions import Question, all_questions, find, mistakes
 from knock.questions.mistakes import Row
@@ -35,6 +35,9 @@ def _lines(question: Question, names: Sequence[str]) -> Iterator[tuple[str, bool
     """The lines about a question, each with whether all is right there."""
     yield f"{question.label}: {question.title}", True
     for name, look in folder.LOOKS.items():
+        if name in folder.IN_A_CLONE and not paths.IN_CLONE:
+            yield f"  – {name}: only in a clone of the repository", True
+            continue
         yield _line(name, wrong := look(question)), not wrong
     trial = None
     for name in names:

@@ -14,7 +14,6 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from knock.recipe.layers import networks  # noqa: E402
-from knock.errors import UserError  # noqa: E402
 from knock.frameworks.chainer import speed  # noqa: E402
 from knock.frameworks.adapter import State  # noqa: E402
 from knock.frameworks.binding import (  # noqa: E402
@@ -33,6 +32,7 @@ from knock.frameworks.chainer.layers import (  # noqa: E402
     resize,
 )
 from knock.frameworks.chainer.optimizers import Adam, MomentumSGD  # noqa: E402
+from knock.frameworks.devices import cuda_index  # noqa: E402
 from knock.recipe import Recipe  # noqa: E402
 
 __all__ = [
@@ -68,18 +68,13 @@ speed.install()
 
 def setup(device: str, dtype: str, threads: int | None = None) -> str:
     global _device
-    if device == "cuda" and not chainer.cuda.available:
-        raise UserError(
-            "Chainer finds no CUDA device here (it needs CuPy); use --device cpu, or see "
-            "knock doctor"
-        )
-    use_cuda = device == "cuda" or (device == "auto" and chainer.cuda.available)
-    _device = chainer.get_device("@cupy:0" if use_cuda else "@numpy")
+    index = cuda_index(device, _cuda_count(), "Chainer", " (it needs CuPy)")
+    _device = chainer.get_device("@numpy" if index is None else f"@cupy:{index}")
     _device.use()
     chainer.global_config.dtype = np.dtype(dtype)
     if threads:
         _limit_threads(threads)
-    return _cuda_name(0) if use_cuda else "CPU"
+    return "CPU" if index is None else _cuda_name(index)
 
 
 def _limit_threads(threads: int) -> None:
@@ -97,10 +92,11 @@ def _cuda_name(index: int) -> str:
 
 
 def devices() -> list[str]:
-    if not chainer.cuda.available:
-        return ["CPU"]
-    count = chainer.cuda.cupy.cuda.runtime.getDeviceCount()
-    return ["CPU", *(_cuda_name(index) for index in range(count))]
+    return ["CPU", *(_cuda_name(index) for index in range(_cuda_count()))]
+
+
+def _cuda_count() -> int:
+    return chainer.cuda.cupy.cuda.runtime.getDeviceCount() if chainer.cuda.available else 0
 
 
 def versions() -> dict[str, str]:

@@ -16,6 +16,7 @@ from knock.frameworks import require
 require("tensorflow")
 
 from knock.errors import UserError  # noqa: E402  # after `require`, which may leave
+from knock.frameworks.devices import cuda_index  # noqa: E402
 
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
@@ -71,23 +72,20 @@ def start(device: str, threads: int | None = None) -> str:
     UserError, and the number of threads stays as it is.
     """
     gpus = tf.config.list_physical_devices("GPU")
-    if device == "cuda" and not gpus:
-        raise UserError(
-            "TensorFlow finds no CUDA device here; use --device cpu, or see knock doctor"
-        )
-    use_gpu = bool(gpus) and device != "cpu"
+    index = cuda_index(device, len(gpus), "TensorFlow")
+    used = [] if index is None else [gpus[index]]
     try:
-        tf.config.set_visible_devices(gpus if use_gpu else [], "GPU")
-        for gpu in gpus if use_gpu else []:
+        tf.config.set_visible_devices(used, "GPU")
+        for gpu in used:
             # Otherwise TensorFlow takes the whole memory, and nothing is left for others.
             tf.config.experimental.set_memory_growth(gpu, True)
     except RuntimeError:
-        if bool(tf.config.get_visible_devices("GPU")) != use_gpu:
+        if tf.config.get_visible_devices("GPU") != used:
             raise UserError(
                 f"TensorFlow already runs in this process; start a new one for --device {device}"
             ) from None
     _set_threads(threads)
-    return _name(gpus[0]) if use_gpu else "CPU"
+    return _name(used[0]) if used else "CPU"
 
 
 def _set_threads(threads: int | None) -> None:

@@ -15,6 +15,7 @@ from typing import IO
 from knock import paths
 from knock.check import forks, report
 from knock.check.report import CheckedFile, Verdict
+from knock.errors import PRINTED
 from knock.learner.watch.messages import Request
 from knock.questions import Question
 
@@ -145,7 +146,7 @@ class Ready:
     def _start(self) -> None:
         words = [sys.executable, "-P", "-m", "knock.learner.watch.warm"]
         words += [self._question.name, self._framework]
-        environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}  # a pipe's is not on Windows
+        environment = {**os.environ, "PYTHONIOENCODING": PRINTED}
         if self._forks:
             self._socket, theirs = socket.socketpair()
             self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # checks read it later
@@ -171,7 +172,7 @@ class Ready:
     def _files(self) -> list[tuple[Path, int, int]]:
         """What a process has read before its checks: each file, when it was saved, and its size."""
         found = []
-        for file in (*paths.PACKAGE.rglob("*.py"), *self._question.recipe_file.parent.iterdir()):
+        for file in (*paths.modules(), *self._question.recipe_file.parent.iterdir()):
             with contextlib.suppress(FileNotFoundError):  # it is just being saved
                 stat = file.stat()
                 found.append((file, stat.st_mtime_ns, stat.st_size))
