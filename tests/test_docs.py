@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-from knock import cli, frameworks, paths, recipe
+from knock import cli, frameworks, installing, paths, recipe
 from knock.check import trace
 from knock.check.difference import TOLERANCE
 from knock.commands import doctor
@@ -242,9 +242,11 @@ def installable(words: list[str]) -> None:
     """pip's words name extras of ours, or are those that doctor gives for Chainer."""
     chainer = shlex.split(frameworks.find("chainer").how_to_install)
     for word in words:
-        extra = re.fullmatch(r"\.\[(\w+)\]", word)
+        extra = re.fullmatch(r"\.\[(\w+)\]|[\w-]+\[(\w+)\] @ .*", word)
         if extra:
-            assert extra[1] in project()["optional-dependencies"], word
+            name = extra[1] or extra[2]
+            assert name in project()["optional-dependencies"], word
+            assert extra[1] or word in installing.from_anywhere(name)
         else:
             assert word in chainer, word
 
