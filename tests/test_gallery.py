@@ -167,9 +167,9 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     words, said, maker, monkeypatch, tmp_path, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    Path("file.txt").write_text("mine")
+    Path("file.txt").write_bytes(b"mine")
     Path("mine").mkdir()
-    Path("mine/index.html").write_text("mine")
+    Path("mine/index.html").write_bytes(b"mine")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(SystemExit) as left:
         maker.main(words)
@@ -177,7 +177,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
     assert sorted(tmp_path.rglob("*")) == before
-    assert Path("mine/index.html").read_text() == Path("file.txt").read_text() == "mine"
+    assert Path("mine/index.html").read_bytes() == Path("file.txt").read_bytes() == b"mine"
 
 
 def test_a_gallery_is_written_over_an_older_one(maker, tmp_path, monkeypatch):
