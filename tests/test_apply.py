@@ -6,7 +6,7 @@ Runs are opened with the NumPy answers, so that no framework is needed.
 import os
 import shutil
 
-from knock import data, paths, questions
+from knock import data, files, paths, questions
 from knock.data.batches import painted
 from knock.trained import draws, opened
 from knock.trained.model import Model
@@ -221,6 +221,12 @@ def test_no_file_of_the_user_s_is_written_over(tmp_path, knock):
     assert os.listdir("mine") == ["b.png"]
     for _ in range(2):  # its own it may replace
         assert knock("apply", "a", "mine/b.png", "--out", "mine/c.png")[0] == 0
+
+
+def test_a_free_name_keeps_the_ending(tmp_path):
+    for name in ("a.png", "a-2.png", "run"):
+        assert files.free(tmp_path / name.replace("-2", "")) == tmp_path / name
+        (tmp_path / name).touch()
 
 
 BAD = {

@@ -25,7 +25,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     what.add_argument(
         "--n", type=up_to(_MOST), metavar="N", help="how many (64; where there are classes, 8 each)"
     )
-    what.add_argument("--seed", type=seed, default=0, metavar="N", help="others (0)")
+    what.add_argument(
+        "--seed", type=seed, default=0, metavar="N", help="another seed, other pictures (0)"
+    )
     what.add_argument(
         "--class",
         dest="classes",

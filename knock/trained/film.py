@@ -17,7 +17,7 @@ FRAMES = 31
 
 _EACH = 60  # milliseconds
 _ACROSS = 8  # ways side by side
-_HIGH = 192  # pixels: a film is at least about as high, if that needs no very large pixels
+_HIGH, _WIDE = 192, 400  # pixels: small pictures are enlarged to about one of these
 
 
 def write(path: Path, rows: Sequence[tuple[str, Pixels]], program: str) -> None:
@@ -28,9 +28,11 @@ def write(path: Path, rows: Sequence[tuple[str, Pixels]], program: str) -> None:
     named: dict[str, list[Pixels]] = {}
     for name, way in rows:
         named.setdefault(name, []).append(way)
-    height = rows[0][1].shape[1]
+    height, width = rows[0][1].shape[1:3]
     lines = sum(math.ceil(len(ways) / _ACROSS) for ways in named.values())
-    enlarge = max(pictures.enlargement(height), round(_HIGH / (lines * height)))
+    across = min(_ACROSS, max(map(len, named.values())))
+    wanted = min(_HIGH / (lines * height), _WIDE / (across * width))
+    enlarge = max(pictures.enlargement(height), round(wanted))
     frames = [
         pictures.named(
             [(name, np.stack([way[number] for way in ways])) for name, ways in named.items()],
