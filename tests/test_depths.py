@@ -9,8 +9,13 @@ from knock.recipe import layers
 
 import pytest
 
-SMALL, LARGE = [2, 16, 32], [2, 64, 128]
+SMALL = [2, 16, 32]
 PASSED = ("parameters", "forward", "loss", "gradients")
+
+
+def large(question):
+    """Height and width differ; pix2pix halves both six times, the others four times."""
+    return [2, 64, 128 if question.name == "pix2pix" else 80]
 
 
 def kinds(question, image):
@@ -38,8 +43,8 @@ def judged():
 
     def of(question):
         if question.name not in known:
-            large = recipe.load_check(question.recipe_file, other={"image": LARGE})
-            known[question.name] = Standard.by(plain, question.reference_file, large)
+            there = recipe.load_check(question.recipe_file, other={"image": large(question)})
+            known[question.name] = Standard.by(plain, question.reference_file, there)
         return known[question.name]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -49,7 +54,8 @@ def judged():
 
 def red(question, framework, standard, file=None):
     """The first stage that does not pass, and what it says."""
-    results = check(question, framework, file, travel=False, standard=standard)
+    with frameworks.load(framework).eagerly():  # graphs are compared in test_verify.py
+        results = check(question, framework, file, travel=False, standard=standard)
     reached = [one for one in results if one.name in PASSED]
     return next(((one.name, one.message) for one in reached if one.status != "passed"), None)
 
@@ -57,7 +63,7 @@ def red(question, framework, standard, file=None):
 def test_large_pictures_go_through_more_layers():
     assert NAMES == ["dcgan", "cgan", "pix2pix", "wgan", "wgan_gp", "alpha_gan"]
     for question in GROWING:
-        assert len(kinds(question, LARGE)) > len(kinds(question, SMALL)), question.name
+        assert len(kinds(question, large(question))) > len(kinds(question, SMALL)), question.name
 
 
 @pytest.mark.parametrize("framework", frameworks.FRAMEWORKS)

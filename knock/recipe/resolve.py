@@ -6,6 +6,8 @@ whole, so an unknown key, a wrong type or an impossible value is refused with th
 wherever it came from.
 """
 
+import copy
+import functools
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +31,7 @@ def read(path: Path) -> dict[str, Any]:
     no optimiser: what its own file says lies over the other file.
     """
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        tree = copy.deepcopy(_parsed(path.read_text(encoding="utf-8-sig")))
         if "opens" in tree:
             (other,) = path.parent.parent.glob(f"[0-9][0-9]_{tree['opens']}/{path.name}")
             tree = {**read(other), "optimizers": {}, **tree}
@@ -40,6 +42,12 @@ def read(path: Path) -> dict[str, Any]:
         raise UserError(f"the recipe {path} is not valid TOML: {error}") from None
     except OSError as error:
         raise UserError(f"cannot read the recipe {path}: {error.strerror}") from None
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(text: str) -> dict[str, Any]:
+    """TOML as a tree, which callers copy: to find one question, the recipes of all are read."""
+    return tomllib.loads(text)
 
 
 def load(
