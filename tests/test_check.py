@@ -29,7 +29,7 @@ def skip_without(framework: str) -> None:
 
 @pytest.mark.parametrize(("question", "framework"), ANSWERS)
 def test_it_passes_with_other_weights_and_batches(question, framework, monkeypatch):
-    """Three steps, and in no graph: a hundred are compared in test_verify.py, as they are trained."""
+    """Three steps, and in no graph: test_verify.py compares a hundred, as they are trained."""
     skip_without(framework)
     monkeypatch.setattr(trace, "LOOKED_AT", (1, 2, 3))
     with frameworks.load(framework).eagerly():

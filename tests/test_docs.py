@@ -234,7 +234,7 @@ def project() -> dict:
 
 
 def collected(words: list[str]) -> bool:
-    """Whether pytest finds a test by these words; it looks in this process, which knows them all."""
+    """Whether pytest, in this process, finds a test by these words."""
     with contextlib.chdir(ROOT), contextlib.redirect_stdout(io.StringIO()):
         return pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *words]) == 0
 

@@ -12,7 +12,7 @@ from knock.questions import find
 from knock.scripts import load as script
 from knock.scripts import raised, starter
 from knock.scripts.source import Source
-from knock.scripts.splice import splice
+from knock.scripts.splice import gives_ours, splice
 from tests.test_cli import needs_torch
 
 import pytest
@@ -224,6 +224,18 @@ def test_each_function_keeps_the_lines_of_the_file_that_it_is_from(framework, tm
             number += 1
         assert lines[number].lstrip().startswith(f"def {named}(")
         assert "TODO" not in "".join(inspect.getblock(lines[number:]))
+
+
+@pytest.mark.parametrize("framework", list(frameworks.FRAMEWORKS))
+def test_a_starter_with_all_of_our_parts_is_our_answer(framework, tmp_path):
+    source, other = ours(framework), Source.read(GAN.answer(framework))
+    file = tmp_path / "mine.py"
+    file.write_text(starter.make(source, GAN.parts, "knock check"), encoding="utf-8")
+    mine, taken = Source.read(file), {place.name for place in starter.places(source, GAN.parts)}
+    assert gives_ours(mine, other, taken)
+    assert not gives_ours(mine, other, taken - {"called_real"})
+    file.write_text(mine.text.replace("import math", "import math as m"), encoding="utf-8")
+    assert not gives_ours(Source.read(file), other, taken)
 
 
 @pytest.mark.parametrize(

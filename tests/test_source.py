@@ -43,7 +43,7 @@ def test_a_notebook_is_read_as_a_script(read, tmp_path):
     [
         (b"\n\nname = '\xe9'\n", "does not run: UnicodeDecodeError: "),
         (b"# coding: klingon\n", "does not run: SyntaxError: unknown encoding"),
-        (b"def f(:\n", "does not run: SyntaxError: invalid syntax (line 1)"),
+        (b"def f(:\n", "does not run: SyntaxError: invalid syntax (line 1: def f(:)"),
         (b"a = '\0'\n", "does not run: "),
         (
             b"from knock.errors import UserError\nraise UserError('x')\n",

@@ -57,7 +57,7 @@ def test_our_answer_passes_every_stage(question, framework, trial):
 
 
 @pytest.mark.parametrize(("question", "framework"), ANSWERS, ids=name)
-def test_a_starter_is_all_to_do_and_passes_with_our_parts_in_it(question, framework, trial):
+def test_a_starter_is_all_to_do_and_our_answer_with_our_parts_in_it(question, framework, trial):
     assert trial(question, framework).starter() == []
 
 

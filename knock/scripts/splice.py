@@ -56,7 +56,9 @@ def _spliced(
     defined = {node.name for node in mine.tree.body if isinstance(node, Definition)}
     # A name that is not a function in `mine`, but a partial, say, is replaced at the end.
     body += [given[name] for name in whole if name in bound - defined]
-    added = _needed(ours.tree.body, [given[n] for n in whole | _owners(taken)], whole, bound)
+    needed = _needed(ours.tree.body, [given[n] for n in whole | _owners(taken)], whole, bound)
+    there = {ast.dump(node) for node in body}
+    added = [node for node in needed if ast.dump(node) not in there]  # imports that both have
     foreign |= {node.name for node in added if isinstance(node, Definition)}
     place = _head(body)
     body[place:place] = added
