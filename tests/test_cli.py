@@ -126,7 +126,7 @@ def test_a_missing_framework_names_the_command_that_installs_it(tmp_path):
         (["run", "ae", "--dtype", "float16"], "--dtype"),
         (["run", "ae", "--size", "64x64x64"], "--size"),
         (["run", "ae", "--size", "50000"], "at most 1024 pixels, not '50000'"),
-        (["run", "ae", "--colour", "red"], "--colour"),
+        (["run", "ae", "--shade", "red"], "--shade"),
         (["run", "ae", "--resume", "a", "--test", "b"], "--test"),
         (["compare", "ae", "--frameworks", "pytorch,jax"], "no framework 'jax'"),
         (["compare", "ae", "--steps", "0"], "--steps"),

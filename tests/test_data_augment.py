@@ -182,3 +182,11 @@ def test_a_crop_comes_after_the_rest():
     for whole, part in zip(turned, both, strict=True):
         places = [(y, x) for y in range(5) for x in range(5)]
         assert any(np.array_equal(whole[y : y + 8, x : x + 8], part) for y, x in places)
+
+
+def test_what_is_to_be_still_is_the_middle_and_else_unchanged():
+    images = made.RNG.integers(0, 256, (6, 12, 10, 3)).astype(np.uint8)
+    how = Augment(flip=True, rotate=9.0, shift=0.1, crop=2).off
+    found, *_ = augment.apply(images, None, how, "reflect", 0, 3)
+    np.testing.assert_array_equal(found, images[:, 2:-2, 2:-2])
+    assert not how.changes and Augment(crop=2).changes == ["cropped by 4 pixels"]

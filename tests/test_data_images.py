@@ -42,9 +42,12 @@ FORMS = {
     "BMP": {},
     "GIF": {},
     "WEBP": {"lossless": True},
+    "TIFF": {},
+    "packed TIFF": {"form": "TIFF", "compression": "tiff_lzw"},
 }
 
 
+@pytest.mark.filterwarnings("ignore")  # of Pillow, on half a TIFF
 @pytest.mark.parametrize("name", FORMS)
 def test_a_file_cut_anywhere_is_refused_or_whole(tmp_path, name):
     options = dict(FORMS[name])
@@ -131,7 +134,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     assert "cannot read" in refusal(tmp_path / "folder.png")
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "GIF", "WEBP"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF"])
 def test_the_name_may_differ_from_the_format(tmp_path, form):
     path = tmp_path / "picture.jpg"
     path.write_bytes(made.encoded(Image.new("RGB", (30, 20), (200, 30, 60)), form))
@@ -147,7 +150,8 @@ def test_red_is_in_channel_0(tmp_path):
 
 def test_sixteen_bits_lose_the_lower_eight(tmp_path):
     wide = np.array([[0, 255, 256, 40_000, 65_535]], np.uint16)
-    for name, array in (("grey.png", wide), ("colour.png", np.stack([wide] * 3, axis=-1))):
+    both = {"grey": wide, "colour": np.stack([wide] * 3, axis=-1)}
+    for name, array in ((f"{n}{end}", a) for n, a in both.items() for end in (".png", ".tif")):
         cv2.imwrite(str(tmp_path / name), array)
         found = images.read(tmp_path / name, 3)
         np.testing.assert_array_equal(found[0, :, 0], [0, 0, 1, 156, 255])
@@ -183,15 +187,52 @@ def test_cmyk_is_not_read_inverted(tmp_path):
     assert red > 245 and green < 10 and blue < 10
 
 
-def test_a_picture_on_its_side_is_turned_upright(tmp_path):
-    array = np.zeros((10, 20, 3), np.uint8)
-    array[:, :10] = 255  # white on the left
+STORED = {
+    1: lambda seen: seen,
+    2: lambda seen: seen[:, ::-1],
+    3: lambda seen: seen[::-1, ::-1],
+    4: lambda seen: seen[::-1],
+    5: lambda seen: seen.transpose(1, 0, 2),
+    6: lambda seen: np.rot90(seen),  # a camera held on its side: to be turned clockwise
+    7: lambda seen: seen[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda seen: np.rot90(seen, -1),
+}
+"""How a picture lies in a file, by the orientation that the file's EXIF data tell."""
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "WEBP", "JPEG"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_a_picture_is_seen_as_its_camera_was_held(tmp_path, orientation, form):
+    seen = np.zeros((16, 32, 3), np.uint8)
+    seen[:8, :8], seen[8:, 24:] = 255, 128  # white above left, grey below right
     exif = Image.Exif()
-    exif[0x0112] = 6  # rotate by 90 degrees clockwise to view
-    Image.fromarray(array).save(tmp_path / "side.png", exif=exif)
-    found = images.read(tmp_path / "side.png", 3)
-    assert found.shape == (20, 10, 3)
-    assert (found[:10] == 255).all() and (found[10:] == 0).all()
+    exif[0x0112] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](seen)))
+    exact = {"lossless": True} if form == "WEBP" else {}
+    (tmp_path / "a.jpg").write_bytes(made.encoded(stored, form, exif=exif, **exact))
+    found = images.read(tmp_path / "a.jpg", 3)
+    assert found.shape == seen.shape
+    assert abs(found.astype(int) - seen).max() <= (3 if form == "JPEG" else 0)
+
+
+def test_of_several_pictures_in_a_file_the_first_is_read(tmp_path):
+    first, second = (Image.new("RGB", (8, 8), colour) for colour in ((0, 0, 255), (255, 0, 0)))
+    for name in ("a.gif", "a.tiff", "a.webp", "a.png"):
+        first.save(tmp_path / name, save_all=True, append_images=[second], lossless=True)
+        assert images.read(tmp_path / name, 3)[4, 4].tolist() == [0, 0, 255], name
+
+
+def test_lightness_and_two_axes_become_colours_and_grey(tmp_path):
+    Image.new("LAB", (4, 4), (255, 128, 128)).save(tmp_path / "lab.tif")  # lightest, no hue
+    for channels in (1, 3):
+        assert (images.read(tmp_path / "lab.tif", channels) > 250).all()
+
+
+def test_numbers_that_are_no_colours_are_refused(tmp_path):
+    Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "float.tif")
+    assert "grey levels of 32 bits" in refusal(tmp_path / "float.tif")
+    Image.fromarray(np.full((4, 4), 70_000, np.int32)).save(tmp_path / "large.tif")
+    assert "grey levels of 32 bits" in refusal(tmp_path / "large.tif")
 
 
 def test_one_pixel_is_a_picture(tmp_path):
@@ -247,7 +288,7 @@ def test_damaged_exif_data_do_not_break_the_message(tmp_path):
 
 def test_random_bytes_never_raise_anything_but_a_user_error(tmp_path):
     path = tmp_path / "fuzz.jpg"
-    for form in ("JPEG", "PNG", "GIF", "BMP", "WEBP"):
+    for form in ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"):
         good = made.encoded(made.noisy_picture(12, 12), form)
         for _ in range(40):
             data = bytearray(good)

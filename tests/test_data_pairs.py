@@ -88,8 +88,8 @@ def test_subfolders_of_pairs_are_classes(tmp_path):
         two_folders(tmp_path / "two" / "A" / kind, tmp_path / "two" / "B" / kind, numbers)
     one, two = load(tmp_path / "one"), load(tmp_path / "two")
     assert one.classes == two.classes == ("bird", "frog")
-    assert numbers_of(one) == [1, 3] and one.labels.tolist() == [0, 0]
-    assert numbers_of(two) == [1, 2, 1] and two.labels.tolist() == [0, 0, 1]
+    assert numbers_of(one) == [1, 2] and one.labels.tolist() == [0, 1]
+    assert numbers_of(two) == [1, 1] and two.labels.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("layout", ["one file per pair", "two folders"])

@@ -192,7 +192,17 @@ def test_subfolders_are_classes(tmp_path):
     numbered(tmp_path / "bird", [11, 12, 13])
     train = data.load("folder", (3, 8, 8), "train", tmp_path)
     assert train.classes == ("bird", "frog")
-    assert names_of(train) == [11, 12, 13, 1, 3] and train.labels.tolist() == [0, 0, 0, 1, 1]
+    assert names_of(train) == [11, 12, 1, 2] and train.labels.tolist() == [0, 0, 1, 1]
+    assert data.classes_in(tmp_path) == ("bird", "frog")
+
+
+def test_each_class_is_in_both_parts(tmp_path):
+    numbered(tmp_path / "one", [1])
+    numbered(tmp_path / "six", range(11, 17))
+    numbered(tmp_path / "two", [21, 22])
+    train, test = (data.load("folder", (3, 8, 8), split, tmp_path) for split in ("train", "test"))
+    assert names_of(test) == [1, 15, 22] and test.labels.tolist() == [0, 1, 2]
+    assert names_of(train) == [1, 11, 12, 13, 14, 16, 21] and set(train.labels) == {0, 1, 2}
 
 
 def test_train_and_test_folders_are_used_and_agree_on_classes(tmp_path):
@@ -211,6 +221,27 @@ def test_hidden_files_and_other_files_are_ignored(tmp_path):
     (tmp_path / "notes.txt").write_text("text")
     (tmp_path / "broken.heic").write_text("text")
     assert names_of(data.load("folder", (3, 8, 8), "train", tmp_path)) == [7]
+
+
+def test_pictures_that_are_not_read_are_named_where_there_are_no_others(tmp_path):
+    (tmp_path / "IMG_1.HEIC").write_text("text")
+    (tmp_path / "IMG_2.dng").write_text("text")
+    said = refusal("folder", (3, 8, 8), "train", tmp_path)
+    assert "2 files are not read (IMG_1.HEIC): export .dng, .heic as JPEG or PNG" in said
+
+
+def test_a_folder_is_newts_by_its_layout_and_the_user_s_own_by_any_picture(tmp_path):
+    made.write_newts(tmp_path / "newts", each=1)
+    numbered(tmp_path / "pairs" / "A" / "train", [1])
+    (tmp_path / "files" / ".thumbnails").mkdir(parents=True)
+    made.write_picture(tmp_path / "files" / ".thumbnails" / "small.png")
+    found = {name: data.set_in(tmp_path / name, "mnist") for name in ("newts", "pairs", "files")}
+    assert found == {"newts": "newts", "pairs": "folder", "files": "mnist"}
+
+
+def test_figures_are_not_mirrored_unless_a_recipe_says_so():
+    flipped = {name for name in data.SETS if data.usual_changes(name).flip}
+    assert flipped == set(data.SETS) - {"digits", "mnist"}
 
 
 def test_folders_that_cannot_be_a_set_are_refused(tmp_path):

@@ -62,8 +62,8 @@ def test_both_reach_the_user(tmp_path, monkeypatch, capsys):
     assert run_plain(*TINY, "--size", "8", "--steps", "1", "--out", "a") == 0
     assert run_plain("--quiet", "--threads", "1", "--test", "a") == 0
     assert "step 1 makes of test images; knock apply a PICTURE" in capsys.readouterr().out
-    for words in (["--dataset", "folder", "--data", "b"], ["--data", "b", "--dataset", "newts"]):
-        assert run_plain("--quiet", "--test", "a", *words) == 2
+    for name, said in (("folder", "b is not a folder"), ("newts", "no newts in b")):
+        assert run_plain("--quiet", "--test", "a", "--dataset", name, "--data", "b") == 2
         error = capsys.readouterr().err
-        assert "of another recipe: dataset was 'digits'" in error
+        assert said in error
         assert error.endswith("; knock apply a b shows what the run makes of your own pictures\n")

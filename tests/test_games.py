@@ -232,5 +232,5 @@ def test_sizes_that_the_u_net_is_not_made_for_are_refused(size, tmp_path):
     pytest.importorskip("torch")
     given = words("pix2pix", tmp_path / "a", "--size", size)
     line = one_line(run_here(answer("pix2pix", "pytorch"), *given, cwd=tmp_path))
-    assert "choose another --size" in line
+    assert "; the nearest that fit: --size " in line
     assert not (tmp_path / "a").exists()

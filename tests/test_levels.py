@@ -36,11 +36,11 @@ def test_levels_follow_the_recipe_or_double(named, height, width, sizes):
 @pytest.mark.parametrize(
     ("named", "height", "width", "said"),
     [
-        ([8, 14, 28], 8, 8, "pictures of 8×8 have no two levels"),
-        ([8, 14, 28], 4, 8, "pictures of 4×8 have no two levels"),
-        ([8], 8, 8, "have no two levels"),
-        ([14, 8, 28], 28, 28, "have no two levels"),
-        ([8, 14, 28], 28, 30, "pictures of 28×30 have no level with a shorter side of 8"),
+        ([8, 14, 28], 8, 8, "pictures of 8×8: there are no two levels"),
+        ([8, 14, 28], 4, 8, "pictures of 4×8: there are no two levels"),
+        ([8], 8, 8, "there are no two levels"),
+        ([14, 8, 28], 28, 28, "there are no two levels"),
+        ([8, 14, 28], 28, 30, "pictures of 28×30: the longer side of the level of 8 pixels"),
     ],
 )
 def test_levels_that_cannot_be_are_refused(named, height, width, said):

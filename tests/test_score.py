@@ -5,9 +5,8 @@ from dataclasses import replace
 from knock import data
 from knock.data.batches import to_unit
 from knock.data.imageset import ImageSet
-from knock.errors import UserError
 from knock.training import score
-from knock.training.score import Classifier, asked_for, overlap
+from knock.training.score import SCORES, Classifier, asked_for, overlap
 
 import numpy as np
 import pytest
@@ -87,10 +86,11 @@ def test_a_set_of_few_pictures_will_do():
     assert classifier.accuracy(bars) > 0.9
 
 
-def test_a_set_without_classes_is_refused():
-    bars = figures("constant")
-    with pytest.raises(UserError, match="bars has no two classes"):
-        Classifier.fit(replace(bars, labels=np.zeros(60, np.int64), classes=()))
+def test_a_set_without_classes_has_no_score_that_asks_for_them():
+    bars = replace(figures("constant"), labels=np.zeros(60, np.int64), classes=())
+    with pytest.raises(ValueError, match="bars has no two classes"):
+        Classifier.fit(bars)
+    assert [SCORES[name].judge([], bars, bars) for name in ("classes", "kept")] == [None, None]
 
 
 def test_pictures_of_another_size_are_refused(digits):

@@ -3,6 +3,9 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from knock.arguments import file, folder
+from knock.paths import RUNS
+
 HELP = "list the data sets; with a name, get that one and draw a sheet of its pictures"
 
 _SHAPES = {
@@ -18,14 +21,17 @@ _COLUMNS = 8
 def add_arguments(parser: ArgumentParser) -> None:
     """Which set, where it is, and where the sheet goes."""
     parser.add_argument("dataset", nargs="?", help="the name of the set")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="the folder with its files")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where the sheet goes (PNG)")
+    parser.add_argument("--data", type=folder, metavar="FOLDER", help="the folder with its files")
+    parser.add_argument(
+        "--out", type=file, metavar="FILE", help=f"where the sheet goes ({RUNS}/NAME.png)"
+    )
 
 
 def run(found: Namespace, rest: list[str]) -> int:
     """List the sets, or get one and draw a sheet with one row per class.
 
-    Raises UserError for an unknown set, and for one that cannot be downloaded or read.
+    Raises UserError for an unknown set, for one that cannot be downloaded or read, and for a sheet
+    that would replace a file.
     """
     if found.dataset is None and found.data is None:
         return _list()
@@ -43,11 +49,16 @@ def _list() -> int:
 
 def _show(name: str, folder: Path | None, out: Path | None) -> int:
     from knock import data
-    from knock.files import free
+    from knock.errors import UserError
+    from knock.files import free, make_folder
     from knock.training import pictures
 
     import numpy as np
 
+    if out is not None and out.suffix.lower() != ".png":
+        raise UserError(f"--out must name a PNG file, such as sheet.png, not {out}")
+    if out is not None and out.exists():
+        raise UserError(f"{out} exists already; choose another --out")
     shape = _SHAPES.get(name, _PHOTOGRAPHS)
     found = data.load(name, shape, "train", folder)
     count = len(data.load(name, shape, "test", folder).images)
@@ -57,7 +68,8 @@ def _show(name: str, folder: Path | None, out: Path | None) -> int:
         places = np.flatnonzero(found.labels == label)
         print(f"  {class_name or 'all'}: {len(places)}")
         rows.append(found.images[places[:_COLUMNS]])
-    path = out or free(Path(f"{name}.png"))
+    path = out or free(RUNS / f"{name}.png")
+    make_folder(path.parent)
     sheet = pictures.grid([row for row in rows if len(row)], pictures.ACROSS)
     pictures.write_png(path, sheet, pictures.enlargement(shape[1]))
     print(path)

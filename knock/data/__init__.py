@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from knock.data import cifar10, digits, folder, folder_pairs, idx, newts
+from knock.data import cifar10, digits, folder, folder_pairs, idx, images, newts
 from knock.data.batches import Batches, prefetch, to_pixels, to_unit, unit_pair
+from knock.data.folder import classes as classes_in
 from knock.data.imageset import ImageSet, Shape, Split
 from knock.errors import UserError
+from knock.recipe import Augment
 
 __all__ = [
     "SETS",
@@ -22,14 +24,20 @@ __all__ = [
     "ImageSet",
     "SetStatus",
     "classes",
+    "classes_in",
     "download",
     "load",
     "prefetch",
+    "set_in",
     "status",
     "to_pixels",
     "to_unit",
     "unit_pair",
+    "usual_changes",
 ]
+
+_PHOTOGRAPHS = Augment(flip=True, rotate=10.0, shift=0.05)
+_FIGURES = Augment(rotate=10.0, shift=0.05)  # a mirrored 2 is no 2
 
 
 class _Load(Protocol):
@@ -41,7 +49,7 @@ class _Source:
     """How one set is read, where it is (None: nowhere yet), and how to get it.
 
     `load_pairs` reads it as pairs of pictures; None if it has no pairs. `classes` are empty where
-    the pictures are the user's own.
+    the pictures are the user's own. `changes` are random ones that leave a picture one of its kind.
     """
 
     load: _Load
@@ -50,12 +58,13 @@ class _Source:
     download: Callable[[], Path] | None = None
     load_pairs: _Load | None = None
     classes: tuple[str, ...] = ()
+    changes: Augment = _PHOTOGRAPHS
 
 
 _DOWNLOADS = "knock data {name} downloads it; or put its files in {by_hand}"
 
 
-def _idx_source(name: str) -> _Source:
+def _idx_source(name: str, changes: Augment) -> _Source:
     published = idx.PUBLISHED[name]
     return _Source(
         load=lambda image_shape, split, folder: idx.load(published, image_shape, split, folder),
@@ -63,6 +72,7 @@ def _idx_source(name: str) -> _Source:
         how_to_get=_DOWNLOADS.format(name=name, by_hand=f"$KNOCK_DATA/{name}"),
         download=lambda: idx.download(published),
         classes=published.classes,
+        changes=changes,
     )
 
 
@@ -75,10 +85,14 @@ _SOURCES: dict[str, _Source] = {
         classes=newts.CLASSES,
     ),
     "digits": _Source(
-        digits.load, digits.where, "pip install scikit-learn", classes=digits.CLASSES
+        digits.load,
+        digits.where,
+        "pip install scikit-learn",
+        classes=digits.CLASSES,
+        changes=_FIGURES,
     ),
-    "mnist": _idx_source("mnist"),
-    "fashion_mnist": _idx_source("fashion_mnist"),
+    "mnist": _idx_source("mnist", _FIGURES),
+    "fashion_mnist": _idx_source("fashion_mnist", _PHOTOGRAPHS),
     "cifar10": _Source(
         cifar10.load,
         cifar10.where,
@@ -139,6 +153,22 @@ def load(
 def classes(name: str) -> tuple[str, ...]:
     """The names of a set's classes, by number; none for the user's own. Raises UserError."""
     return _source(name).classes
+
+
+def set_in(folder: Path, usual: str) -> str:
+    """Which set a folder is that was named without one.
+
+    By its layout it is newts, by any picture the user's own; one without pictures is `usual`, of
+    whose files nothing is known here.
+    """
+    if newts.where(folder):
+        return "newts"
+    return "folder" if images.any_below(folder) else usual
+
+
+def usual_changes(name: str) -> Augment:
+    """Random changes for the training pictures of a set, where a recipe says none."""
+    return _source(name).changes
 
 
 def status() -> list[SetStatus]:

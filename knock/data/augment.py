@@ -21,8 +21,8 @@ def apply(
 
     Pictures are interpolated; masks are not, so that no new class ids appear. Beyond its edge a
     picture shows its mirror image or black, as `border` says, and so does its mask. At the end each
-    is cropped at a random place: height and width shrink by 2·`crop`. If there is nothing to
-    change, the arrays themselves are returned.
+    is cropped at a random place, or in its middle if it is to be `still`: height and width shrink
+    by 2·`crop`. If there is nothing to change, the arrays themselves are returned.
     """
     if (how.flip, how.rotate, how.shift) != (False, 0.0, 0.0):
         images, masks, targets = _warped(images, masks, targets, how, border, seed, step)
@@ -100,6 +100,8 @@ def matrices(
 
 def corners(how: Augment, count: int, seed: int, step: int) -> NDArray[np.int64]:
     """The row and the column, 0 … 2·`crop`, where each cropped picture begins: int64 `count`×2."""
+    if how.still:
+        return np.full((count, 2), how.crop, np.int64)
     drawn = noise.uniform(seed, step, "augment/crop", (count, 2), 0, 2 * how.crop + 1)
     return drawn.astype(np.int64)
 

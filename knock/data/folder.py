@@ -1,6 +1,7 @@
 """The user's own pictures: a folder of them, with or without a subfolder for each class."""
 
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from knock.errors import UserError
 import numpy as np
 
 EVERY = 5
-"""Without train/ and test/, every fifth picture is a test picture."""
+"""Without train/ and test/, every fifth picture of each class is a test picture."""
 
 Item = TypeVar("Item")
 Found = list[tuple[Item, str]]
@@ -21,11 +22,11 @@ Found = list[tuple[Item, str]]
 def load(image_shape: Shape, split: Split, folder: Path | None) -> ImageSet:
     """Read `folder`.
 
-    It has the folders `train` and `test`, or is split here: of the pictures, sorted by class and
-    name, every fifth is a test picture. Each part gets at least one; a single picture is in both.
-    The pictures are directly in the folder, or in one subfolder per class. Hidden files, files
-    with other endings and deeper folders are ignored. Raises UserError if no picture is left, and
-    for every picture that cannot be read.
+    It has the folders `train` and `test`, or is split here: of each class's pictures, sorted by
+    name, every fifth is a test picture. Each part gets at least one of each class; a single picture
+    is in both. The pictures are directly in the folder, or in one subfolder per class. Hidden
+    files, files with other endings and deeper folders are ignored. Raises UserError if no picture
+    is left, and for every picture that cannot be read.
     """
     parts = in_parts(given(folder), find)
     classes, labels = sorted_in_classes(parts, split)
@@ -57,11 +58,22 @@ def in_parts(folder: Path, find: Callable[[Path], Found[Item]]) -> dict[Split, F
     """What `find` finds in `folder`, split into training and test as `load` describes."""
     if (folder / "train").is_dir() and (folder / "test").is_dir():
         return {"train": find(folder / "train"), "test": find(folder / "test")}
-    found = find(folder)
-    if len(found) < EVERY:
-        return {"train": found[:-1] or found, "test": found[-1:]}
-    train = [one for place, one in enumerate(found, start=1) if place % EVERY]
-    return {"train": train, "test": found[EVERY - 1 :: EVERY]}
+    train: Found[Item] = []
+    test: Found[Item] = []
+    for _, group in groupby(find(folder), key=lambda one: one[1]):
+        found = list(group)
+        if len(found) < EVERY:
+            train += found[:-1] or found
+            test += found[-1:]
+        else:
+            train += [one for place, one in enumerate(found, start=1) if place % EVERY]
+            test += found[EVERY - 1 :: EVERY]
+    return {"train": train, "test": test}
+
+
+def classes(folder: Path) -> tuple[str, ...]:
+    """The names of the classes in `folder`; empty if there are none. Raises UserError as `load`."""
+    return sorted_in_classes(in_parts(given(folder), find), "train")[0]
 
 
 def sorted_in_classes(
@@ -84,8 +96,9 @@ def find(folder: Path) -> Found[Path]:
             f"({sorted_in[0][1]}/{sorted_in[0][0].name}); use one subfolder per class, or none"
         )
     if not (found := loose or sorted_in):
+        other = images.unreadable_below(folder)
         raise UserError(
             f"no pictures in {folder}; put files ({', '.join(images.EXTENSIONS)}) there or one "
-            "folder deeper"
+            f"folder deeper{f'; {other}' if other else ''}"
         )
     return found

@@ -6,7 +6,8 @@ store with the pixels.
 """
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -20,14 +21,23 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from PIL import Image
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
-"""The formats that are read, whatever the file's ending; of an animation, the first frame."""
+EXTENSIONS = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
+"""The formats that are read, whatever the file's ending; of several pictures in one, the first."""
+
+OTHERS = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".dng", ".cr2", ".nef", ".arw")
+"""Endings of pictures that are not read, and of which the user is told so."""
+
+_DEEPEST = 3
+"""Folders below one in which pictures may be: A/train/frog."""
 
 MAX_PIXELS = 80_000_000
 """Larger pictures are not decoded: a header of 40 bytes can demand gigabytes of memory."""
 
 MAX_BYTES = 256 * 1024 * 1024
+
+# Pillow's remarks on a damaged file: the one line that refuses it says enough.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 Colour = tuple[int, int, int]
 Item = TypeVar("Item")
@@ -44,6 +54,29 @@ def pictures_in(folder: Path) -> list[Path]:
     ]
 
 
+def any_below(folder: Path) -> bool:
+    """Whether there is a file that ends like a picture in `folder`, or not far below."""
+    return any(path.suffix.lower() in EXTENSIONS for path in _below(folder))
+
+
+def unreadable_below(folder: Path) -> str | None:
+    """A line about the pictures in `folder` whose format is not read; None if there are none."""
+    found = sorted(path for path in _below(folder) if path.suffix.lower() in OTHERS)
+    if not found:
+        return None
+    endings = ", ".join(sorted({path.suffix.lower() for path in found}))
+    files = f"{len(found)} files are" if len(found) > 1 else "1 file is"
+    return f"{files} not read ({found[0].name}): export {endings} as JPEG or PNG"
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """What is in `folder` and in its folders, without hidden names."""
+    for depth in range(1, _DEEPEST + 2):
+        for path in folder.glob("/".join("*" * depth)):
+            if not any(part.startswith(".") for part in path.parts[-depth:]):
+                yield path
+
+
 def entries(folder: Path) -> list[Path]:
     """What is in `folder`, sorted by name, without hidden names. Raises UserError."""
     try:
@@ -56,20 +89,31 @@ def read(path: Path, channels: int) -> Pixels:
     """The picture in a file as uint8 H×W×`channels` (1 grey, 3 RGB), upright.
 
     Channels of 16 bits lose the lower eight, transparent pixels become white, colour becomes grey
-    by ITU-R BT.601. Raises UserError that names the file if it is not a complete picture.
+    by ITU-R BT.601. Raises UserError that names the file if it is not a complete picture, or has
+    numbers that are no colours.
     """
     from PIL import Image
 
     image = _decode(path)
-    if image.mode.startswith("I"):
-        # Pillow's own conversion clips 16-bit grey at 255: nearly everything would be white.
-        grey = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
-        image = grey
+    if image.mode[0] in "IF":
+        image = _eight_bits(image, path)
+    elif image.mode == "LAB":  # of which Pillow makes no grey
+        image = image.convert("RGB")
     elif image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def _eight_bits(image: "Image.Image", path: Path) -> "Image.Image":
+    """A grey picture of more bits. Pillow's own conversion clips it at 255: nearly all white."""
+    from PIL import Image
+
+    values = np.asarray(image)
+    if image.mode == "F" or values.min() < 0 or values.max() > 0xFFFF:
+        raise UserError(f"{path} has grey levels of 32 bits; save it with 8 or 16 bits")
+    return Image.fromarray((values.astype(np.uint32) >> 8).astype(np.uint8))
 
 
 def read_mask(path: Path, colours: Sequence[Colour]) -> Pixels:

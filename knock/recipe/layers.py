@@ -13,7 +13,7 @@ from knock.errors import UserError
 from knock.recipe import kinds
 from knock.recipe.kinds import Layer
 from knock.recipe.schema import Network, Recipe
-from knock.recipe.sizes import evaluate
+from knock.recipe.sizes import DoesNotFit, evaluate
 
 import msgspec
 
@@ -100,7 +100,7 @@ def _require_mask(name: str, shape: Shape, recipe: Recipe) -> None:
     where = f"draws.{name}.shape"
     mask = tuple(evaluate(size, recipe.sizes, where) for size in recipe.draws[name].shape)
     if mask != shape:
-        raise UserError(f"{where}: {mask} does not fit on the map {shape}; choose another --size")
+        raise DoesNotFit(where, f"{mask} does not fit on the map {shape}")
 
 
 def place(name: str, network: Network, sizes: Sizes) -> Placed:
@@ -146,17 +146,12 @@ def _output(
             height, width = _sides(shape, where)
             new = _slid(layer, height), _slid(layer, width)
             if min(new) < 1:
-                raise UserError(
-                    f"{where}: a {k}×{k} kernel does not fit into {height}×{width}; "
-                    "choose another --size"
-                )
+                raise DoesNotFit(where, f"a {k}×{k} kernel does not fit into {height}×{width}")
             return evaluate(out, sizes, f"{where}.out"), *new
         case kinds.MaxPool(kernel=k):
             height, width = _sides(shape, where)
             if height % k or width % k:
-                raise UserError(
-                    f"{where}: {height}×{width} must divide by {k}; choose another --size"
-                )
+                raise DoesNotFit(where, f"{height}×{width} must divide by {k}")
             return shape[0], height // k, width // k
         case kinds.Flatten():
             return (math.prod(shape),)
@@ -169,10 +164,7 @@ def _output(
             if of not in kept:
                 raise UserError(f"{where}: no layer before it keeps {of!r}")
             if kept[of][1:] != shape[1:]:
-                raise UserError(
-                    f"{where}: {of} is {kept[of]}, which does not fit beside {shape}; "
-                    "choose another --size"
-                )
+                raise DoesNotFit(where, f"{of} is {kept[of]}, which does not fit beside {shape}")
             return shape[0] + kept[of][0], *shape[1:]
         case _:
             return shape

@@ -8,7 +8,7 @@ table says, as in `[networks.generator1]`, is laid over that. The coarsest level
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from knock.errors import UserError
+from knock.recipe.sizes import DoesNotFit
 
 MARK = "#"
 TABLES = ("networks", "optimizers", "draws")
@@ -23,23 +23,20 @@ def sizes(named: Sequence[int], height: int, width: int) -> list[Sides]:
 
     `named` are the levels' shorter sides for pictures of the recipe's own size. For others the
     first of them is doubled for as long as it fits, as the originals' is: 8, 16, 32, 64, 96. Empty
-    when `named` is. Raises UserError where a longer side cannot follow, or there is but one level.
+    when `named` is. Raises DoesNotFit where a longer side cannot follow, or there is but one level.
     """
+    where = f"pictures of {height}×{width}"
     if not named:
         return []
     side = min(height, width)
     shorter = list(named) if named[-1] == side else _doubled(named[0], side)
     if len(shorter) < 2 or sorted(set(shorter)) != shorter:
-        raise UserError(
-            f"pictures of {height}×{width} have no two levels, the coarsest of {named[0]} pixels; "
-            "choose a larger --size"
-        )
+        raise DoesNotFit(where, f"there are no two levels, the coarsest of {named[0]} pixels")
     found = []
     for one in shorter:
         if height * one % side or width * one % side:
-            raise UserError(
-                f"pictures of {height}×{width} have no level with a shorter side of {one}: the "
-                "longer would be no whole number; choose another --size"
+            raise DoesNotFit(
+                where, f"the longer side of the level of {one} pixels would be no whole number"
             )
         found.append((height * one // side, width * one // side))
     return found

@@ -70,13 +70,30 @@ class Augment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Random changes to a training picture: mirror, ± degrees, ± share of the side, another part.
 
     With `crop`, pictures are read that many pixels larger on every side: training takes some part
-    of the right size, a test the middle.
+    of the right size, a test the middle. With `still`, training takes the middle, too.
     """
 
     flip: bool = False
     rotate: Annotated[float, msgspec.Meta(ge=0.0, le=180.0)] = 0.0
     shift: Annotated[float, msgspec.Meta(ge=0.0, lt=0.5)] = 0.0
     crop: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_SIDE)] = 0
+    still: bool = False
+
+    @property
+    def changes(self) -> list[str]:
+        """What happens to a training picture, in words; empty where nothing does."""
+        found = {
+            "mirrored": self.flip,
+            f"rotated by up to {self.rotate:g}°": self.rotate,
+            f"shifted by up to {self.shift:g} of a side": self.shift,
+            f"cropped by {2 * self.crop} pixels": self.crop and not self.still,
+        }
+        return [words for words, happens in found.items() if happens]
+
+    @property
+    def off(self) -> "Augment":
+        """None of these changes, on pictures of the same size and the same part of the file."""
+        return Augment(crop=self.crop, still=self.crop > 0)
 
 
 class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,10 +16,18 @@ _OPERATORS: dict[type, Callable[[int, int], int]] = {
 }
 
 
+class DoesNotFit(UserError):
+    """Pictures of some size do not fit a network; `why` says what keeps them from it."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(f"{where}: {why}; choose another --size")
+        self.why = why
+
+
 def evaluate(size: Size, sizes: Mapping[str, object], where: str) -> int:
     """The value of a size: a whole number, or + − * / and min(…, …) of whole numbers and names.
 
-    Division must leave no remainder. Raises UserError naming `where`.
+    Division must leave no remainder. Raises UserError naming `where`: DoesNotFit if it does.
     """
     if isinstance(size, int):
         value = size
@@ -47,10 +55,7 @@ def _value(node: ast.expr, sizes: Mapping[str, object], where: str) -> int:
         case ast.BinOp(left=left, op=ast.Div(), right=right):
             top, bottom = _value(left, sizes, where), _value(right, sizes, where)
             if bottom == 0 or top % bottom:
-                raise UserError(
-                    f"{where}: {ast.unparse(left)} = {top} must divide by {bottom}; "
-                    "choose another --size"
-                )
+                raise DoesNotFit(where, f"{ast.unparse(left)} = {top} must divide by {bottom}")
             return top // bottom
         case ast.Call(func=ast.Name(id="min"), args=[_, *_] as args, keywords=[]):
             return min(_value(one, sizes, where) for one in args)

@@ -11,6 +11,7 @@ from knock.training import score
 from knock.training.score import Generated
 
 import numpy as np
+from numpy.typing import NDArray
 
 _BEFORE_TRAINING = -1  # from here down, steps whose draws no training step has
 
@@ -20,14 +21,17 @@ _ENOUGH = 1000  # pictures at least that are made to be judged
 class TestSet:
     """The test pictures of a run, and batches of them with draws that no training step has.
 
-    `shown` are the places of those that are drawn while it trains: from all over the set.
+    `shown` are the places of those that are drawn while it trains: from all over the set. A place
+    comes more than once where a model looks at no pictures, but makes more than there are.
     """
 
     def __init__(self, pictures: ImageSet, recipe: Recipe, adapter: Adapter) -> None:
         self.pictures = pictures
         self.recipe = recipe
         self.adapter = adapter
-        shown = min(recipe.train.shown, len(pictures))
+        shown = recipe.train.shown
+        if any("images" in given for given in recipe.methods.values()):
+            shown = min(shown, len(pictures))  # else only draws are looked at: never too few
         self.shown = [i * len(pictures) // shown for i in range(shown)]
 
     def examples(self) -> dict[str, Any]:
@@ -39,10 +43,13 @@ class TestSet:
 
         A picture that comes again has other draws.
         """
+        return self.at(np.arange(asked) % len(self.pictures))
+
+    def at(self, places: NDArray[np.int64]) -> Iterator[dict[str, Any]]:
+        """The test pictures at some places, a batch of arrays at a time."""
         size = self.recipe.train.batch_size
-        for first in range(0, asked, size):
-            places = np.arange(first, min(first + size, asked)) % len(self.pictures)
-            yield self._batch(places, first)
+        for first in range(0, len(places), size):
+            yield self._batch(places[first : first + size], first)
 
     def _batch(self, places: Sequence[int] | np.ndarray[Any, Any], number: int) -> dict[str, Any]:
         images, recipe = self.pictures, self.recipe
@@ -57,17 +64,26 @@ class TestSet:
 def report(model: Any, test: TestSet, train_set: ImageSet) -> dict[str, Any]:
     """Print what the test set says of a model; the scores that the recipe asks for, by name.
 
-    For a model that has `loss_terms`, their means over all test pictures are printed, too. Raises
-    UserError when a score cannot be taken on this data set.
+    For a model that has `loss_terms`, their means over all test pictures are printed, too; for one
+    that reconstructs pictures, how far it is off on those that it learnt from, and on the others.
     """
     if hasattr(model, "loss_terms"):
         means = ", ".join(f"{name} {value:.5g}" for name, value in _losses(model, test).items())
         print(f"all {len(test.pictures)} test images: {means}")
+    train_set = train_set.middle(test.recipe.augment.crop)
     found: dict[str, Any] = {}
+    if "reconstruct" in test.recipe.methods:
+        learnt = TestSet(train_set, test.recipe, test.adapter)
+        error = {"train": _error(model, learnt), "test": _error(model, test)}
+        print(
+            f"mean squared error of reconstructions: {error['train']:.5g} on training images, "
+            f"{error['test']:.5g} on test images"
+        )
+        found["error"] = {name: round(value, 6) for name, value in error.items()}
     for name in test.recipe.scores:
         wanted = score.SCORES[name]
         made = _generated(model, wanted.method, test)
-        scored = wanted.judge(made, train_set.middle(test.recipe.augment.crop), test.pictures)
+        scored = wanted.judge(made, train_set, test.pictures)
         if scored:
             print(scored.line)
             found[name] = scored.numbers
@@ -82,6 +98,21 @@ def _losses(model: Any, test: TestSet) -> dict[str, float]:
         for name, value in model.loss_terms(test.adapter.to_device(batch)).items():
             sums[name] = sums.get(name, 0.0) + share * float(test.adapter.to_numpy(value))
     return sums
+
+
+def _error(model: Any, test: TestSet) -> float:
+    """The mean squared error of reconstructed pictures, over at most `_ENOUGH` from all over a set.
+
+    Over their pixels and channels too, in [-1, 1].
+    """
+    count = len(test.pictures)
+    chosen = np.arange(min(count, _ENOUGH)) * count // min(count, _ENOUGH)
+    total = 0.0
+    for batch in test.at(chosen):
+        made = model.reconstruct(test.adapter.to_device(batch)["images"])
+        off = test.adapter.to_numpy(made) - batch["images"]
+        total += float(np.square(off, dtype=np.float64).mean()) * len(off)
+    return total / len(chosen)
 
 
 def _generated(model: Any, method: str, test: TestSet) -> Iterator[Generated]:

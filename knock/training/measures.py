@@ -47,7 +47,7 @@ class Measures:
     def __init__(self, model: Any, adapter: Adapter, recipe: Recipe, real: Pixels) -> None:
         """`real` is uint8 N×H×W×C. Raises UserError where they are too few."""
         self._model, self._adapter, self._recipe = model, adapter, recipe
-        self._require(real, "real pictures")
+        require(recipe, len(real), "real pictures")
         self.real = real
         features, _ = self._seen(real)
         self.scale = float(np.sqrt((features**2).mean())) or 1.0
@@ -62,7 +62,7 @@ class Measures:
         distance to the nearest real picture in grey levels, the median over the pictures. Raises
         UserError where there are too few pictures.
         """
-        self._require(made, "made pictures")
+        require(self._recipe, len(made), "made pictures")
         features, logits = self._seen(made)
         features /= self.scale
         kinds = logits.argmax(1)
@@ -80,15 +80,6 @@ class Measures:
             "kinds": owners(kinds),
             "nearest": float(np.median(nearest(made, self.real)[1])),
         }
-
-    def _require(self, pixels: Pixels, what: str) -> None:
-        constants = self._recipe.constants
-        least = max(2, int(constants["neighbours"]) + 1, int(constants["splits"]))
-        if len(pixels) < least:
-            raise UserError(
-                f"the measures need at least {least} pictures on each side, and there are "
-                f"{len(pixels)} {what}; take a larger set, or smaller --neighbours and --splits"
-            )
 
     def _seen(self, pixels: Pixels) -> tuple[Floats, Floats]:
         """Features and logits."""
@@ -119,6 +110,17 @@ class Measures:
         """
         chosen = self._ask("parzen", self._validation, made).mean(0).argmax()
         return float(self._ask("parzen", self._held_out, made).mean(0)[chosen])
+
+
+def require(recipe: Recipe, count: int, what: str) -> None:
+    """Raise UserError where these are too few pictures for the measures."""
+    constants = recipe.constants
+    least = max(2, int(constants["neighbours"]) + 1, int(constants["splits"]))
+    if count < least:
+        raise UserError(
+            f"the measures need at least {least} pictures on each side, and there are {count} "
+            f"{what}; take a larger set, or smaller --neighbours and --splits"
+        )
 
 
 def pairs(kinds: Labels) -> NDArray[np.int64]:

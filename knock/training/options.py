@@ -34,6 +34,8 @@ class Options:
     seed: int | None
     dtype: str | None
     size: tuple[int, int] | None
+    channels: int | None
+    augment: bool | None
     device: str
     threads: int | None
     out: Path | None
@@ -76,6 +78,23 @@ def parser(question: Question, program: str) -> OneLineParser:
         type=_size,
         metavar="N|HxW",
         help=f"side of the pictures, pixels ({height}x{width})",
+    )
+    colours = what.add_mutually_exclusive_group()
+    said = {1: "grey", 3: "colour"}[usual.image_shape[0]]
+    for name, other, channels in (("grey", "gray", 1), ("colour", "color", 3)):
+        colours.add_argument(
+            f"--{name}",
+            f"--{other}",
+            dest="channels",
+            action="store_const",
+            const=channels,
+            help=f"read the pictures in {name} ({said})",
+        )
+    what.add_argument(
+        "--augment",
+        action=argparse.BooleanOptionalAction,
+        help="random changes to training pictures, or none "
+        f"({', '.join(usual.augment.changes) or 'none'})",
     )
     what.add_argument(
         "--preset",

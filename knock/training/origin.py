@@ -1,18 +1,18 @@
 """Where a run starts: anew, or from a checkpoint; with which recipe, data and folder."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from knock import data
 from knock import recipe as recipes
-from knock.data import newts
 from knock.errors import UserError
 from knock.files import free
 from knock.frameworks.adapter import State
 from knock.paths import RUNS
 from knock.questions import Question
-from knock.recipe import Recipe
+from knock.recipe import Recipe, fitting
 from knock.training import checkpoint as checkpoints
 from knock.training import elsewhere, loss_log, record
 from knock.training.checkpoint import Checkpoint
@@ -28,13 +28,15 @@ import msgspec
 class Origin:
     """`state` is None for a run from the first step.
 
-    Otherwise `history` tells who took the steps so far, and `losses` what came of them. `weights`
-    are the networks' first ones where the recipe does not draw them, and `init` says, also of a run
-    that goes on, whose they were.
+    Otherwise `history` tells who took the steps so far, and `losses` what came of them. `dataset`
+    is the set that pictures are read from: in a test, maybe another one than was learnt from.
+    `weights` are the networks' first ones where the recipe does not draw them, and `init` says,
+    also of a run that goes on, whose they were.
     """
 
     recipe: Recipe
     folder: Path
+    dataset: str
     data_folder: Path | None
     step: int = 0
     state: State | None = None
@@ -65,19 +67,22 @@ def decide(question: Question, framework: str, options: Options, answer: str = O
 def _new(question: Question, name: str, options: Options) -> Origin:
     folder = options.out or free(RUNS / name)
     refuse_another_run(folder)
-    dataset = options.dataset or (_set_in(question, options.data) if options.data else None)
+    dataset = options.dataset or (data.set_in(options.data, "folder") if options.data else None)
     if options.init:
         return _from_weights(question, options, dataset, Path(options.init), folder)
-    recipe = recipes.load(
+    changes = _changes(question, options, dataset)
+    if dataset == "folder" and options.data is not None:
+        changes = _with_classes(question, changes, options.data)
+    recipe = fitting.load(
         question.recipe_file,
         dataset,
         options.preset or recipes.DEFAULT_PRESET,
-        _changes(question, options, dataset),
+        changes,
         options.seed or 0,
         options.dtype or "float32",
         options.given,
     )
-    return Origin(recipe, folder, options.data)
+    return Origin(recipe, folder, recipe.dataset, options.data)
 
 
 def _from_weights(
@@ -92,11 +97,10 @@ def _from_weights(
     old = recipes.without_retired(found.recipe, question.recipe_file)
     dataset, preset = dataset or old.dataset, options.preset or old.preset
     base: dict[str, Any] = {}
-    said = _changes(question, options, dataset)
-    if preset == old.preset:
+    like = old if preset == old.preset else None
+    said = _changes(question, options, dataset, like)
+    if like:
         base = recipes.settings.changeable(old)
-        if options.size:
-            said["image"] = (old.image_shape[0], *options.size)  # grey stays grey
     if dataset != old.dataset:
         base.pop("data", None)
     recipe = recipes.load(
@@ -115,8 +119,8 @@ def _from_weights(
         "step": found.step,
         "digest": checkpoints.digest(found.state),
     }
-    data = options.data or (record.data_folder(known) if dataset == old.dataset else None)
-    return Origin(recipe, folder, data, init=init, weights=weights)
+    pictures = options.data or (record.data_folder(known) if dataset == old.dataset else None)
+    return Origin(recipe, folder, dataset, pictures, init=init, weights=weights)
 
 
 def _from_checkpoint(question: Question, options: Options, source: Path) -> Origin:
@@ -128,7 +132,10 @@ def _from_checkpoint(question: Question, options: Options, source: Path) -> Orig
             raise UserError(
                 f"{home / loss_log.FILE_NAME} has other losses than {home / record.FILE_NAME}"
             )
-    folder = options.data or record.data_folder(known)
+    dataset, folder = found.recipe.dataset, options.data or record.data_folder(known)
+    if options.test is not None:
+        dataset, folder = _tested(options, dataset, folder)
+        options = replace(options, dataset=None)
     recipe = _same_recipe(question, options, found, source)
     checkpoints.require_fit(found, recipe, source)
     if found.step > recipe.train.steps and options.test is None:
@@ -138,7 +145,14 @@ def _from_checkpoint(question: Question, options: Options, source: Path) -> Orig
         refuse_another_run(out)
     history = tuple(known.get("history", ()))
     init = known.get("init")
-    return Origin(recipe, out, folder, found.step, found.state, history, losses, init)
+    return Origin(recipe, out, dataset, folder, found.step, found.state, history, losses, init)
+
+
+def _tested(options: Options, dataset: str, folder: Path | None) -> tuple[str, Path | None]:
+    """Which pictures a test shows, and where they are: those said, else those of the run."""
+    if options.dataset is not None:
+        return options.dataset, options.data or (folder if options.dataset == dataset else None)
+    return (data.set_in(options.data, dataset) if options.data else dataset), folder
 
 
 def _same_recipe(question: Question, options: Options, found: Checkpoint, source: Path) -> Recipe:
@@ -147,7 +161,8 @@ def _same_recipe(question: Question, options: Options, found: Checkpoint, source
     How long to train, how often to draw and save, and what nothing is computed from may change.
     """
     old = recipes.without_retired(found.recipe, question.recipe_file)
-    changes = _laid(recipes.settings.changeable(old), _changes(question, options, old.dataset))
+    said = _changes(question, options, old.dataset, old)
+    changes = _laid(recipes.settings.changeable(old), said)
     try:
         new = recipes.load(
             question.recipe_file,
@@ -187,16 +202,41 @@ def _laid(base: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _changes(question: Question, options: Options, dataset: str | None) -> dict[str, Any]:
+def _changes(
+    question: Question, options: Options, dataset: str | None, old: Recipe | None = None
+) -> dict[str, Any]:
+    """What the options change in the recipe of a data set; `old` is that of the run so far."""
     changes = dict(options.changes)
-    if options.size:
-        tree = recipes.read(question.recipe_file)["data"]
-        name = dataset or next(iter(tree))
-        if name in tree:  # an unknown one is refused, with the choices, when the recipe is read
-            changes["image"] = (tree[name]["image"][0], *options.size)
+    tree = recipes.read(question.recipe_file)["data"]
+    name = dataset or next(iter(tree))
+    if name not in tree:  # refused, with the choices, when the recipe is read
+        return changes
+    if options.size or options.channels:
+        channels, *size = old.image_shape if old else tree[name]["image"]
+        changes["image"] = (options.channels or channels, *(options.size or size))
+    if options.augment is not None:
+        usual = recipes.Augment(**tree[name].get("augment", {}))
+        if options.augment and not usual.changes:
+            usual = data.usual_changes(name)
+        augment = msgspec.to_builtins(usual if options.augment else usual.off)
+        changes["data"] = {name: {"augment": augment}}
     return changes
 
 
-def _set_in(question: Question, folder: Path) -> str:
-    """Which set a folder given without `--dataset` is: newts by its layout, else any pictures."""
-    return "newts" if newts.where(folder) else "folder"
+def _with_classes(question: Question, changes: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The changes, with as many classes as the folder has, where networks are told of classes.
+
+    Raises UserError where there are not two.
+    """
+    constants = changes.get("constants", {})
+    usual = recipes.read(question.recipe_file).get("constants", {}).get("classes", 0)
+    if not usual or "classes" in constants:
+        return changes
+    found = data.classes_in(folder)
+    if len(found) < 2:
+        only = f"one alone, {found[0]}" if found else "none"
+        raise UserError(
+            f"question {question.label} needs pictures of two classes at least, in a subfolder "
+            f"each, such as {folder / 'cats'} and {folder / 'dogs'}; {folder} has {only}"
+        )
+    return {**changes, "constants": {**constants, "classes": len(found)}}

@@ -4,12 +4,13 @@ What is written is `recorder`'s matter, what the test set says `evaluation`'s.
 """
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from knock import data, frameworks
 from knock import recipe as recipes
-from knock.data import ladder, resize
+from knock.data import images, ladder, resize
 from knock.data.batches import Batches, prefetch, to_pixels
 from knock.data.imageset import ImageSet, Split
 from knock.errors import UserError
@@ -17,12 +18,11 @@ from knock.files import make_folder, only_writer
 from knock.frameworks.adapter import Adapter
 from knock.frameworks.binding import WrongNetwork
 from knock.questions import Question
-from knock.recipe import layers
 from knock.recipe.weights import initial_weights
 from knock.training import charts, elsewhere, evaluation, origin, pictures, process, record
 from knock.training.evaluation import TestSet
 from knock.training.folders import refuse_another_run
-from knock.training.measures import BETTER, Measures
+from knock.training.measures import BETTER, Measures, require
 from knock.training.options import Options, spare_cores
 from knock.training.origin import Origin
 from knock.training.recorder import Recorder
@@ -52,7 +52,6 @@ class Run:
         self.options = options
         begun: Origin = origin.decide(question, adapter.NAME, options, answer)
         self.recipe = begun.recipe
-        layers.networks(self.recipe)  # sizes that do not fit are refused before anything is made
         self.step = begun.step
         self.begun = begun
         self._threads = options.threads or spare_cores()
@@ -68,11 +67,12 @@ class Run:
         self._recorder: Recorder | None = None  # from the first step on; never for a test
 
     def _load(self, split: Split) -> ImageSet:
-        recipe, folder = self.recipe, self.begun.data_folder
+        recipe, begun = self.recipe, self.begun
+        pairs = bool(recipe.pairs)
         try:
-            return data.load(recipe.dataset, recipe.read_shape, split, folder, bool(recipe.pairs))
+            return data.load(begun.dataset, recipe.read_shape, split, begun.data_folder, pairs)
         except UserError as error:
-            more = elsewhere.instead(recipe, self.options, self.begun.folder)
+            more = elsewhere.instead(recipe, self.options, begun.folder)
             raise UserError(f"{error}{more}") from None
 
     def _require_classes(self) -> None:
@@ -80,11 +80,14 @@ class Run:
         said = recipes.read(self._question.recipe_file).get("constants", {}).get("classes")
         asked, there = self.recipe.constants.get("classes"), len(self._test.pictures.classes)
         if asked not in (None, there) and (said, asked) != (0, 0):
-            name = self.recipe.dataset
+            pictures = self.begun.data_folder or self.begun.dataset
             if self.begun.weights:
                 run = self.options.init
-                raise UserError(f"{name} has {there} classes, but the networks of {run} {asked}")
-            raise UserError(f"{name} has {there} classes, not {asked}; leave --classes out")
+                raise UserError(
+                    f"{pictures} has {there} classes, but the networks of {run} {asked}"
+                )
+            what = "take other pictures" if self.begun.state else "leave --classes out"
+            raise UserError(f"{pictures} has {there} classes, not {asked}; {what}")
 
     @property
     def sample_due(self) -> bool:
@@ -172,6 +175,15 @@ class Run:
         title += f"compared with {len(made.real)} training pictures"
         return Table("ladder", title, numbers, made.rungs, BETTER, than=ladder.TRUE)
 
+    def require_ladder(self) -> None:
+        """Raise UserError, before any step, where `ladder` would have too few pictures at the end.
+
+        It compares with one half of the training pictures.
+        """
+        if "neighbours" in self.recipe.constants:
+            require(self.recipe, len(self._train_set) // 2, "real pictures")
+            require(self.recipe, len(self._test.pictures), "test pictures")
+
     def table(self, table: Table) -> None:
         """Print a table, draw it, and keep its numbers for `test.json`."""
         print("\n".join(table.lines()))
@@ -209,6 +221,7 @@ class Run:
         if self.step == steps:
             print(f"{folder}: all {steps} steps are taken already; a larger --steps takes more")
             return 0
+        self._warn_of_pictures()
         make_folder(folder)
         with only_writer(folder):
             if self.begun.state is None:
@@ -254,6 +267,20 @@ class Run:
             f"{self._device}, {threads} → {folder}"
         )
 
+    def _warn_of_pictures(self) -> None:
+        """Say where there are few, and which in the user's folder are not read."""
+        count, size, folder = len(self._train_set), self.recipe.train.batch_size, None
+        if self.begun.dataset == "folder":
+            folder = self.begun.data_folder
+        lines = [folder and images.unreadable_below(folder)]
+        if count < size:
+            lines.append(
+                f"{count} training pictures are fewer than a batch of {size}, so a step sees some "
+                f"of them twice or more: add pictures, or take --batch-size {count}"
+            )
+        for line in filter(None, lines):
+            print(f"warning: {line}", file=sys.stderr)
+
     def evaluate(self, model: Any) -> None:
         """Print what the test set says of the model, and write it down, with all tables."""
         found = evaluation.report(model, self._test, self._train_set)
@@ -276,6 +303,8 @@ def take(
     measure: Callable[[Run, Any], None] | None = None,
 ) -> int:
     """Make the model and train it, or show what it has learnt; the exit code. Raises UserError."""
+    if measure is not None:
+        run.require_ladder()
     model = run.make(model_class)
     if run.options.test is None:
         return run.train(train, model, sample, measure)

@@ -6,7 +6,6 @@ from typing import Any
 
 from knock.data.batches import to_pixels
 from knock.data.imageset import ImageSet, Labels, Pixels
-from knock.errors import UserError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +57,7 @@ class Classifier:
     def fit(cls, train: ImageSet) -> "Classifier":
         """Learn from a set, or from 10 000 pictures of a larger one; from photographs mirrored too.
 
-        Raises UserError where there are not two classes.
+        Raises ValueError where there are not two classes.
         """
         from sklearn.decomposition import PCA
         from sklearn.pipeline import make_pipeline
@@ -67,7 +66,7 @@ class Classifier:
         chosen = np.random.default_rng(0).permutation(len(train))[:_MOST]
         images, labels = train.images[chosen], train.labels[chosen]
         if len(np.unique(labels)) < 2:
-            raise UserError(f"{train.name} has no two classes to tell apart; choose another set")
+            raise ValueError(f"{train.name} has no two classes to tell apart")
         # A mirrored figure would be another one, a mirrored photograph is not: of the newts,
         # cross-validated, 84 % are told instead of 77 %.
         if train.border == "reflect":
@@ -130,7 +129,10 @@ class _Seen:
         return {share: round(self.right, 4), "judge": round(self.judge, 4), "each": self.each}
 
 
-def _seen(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> _Seen:
+def _seen(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> _Seen | None:
+    """None where no two classes can be told apart."""
+    if len(np.unique(train.labels)) < 2:
+        return None
     classifier = Classifier.fit(train)
     pairs = [(classifier.predict(one.pixels), one.labels) for one in made]
     found, meant = (np.concatenate(column) for column in zip(*pairs, strict=True))
@@ -143,8 +145,10 @@ def _seen(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> _Seen:
     return _Seen(len(meant), right, each, classifier.accuracy(test))
 
 
-def _classes(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> Scored:
+def _classes(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> Scored | None:
     seen = _seen(made, train, test)
+    if seen is None:
+        return None
     line = (
         f"{seen.count} pictures made: {seen.right:.1%} look like the class asked for, "
         f"{seen.worst}, to a classifier that tells {seen.judge:.1%} of the real test pictures"
@@ -152,8 +156,10 @@ def _classes(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> Scor
     return Scored(line, seen.numbers("asked_for"))
 
 
-def _kept(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> Scored:
+def _kept(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> Scored | None:
     seen = _seen(made, train, test)
+    if seen is None:
+        return None
     line = (
         f"all {seen.count} test images: {seen.right:.1%} of the reconstructions keep their class, "
         f"{seen.worst}, to a classifier that tells {seen.judge:.1%} of the images themselves"
