@@ -7,6 +7,7 @@ shows how: when that test fails, our version is no longer needed.
 import importlib
 
 from knock import frameworks
+from knock.errors import UserError
 
 import numpy as np
 import pytest
@@ -326,3 +327,23 @@ def test_resize_in_float32(name, draw, sides):
     got, wanted = column.resize(x.astype(np.float32), sides), column.resize(x, sides)
     assert got.dtype == np.float32
     assert _distance(got, wanted) < 1e-5  # it finds the places in float32, too
+
+
+def test_tensorflow_computes_on_the_device_that_was_named(monkeypatch):
+    """Here, where TensorFlow is imported anyway; PyTorch and Chainer are in test_devices.py."""
+    _column("tensorflow")
+    runtime = importlib.import_module("knock.frameworks.tensorflow.runtime")
+    visible, gpus = [], ["first", "second"]
+    monkeypatch.setattr(runtime.tf.config, "list_physical_devices", lambda kind: gpus)
+    monkeypatch.setattr(
+        runtime.tf.config, "set_visible_devices", lambda used, kind: visible.append(used)
+    )
+    monkeypatch.setattr(
+        runtime.tf.config.experimental, "set_memory_growth", lambda gpu, grows: None
+    )
+    monkeypatch.setattr(runtime, "_name", lambda gpu: f"the {gpu}")
+    told = [runtime.start(device) for device in ("auto", "cuda:1", "cpu")]
+    assert told == ["the first", "the second", "CPU"]
+    assert visible == [["first"], ["second"], []]
+    with pytest.raises(UserError, match="finds no cuda:2 here, only cuda:0 to cuda:1"):
+        runtime.start("cuda:2")

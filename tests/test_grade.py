@@ -15,7 +15,7 @@ import time
 from contextlib import closing
 
 from knock import frameworks, paths, recipe
-from knock.check import trace
+from knock.check import forks, trace
 from knock.check.judge import Standard
 from knock.check.parts import Part
 from knock.errors import UserError
@@ -167,8 +167,9 @@ def test_one_table_has_the_points_of_every_part_of_every_question(tmp_path):
         assert set(question.parts) <= set(worth)
     own = tmp_path / "points.toml"
     text = points.TABLE.read_text(encoding="utf-8")
-    own.write_text(text.replace("step = 4", "step = 0.5"), encoding="utf-8")
-    assert points.load(own) == {**worth, "step": 0.5}
+    for encoding in ("utf-8", "utf-8-sig"):  # with the mark that some editors of Windows write
+        own.write_text(text.replace("step = 4", "step = 0.5"), encoding=encoding)
+        assert points.load(own) == {**worth, "step": 0.5}
     for old, new, said in (
         ("step = 4\n", "", "no points for 'step'; it needs: whole, networks"),
         ("step = 4", "stepp = 4\nstep = 4", "no question has a part 'stepp'"),
@@ -313,6 +314,40 @@ ATTACKS = {
         STOPPED,
     ),
 }
+
+
+@needs_walls
+def test_a_hidden_folder_cannot_be_read_where_the_folders_around_it_can(tmp_path):
+    """As our answers in an installed package, among the packages that every submission needs."""
+    site, scratch = tmp_path / "site", tmp_path / "scratch"
+    hidden = site / "knock"
+    seen = [site / "other.py", site / "other" / "deep.py", site / "knock_other" / "x.py"]
+    secret = [hidden / "x.py", hidden / "shipped" / "answer.py"]
+    for file in (*seen, *secret):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    scratch.mkdir()
+    (site / "link").symlink_to(hidden)  # it must not open what it leads to
+
+    def can_read(file):
+        try:
+            return not file.read_bytes()
+        except PermissionError:
+            return False
+
+    def child():
+        walls = sandbox.put_up(sandbox.Limits(20, 1 << 30), [site], [hidden], scratch)
+        if sandbox.FILES not in walls:
+            return 2
+        names = {path.name for path in site.iterdir()}
+        fine = all(map(can_read, seen)) and not any(map(can_read, secret))
+        return 0 if fine and names == {"other.py", "other", "knock", "knock_other", "link"} else 1
+
+    _, status = os.waitpid(forks.fork(child), 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code == 2:
+        pytest.skip("this kernel has no Landlock")
+    assert code == 0
 
 
 @needs_one
@@ -620,7 +655,7 @@ def test_a_file_that_knows_the_open_numbers_fails_the_hidden_ones(grade, tmp_pat
     (hidden / "other.toml").write_text(
         f"seed = 7\nquestions = ['04']\n[check]\nimage = [{shape[0]}, {shape[1] + 4}, {shape[2]}]\n"
     )
-    (hidden / "elsewhere.toml").write_text("seed = 8\nquestions = ['gan']\n")
+    (hidden / "elsewhere.toml").write_text("seed = 8\nquestions = ['gan']\n", encoding="utf-8-sig")
     _, _, _, found = grade("--hidden", "hidden", "--html", "page.html", cheat=cheat, right=RIGHT)
     assert found["right"]["points"] == found["right"]["of"]
     assert float(found["cheat"]["networks"]) == 0
