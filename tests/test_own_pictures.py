@@ -137,6 +137,38 @@ def test_a_folder_that_cannot_be_used_is_refused_in_one_line(case, tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+# The sheet of `knock data`
+
+
+def test_a_sheet_goes_into_runs_and_never_over_another_file(knock, own, tmp_path):
+    (own / "toad" / "a.heic").touch()
+    for name in ("folder.png", "folder-2.png"):
+        code, out, err = knock("data", "--data", str(own))
+        assert code == 0 and out.splitlines()[-1] == str(Path("runs", name))
+        assert "  frog: 8" in out and "a.heic" in err
+    (own / "toad" / "a.heic").unlink()
+    assert [one.name for one in tmp_path.iterdir()] == ["runs"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["digits", "--out", "mine.png"], "mine.png exists already"),
+        (["digits", "--out", "mine.txt"], "--out must name a PNG file"),
+        (["--data", "nowhere"], "nowhere is not a folder"),
+        (["digits", "--data", "empty"], "leave out --data empty"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_sheet_that_cannot_be_is_refused_in_one_line(words, said, knock, tmp_path):
+    (tmp_path / "mine.png").write_text("mine")
+    (tmp_path / "empty").mkdir()
+    code, _, err = knock("data", *words)
+    assert code == 2 and said in err and len(err.splitlines()) == 1
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["empty", "mine.png"]
+    assert (tmp_path / "mine.png").read_text() == "mine"
+
+
 # Options
 
 

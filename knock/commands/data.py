@@ -1,5 +1,6 @@
 """`knock data`: which data sets are here, and a sheet of one set's pictures."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def _list() -> int:
 
 def _show(name: str, folder: Path | None, out: Path | None) -> int:
     from knock import data
+    from knock.data import images
     from knock.errors import UserError
     from knock.files import free, make_folder
     from knock.training import pictures
@@ -73,4 +75,6 @@ def _show(name: str, folder: Path | None, out: Path | None) -> int:
     sheet = pictures.grid([row for row in rows if len(row)], pictures.ACROSS)
     pictures.write_png(path, sheet, pictures.enlargement(shape[1]))
     print(path)
+    if name == "folder" and folder and (unread := images.unreadable_below(folder)):
+        print(f"warning: {unread}", file=sys.stderr)
     return 0
