@@ -1,5 +1,6 @@
 """A folder of the user's own pictures, in every question that trains."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -191,7 +192,7 @@ def test_a_run_without_augmentation_goes_on_without(own, tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     assert run_plain("--data", own, *SHORT, "--grey", "--no-augment", "--out", "a") == 0
     more = ["--resume", "a", "--quiet", "--steps", "2"]
-    assert run_plain(*more) == 0
+    assert run_plain(*more, "--size", "16") == 0  # of pictures that are grey as before
     found = checkpoint.load(tmp_path / "a")
     assert found.step == 2 and not found.recipe.augment.changes and found.recipe.image_shape[0] == 1
     assert run_plain(*more, "--augment") == 2
@@ -221,9 +222,14 @@ def test_too_few_pictures_for_a_batch_and_unread_ones_are_warned_of(
 def test_a_run_is_tested_on_other_pictures(own, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run_plain("--dataset", "newts", *SHORT, "--out", "a") == 0
-    for words, count in ((["--data", own], 4), (["--dataset", "digits"], 8), ([], 8)):
+    for words, count in ((["--dataset", "digits"], 8), ([], 8), (["--data", own], 4)):
         assert run_plain("--test", "a", *words) == 0
-        assert len(read_pictures(tmp_path / "a" / "test.safetensors")["input"]) == count
+        shown = read_pictures(tmp_path / "a" / "test.safetensors")
+        assert len(shown["input"]) == count
         assert "on training images" in capsys.readouterr().out
+    error = json.loads((tmp_path / "a" / "test.json").read_text())["error"]  # of all four
+    off = (shown["reconstruction"].astype(float) - shown["input"]) / 127.5
+    assert error["test"] == pytest.approx(np.square(off).mean(), rel=0.02)
+    assert error["train"] != error["test"]
     assert run_plain("--test", "a", "--dataset", "folder") == 2  # which folder?
     assert run_plain("--resume", "a", "--data", own, "--steps", "2") == 2  # it learnt from newts
