@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from knock.errors import UserError
-from knock.training import animation, compare, measured, pictures, record
+from knock.training import animation, measured, pictures, record, sheet
 
 import msgspec
 
@@ -66,7 +66,7 @@ def keep(folder: Path, called: str | None = None) -> list[Path]:
 def film(run: Path, until: int, path: Path) -> Path:
     """Write how two lines of samples changed while they were trained, or a line for each class."""
     rows = record.read_pictures(run / "result.safetensors")
-    made = [name for name in rows if name not in compare.GIVEN]
+    made = [name for name in rows if name not in sheet.GIVEN]
     first, last = ("sample", "sample") if "sample" in rows else (made[0], made[-1])
     enlarge = pictures.enlargement(rows[first].shape[1])
     top, _ = pictures.band(rows, first, pictures.ACROSS)

@@ -19,7 +19,7 @@ from knock.questions import Question
 from knock.recipe.weights import initial_weights
 from knock.run import main
 from knock.scripts import load as answers
-from knock.training import checkpoint, compare, record
+from knock.training import checkpoint, record, started
 
 import msgspec
 import pytest
@@ -66,13 +66,13 @@ def knock_here(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str
     given = [*map(str, words)]
     with (
         mock.patch.object(os, "execv", lambda _, command: _become(*command[1:])),
-        mock.patch.object(compare, "subprocess", SimpleNamespace(Popen=_Started)),
+        mock.patch.object(started, "subprocess", SimpleNamespace(Popen=_Started)),
     ):
         return _caught(["knock", *given], cwd, lambda: cli.main(given))
 
 
 class _Started:
-    """What `knock compare` starts for each framework, in this process."""
+    """What `knock compare` and `knock run --seeds` start for each run, in this process."""
 
     def __init__(self, command: list[str | Path]) -> None:
         self._command = command

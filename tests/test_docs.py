@@ -143,6 +143,8 @@ def plan(line: str) -> Plan:
             return Plan(("knock", "run", "vae_latent", *words), "trains nothing")
         case ["knock", "explore", *words]:
             return Plan(("knock", "explore", *words))
+        case ["knock", "compare", run, *_] as words if Path(run).parent == paths.RUNS:
+            return Plan(tuple(words), "runs of the commands above it")
         case ["knock", "run" | "compare" as command, *words]:
             return Plan(("knock", command, *shortened(words)), "one step, on the CPU")
         case ["knock", "sample" | "apply" as command, *words]:
@@ -181,6 +183,7 @@ def plan(line: str) -> Plan:
             | "diff"
             | "grade"
             | "progress"
+            | "runs"
             | "next" as command,
             *words,
         ]:

@@ -22,7 +22,7 @@ COMMANDS = {
         *("list", "start", "reset", "check", "watch", "hint"),
         *("next", "progress", "solution", "diff", "notebook"),
     ],
-    "train": ["run", "compare", "score", "sample", "apply", "explore", "data", "doctor"],
+    "train": ["run", "runs", "compare", "score", "sample", "apply", "explore", "data", "doctor"],
     "teach": ["grade"],
     "author": ["verify", "test"],
 }
@@ -35,6 +35,17 @@ _FOR = {
     "author": "Author: add a question, or change the project",
 }
 _WIDTH = 100
+_BEGIN = "New here? knock next says what to do first."
+_MEANT = {
+    **dict.fromkeys(("train", "fit"), "run"),
+    **dict.fromkeys(("ls", "history"), "runs"),
+    **dict.fromkeys(("begin", "new", "init"), "start"),
+    **dict.fromkeys(("eval", "evaluate", "measure"), "score"),
+    **dict.fromkeys(("generate", "make"), "sample"),
+    **dict.fromkeys(("questions", "show"), "list"),
+    **dict.fromkeys(("answer", "solve"), "solution"),
+}
+"""Words of other programs, and the commands that do this here."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -54,10 +65,12 @@ def main(words: Sequence[str] | None = None) -> None:
 def parse(words: Sequence[str]) -> tuple[Command, argparse.Namespace, list[str]]:
     """A command, its parsed arguments, and those that it passes on.
 
-    Raises UserError for unknown commands and wrong arguments; exits after `--help` and `--version`.
+    Raises UserError for unknown commands and wrong arguments; exits after `--help` and `--version`,
+    and without words, after all commands have been shown.
     """
     if not words:
-        raise UserError("which command? knock --help shows them")
+        print(f"{overview()}\n\n{_BEGIN}", file=sys.stderr)
+        raise SystemExit(2)
     name, *others = words
     if name in ("-h", "--help"):
         print(overview())
@@ -100,14 +113,14 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Command:
-    """The module of a command. Raises UserError for an unknown one, with the nearest command."""
+    """The module of a command. Raises UserError for an unknown one, with the one that is meant."""
     known = names()
     if name not in known:
         if name.startswith("-"):
             raise UserError(f"unknown option {name!r} (see knock --help)")
-        near = difflib.get_close_matches(name, known, n=1)
-        guess = f"did you mean {near[0]!r}?" if near else f"choose from: {', '.join(known)}"
-        raise UserError(f"no command {name!r}; {guess} (see knock --help)")
+        near = [_MEANT.get(name), *difflib.get_close_matches(name, known, n=1)]
+        guess = next((f"; did you mean {one!r}?" for one in near if one in known), "")
+        raise UserError(f"no command {name!r}{guess} (see knock --help)")
     return cast(Command, importlib.import_module(f"knock.commands.{name}"))
 
 

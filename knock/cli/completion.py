@@ -6,7 +6,7 @@ than they need, and never a framework.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,7 @@ def _name_the_values(parser: OneLineParser, question: Question | None) -> None:
     """Give each argument with known values a completer, by the name of the argument."""
     values: dict[str, Callable[[], Iterable[str]]] = {
         "question": _questions,
+        "what": lambda: [*_questions(), *_runs()],
         "questions": _questions,
         "framework": lambda: frameworks.FRAMEWORKS,
         "A": lambda: frameworks.FRAMEWORKS,
@@ -156,15 +157,7 @@ def _keys(question: Question | None) -> list[str]:
     """What `--set` may change in a question's recipe, each with the sign before its value."""
     if question is None:
         return []
-    return [f"{key}=" for key in _leaves(settings.changeable(recipe.load(question.recipe_file)))]
-
-
-def _leaves(tree: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from (f"{key}.{below}" for below in _leaves(value))
-        elif value is not None:
-            yield key
+    return [f"{key}=" for key in settings.names(recipe.read(question.recipe_file))]
 
 
 def _runs() -> list[str]:

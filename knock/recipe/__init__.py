@@ -25,6 +25,7 @@ from knock.recipe.schema import (
     Train,
     difference,
     from_json,
+    timed_as,
     to_json,
 )
 
@@ -50,6 +51,7 @@ __all__ = [
     "parts",
     "read",
     "settings",
+    "timed_as",
     "to_json",
     "without_retired",
 ]

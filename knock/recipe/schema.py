@@ -246,6 +246,11 @@ def to_json(recipe: Recipe) -> str:
     return msgspec.json.encode(recipe).decode()
 
 
+def timed_as(recipe: Recipe, other: Recipe) -> Recipe:
+    """The same recipe, with a training as long as the other's, and written as often."""
+    return msgspec.structs.replace(recipe, train=recipe.train.timed_as(other.train))
+
+
 def difference(old: Recipe, new: Recipe) -> str | None:
     """The first key in which two recipes differ, with both values; None when they are equal."""
     return _difference(msgspec.to_builtins(old), msgspec.to_builtins(new), "")

@@ -55,19 +55,34 @@ def read(words: Sequence[str], tree: Mapping[str, Any]) -> dict[str, Any]:
     be set or are set twice, and for a table in the place of a value.
     """
     found: dict[str, Any] = {}
-    names = _known(tree)
+    known = names(tree)
     for word in words:
         key, equals, text = word.partition("=")
         key = key.strip()
         if not equals or not key:
             raise UserError(f"{OPTION} needs KEY=VALUE, as in train.shown=8, not {word!r}")
         for leaf, value in _leaves(key, _value(key, text)):
-            _require_known(leaf, tree, names)
+            _require_known(leaf, tree, known)
             short = bare(leaf)
             if any(bare(other) == short for other in found):
                 raise UserError(f"{OPTION} gives {short} twice; leave one out")
             found[leaf] = value
     return found
+
+
+def names(tree: Mapping[str, Any]) -> list[str]:
+    """Every key that can be set, below no preset and no data set; with `#` for a level's number."""
+    train = [name for name in Train.__struct_fields__ if name != "rounds" or name in tree["train"]]
+    found = [f"constants.{name}" for name in tree.get("constants", {})]
+    found += [f"train.{name}" for name in train]
+    for name, one in tree["optimizers"].items():
+        found += [f"optimizers.{name}.{key}" for key in _OWN[one["algorithm"]]]
+    found += [f"networks.{name}.{key}" for name in tree["networks"] for key in _FIRST_WEIGHTS]
+    found += [f"draws.{name}.{key}" for name in tree.get("draws", {}) for key in _DRAWN]
+    for name, one in tree["data"].items():
+        found += [f"data.{name}.image", *([f"data.{name}.levels"] if "levels" in one else [])]
+        found += [f"data.{name}.augment.{key}" for key in Augment.__struct_fields__]
+    return [*found, *(["pairs"] if "pairs" in tree else [])]
 
 
 def bare(key: str) -> str:
@@ -161,6 +176,15 @@ def changeable(recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def leaves(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Tables within tables as dotted keys."""
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        key = f"{above}{name}"
+        found |= leaves(value, f"{key}.") if isinstance(value, Mapping) else {key: value}
+    return found
+
+
 def _some(struct: msgspec.Struct, keys: Sequence[str]) -> dict[str, Any]:
     return {key: msgspec.to_builtins(getattr(struct, key)) for key in keys}
 
@@ -202,54 +226,37 @@ def _flat(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _known(tree: Mapping[str, Any]) -> list[str]:
-    """Every key that can be set, below no preset and no data set; with `#` for a level's number."""
-    train = [name for name in Train.__struct_fields__ if name != "rounds" or name in tree["train"]]
-    found = [f"constants.{name}" for name in tree.get("constants", {})]
-    found += [f"train.{name}" for name in train]
-    for name, one in tree["optimizers"].items():
-        found += [f"optimizers.{name}.{key}" for key in _OWN[one["algorithm"]]]
-    found += [f"networks.{name}.{key}" for name in tree["networks"] for key in _FIRST_WEIGHTS]
-    found += [f"draws.{name}.{key}" for name in tree.get("draws", {}) for key in _DRAWN]
-    for name, one in tree["data"].items():
-        found += [f"data.{name}.image", *([f"data.{name}.levels"] if "levels" in one else [])]
-        found += [f"data.{name}.augment.{key}" for key in Augment.__struct_fields__]
-    return [*found, *(["pairs"] if "pairs" in tree else [])]
-
-
-def _require_known(key: str, tree: Mapping[str, Any], names: Sequence[str]) -> None:
+def _require_known(key: str, tree: Mapping[str, Any], known: Sequence[str]) -> None:
     """Raise UserError for a key that there is not, or that no run may change."""
     below = dict(re.findall(r"(?:^|\.)(presets|data)\.([^.]+)(?=\.)", key))
     for table, name in below.items():
         if name not in tree.get(table, {}):
             _unknown(key, [f"{table}.{one}" for one in tree.get(table, {})], f"{table}.{name}")
     short = bare(key)
-    if any(re.fullmatch(_numbered(name), short) for name in names):
+    if any(re.fullmatch(_numbered(name), short) for name in known):
         return
     for pattern, why in _FIXED.items():
         if re.fullmatch(pattern, short):
             raise UserError(f"{OPTION} cannot change {short}: {why}")
-    inside = [
-        n for n in names if re.match(rf"{_numbered(short)}\.", n) or n.startswith(f"{short}.")
-    ]
+    inside = [name for name in known if re.match(rf"{_numbered(short)}\.", name)]
     if inside:
         raise UserError(f"{OPTION} {key}: this is a table; set a key of it, such as {inside[0]}")
-    _unknown(key, names, short)
+    _unknown(key, known, short)
 
 
-def _unknown(key: str, names: Sequence[str], part: str) -> NoReturn:
-    """Raise UserError with the nearest of the names; `part` is what of the key is none of them."""
+def _unknown(key: str, known: Sequence[str], part: str) -> NoReturn:
+    """Raise UserError with the nearest known key; `part` is what of this one is none of them."""
     table, _, leaf = part.rpartition(".")
-    beside = {name.rpartition(".")[2]: name for name in names if name.rpartition(".")[0] == table}
-    ends = [name for name in names if name.endswith(f".{part}")]
+    beside = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == table}
+    ends = [name for name in known if name.endswith(f".{part}")]
     near = ends or [beside[one] for one in difflib.get_close_matches(leaf, beside, n=1)]
-    near = near or ([] if beside else difflib.get_close_matches(part, names, n=1, cutoff=0.8))
+    near = near or ([] if beside else difflib.get_close_matches(part, known, n=1, cutoff=0.8))
     if near:
         guess = f"did you mean {near[0]}?"
     elif beside:
         guess = f"choose from: {', '.join(beside.values())}"
     else:
-        tables = dict.fromkeys(name.split(".")[0] for name in names)
+        tables = dict.fromkeys(name.split(".")[0] for name in known)
         guess = f"the page's table of the recipe has the keys, in {', '.join(tables)}"
     raise UserError(f"{OPTION}: unknown key {key}; {guess}")
 

@@ -13,10 +13,7 @@ from knock.recipe import Recipe
 from knock.training import checkpoint as checkpoints
 from knock.training import record
 from knock.training.checkpoint import Checkpoint
-from knock.training.folders import newest_of
-
-_DEPTH = 2
-"""How many folders below a named one runs are looked for."""
+from knock.training.folders import is_run, newest_of, runs_in
 
 
 @dataclass(frozen=True)
@@ -73,10 +70,7 @@ def _in(path: Path, method: str) -> list[Path]:
         raise UserError(f"no folder {path}")
     if is_run(path):
         return [path]
-    below: list[Path] = []
-    if path.is_dir():
-        places = ("/".join("*" * depth) for depth in range(1, _DEPTH + 1))
-        below = sorted(one for place in places for one in path.glob(place) if is_run(one))
+    below = runs_in(path) if path.is_dir() else []
     if not below:
         raise UserError(_no_run(path))
     making = [folder for folder in below if _has(folder, method)]
@@ -110,11 +104,6 @@ def place(word: str) -> Path:
             "a question, whose newest run is then taken"
         ) from None
     return newest_of(question.opens or question.name)
-
-
-def is_run(path: Path) -> bool:
-    """Whether a folder holds a run, or what is left of one."""
-    return any((path / name).is_file() for name in (checkpoints.FILE_NAME, record.FILE_NAME))
 
 
 def _has(folder: Path, method: str) -> bool:

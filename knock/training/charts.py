@@ -39,12 +39,13 @@ def sheet(
 ) -> None:
     """One sheet that compares runs: a row of pictures each, their loss curves, and a table.
 
-    `rows` maps a label to N×H×W×C pixels, the same test images in every column; the table's first
-    row is its head.
+    `rows` maps a label to N×H×W×C pixels, and pictures of other sizes are drawn as large as the
+    first ones; the table's first row is its head. A run may lack a loss that another one has.
     """
     from matplotlib.figure import Figure
 
-    count, height, width, _ = next(iter(rows.values())).shape
+    _, height, width, _ = next(iter(rows.values())).shape
+    count = max(map(len, rows.values()))
     curve_height, line = 2.4, 0.27  # inches
     # A whole number of dots for each pixel, so that all pixels look alike.
     picture = max(1, round(_SIDE / width)) * (width + 2) / _DPI
@@ -52,7 +53,8 @@ def sheet(
     names = _losses(curves)
     down, across = _arranged(len(names))
     sizes = [band * len(rows), curve_height * down, line * (len(table) + 1)]
-    label_width = 1.15
+    longest = max(len(line) for label in rows for line in label.split("\n"))
+    label_width = max(1.15, 0.078 * longest + 0.1)
     total = sum(sizes) + 0.5
     figure = Figure(figsize=(picture * count + label_width + 0.15, total))
     figure.suptitle(title, fontsize=12, y=1 - 0.12 / total, va="top")
@@ -182,22 +184,26 @@ def _draw_curves(axes: Any, curves: Mapping[str, Mapping[str, Sequence[float]]])
     """Lines over each other: the first the widest, so that equal curves all stay visible."""
     widths = np.linspace(1 + 0.8 * (len(curves) - 1), 0.8, len(curves))
     for axis, name in zip(axes, _losses(curves), strict=True):
-        for (label, columns), width in zip(curves.items(), widths, strict=True):
+        here = [columns for columns in curves.values() if name in columns]
+        for number, (label, columns) in enumerate(curves.items()):
+            if name not in columns:
+                continue
             steps, values = columns["step"], columns[name]
             window = len(values) // _WINDOWS
             means = running_mean(np.array(values), window) if window > 1 else values
-            (line,) = axis.plot(steps, means, label=label, linewidth=width)
+            style: dict[str, Any] = {"color": f"C{number}"}  # the same for a run in every axis
+            axis.plot(steps, means, label=label, linewidth=widths[number], **style)
             if window > 1:
-                axis.plot(steps, values, color=line.get_color(), linewidth=0.5, alpha=0.3, zorder=1)
+                axis.plot(steps, values, linewidth=0.5, alpha=0.3, zorder=1, **style)
         axis.set_xlabel("step")
         axis.set_title(name, fontsize=10)
-        lowest = min(min(columns[name]) for columns in curves.values())
-        highest = max(max(columns[name]) for columns in curves.values())
+        lowest = min(min(columns[name]) for columns in here)
+        highest = max(max(columns[name]) for columns in here)
         if lowest > 0 and highest > _DECADE * lowest:
             axis.set_yscale("log")
         axis.grid(alpha=0.3)
-    if len(curves) > 1:
-        axes[0].legend(fontsize=9)
+        if len(curves) > 1 and (axis is axes[0] or len(here) < len(curves)):
+            axis.legend(fontsize=9)
 
 
 def running_mean(values: NDArray[Any], window: int) -> NDArray[Any]:

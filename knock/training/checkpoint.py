@@ -84,6 +84,15 @@ def load(path: Path) -> Checkpoint:
     return checkpoint
 
 
+def told_digest(path: Path) -> str | None:
+    """The digest that a checkpoint file says of its numbers, unchecked; None where it says none."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return (file.metadata() or {}).get("digest")
+    except (OSError, safetensors.SafetensorError):
+        return None
+
+
 def load_of(question: str, path: Path) -> tuple[Checkpoint, Path]:
     """A checkpoint that must be of one question, and the folder of the run that it lies in.
 

@@ -7,11 +7,25 @@ from knock.paths import RUNS
 from knock.training import checkpoint as checkpoints
 from knock.training import record
 
+_DEPTH = 2
+"""How many folders below a named one runs are looked for."""
+
 
 def refuse_another_run(folder: Path) -> None:
     """Raise UserError where a folder holds a run, which a new one would overwrite."""
-    if (folder / checkpoints.FILE_NAME).exists() or (folder / record.FILE_NAME).exists():
+    if is_run(folder):
         raise UserError(f"{folder} holds a run already; add --resume, or choose another --out")
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder holds a run, or what is left of one."""
+    return any((path / name).is_file() for name in (checkpoints.FILE_NAME, record.FILE_NAME))
+
+
+def runs_in(path: Path) -> list[Path]:
+    """The runs below a folder, by name: also those of a comparison, one level further down."""
+    places = ("/".join("*" * depth) for depth in range(1, _DEPTH + 1))
+    return sorted(one for place in places for one in path.glob(place) if is_run(one))
 
 
 def newest(base: str) -> Path | None:

@@ -19,7 +19,16 @@ from knock.frameworks.adapter import Adapter
 from knock.frameworks.binding import WrongNetwork
 from knock.questions import Question
 from knock.recipe.weights import initial_weights
-from knock.training import charts, elsewhere, evaluation, origin, pictures, process, record
+from knock.training import (
+    charts,
+    elsewhere,
+    evaluation,
+    origin,
+    pictures,
+    process,
+    record,
+    whose,
+)
 from knock.training.evaluation import TestSet
 from knock.training.folders import refuse_another_run
 from knock.training.measures import BETTER, Measures, require
@@ -27,7 +36,6 @@ from knock.training.options import Options, spare_cores
 from knock.training.origin import Origin
 from knock.training.recorder import Recorder
 from knock.training.table import Table
-from knock.training.whose import OURS
 
 import numpy as np
 
@@ -43,7 +51,7 @@ class Run:
     """
 
     def __init__(
-        self, question: Question, adapter: Adapter, options: Options, answer: str = OURS
+        self, question: Question, adapter: Adapter, options: Options, answer: str = whose.OURS
     ) -> None:
         """Open everything that a run needs; `answer` is whose it is, as in `whose`."""
         self._answer = answer
@@ -261,7 +269,7 @@ class Run:
         given = "".join(f", {key} = {value}" for key, value in self.options.given.items())
         threads = f"{self._threads} thread{'s' if self._threads > 1 else ''}"
         return (
-            f"{self._question.label} in {self._adapter.NAME}: "
+            f"{self._question.label} in {self._adapter.NAME}{whose.beside(self._answer)}: "
             f"{recipe.dataset} ({len(self._train_set)} pictures of {height}×{width}), "
             f"preset {recipe.preset}{given}, {train.steps} steps of {train.pictures}{start}, "
             f"{self._device}, {threads} → {folder}"
