@@ -170,7 +170,7 @@ def plan(line: str) -> Plan:
             parsed("knock", "watch", *words)
             return Plan((), "it goes on until somebody presses q: see test_watch.py")
         case ["knock", "start" | "reset" as command, *words]:
-            other = ("--out", "begun/answer.py")
+            other = ("--out", f"begun/{'_'.join(words)}.py")
             return Plan(("knock", command, *words, *other), "my/ has answers that pass already")
         case [
             "knock",
