@@ -467,6 +467,40 @@ def test_the_table_of_the_recipe_is_the_recipes(question):
                 assert ("yes" if one else "no") in cell.replace(":", "").split("; ")[0], cell
 
 
+@pytest.mark.parametrize("question", [q for q in QUESTIONS if not q.opens], ids=name)
+def test_the_table_tells_of_the_random_changes(question):
+    """How many pictures there are matters most, so nobody must miss what adds some."""
+    sets = recipe.read(question.recipe_file)["data"]
+    changed = [f"data.{one}.augment" for one, own in sets.items() if "augment" in own]
+    told = [row[2] for row in table(section(question.page, "The recipe"))]
+    assert any(key in keys for key in changed for keys in told)
+
+
+# Numbers in the text
+
+
+def test_teaching_counts_the_mistakes():
+    counted = sum(len(mistakes.rows(mistakes.of(question))) for question in QUESTIONS)
+    assert re.findall(r"(\d+) mistakes in all", source(TEACHING)) == [str(counted)]
+
+
+COUNTED = {"twenty-three": 23}
+
+
+def test_a_page_counts_what_the_check_knows():
+    for question in QUESTIONS:
+        for said in re.findall(r"knows ([\w-]+) mistakes by the numbers", source(question.page)):
+            assert COUNTED[said] == len(mistakes.suspects(question.mistakes_file))
+
+
+def test_a_sum_in_the_text_is_one_of_its_table():
+    (page,) = (question.page for question in QUESTIONS if question.name == "vae")
+    rows = [row[1:] for row in table(section(page, "What to look for")) if len(row) == 4]
+    sums = [cells[2] for cells in rows if re.fullmatch(r"[\d.]+", cells[2])]
+    assert len(sums) == 4
+    assert re.findall(r"sum in our table, such as ([\d.]+),", source(page))[0] in sums
+
+
 def test_the_guide_gives_the_checks_tolerances():
     rows = {row[0]: row[1] for row in table(section(GUIDE, "Why four runs are one run"))}
     wanted = {stage: f"{t:.0e}" if t else "exact" for stage, t in TOLERANCE.items()}
