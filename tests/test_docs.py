@@ -194,6 +194,12 @@ def plan(line: str) -> Plan:
         case [".ci/run"]:
             assert os.access(CI, os.X_OK)
             return Plan((), "it runs these tests")
+        case [".ci/oldest"]:
+            script = ROOT / ".ci" / "oldest"
+            listed = re.sub("#.*", "", source(script).split("tests=(")[1].split("\n)")[0]).split()
+            assert os.access(script, os.X_OK) and listed
+            assert all((ROOT / "tests" / f"test_{name}.py").is_file() for name in listed)
+            return Plan((), "it installs other versions, and runs some of these tests with them")
         case ["ruff" | "mypy" | "lint-imports", *_]:
             assert f"stage .venv/bin/{line}\n" in source(CI)
             return Plan((), "a stage of .ci/run")
