@@ -63,11 +63,11 @@ def refused(found, said):
 
 def test_runs_are_listed_the_newest_last(trained, knock, tmp_path):
     trained("--seed", "4")
-    trained("--steps", "3", "--init", "runs/ae_numpy_mine", out="other/second")
+    trained("--steps", "3", "--init", "runs/ae_numpy_mine", out="a/second")
     os.utime(tmp_path / "runs/ae_numpy_mine/run.json", (1, 1))
     os.utime(tmp_path / "runs/ae_numpy_mine/checkpoint.safetensors", (1, 1))
     scored(tmp_path / "runs/ae_numpy_mine", 12.345)
-    scored(tmp_path / "runs/other/second", 1.0, checkpoint="of older weights")
+    scored(tmp_path / "runs/a/second", 1.0, checkpoint="of older weights")
     code, out, err = knock("runs")
     assert (code, err) == (0, "")
     head, first, second = (line.split() for line in out.splitlines())
@@ -77,7 +77,7 @@ def test_runs_are_listed_the_newest_last(trained, knock, tmp_path):
     ]  # fmt: skip
     assert first[9:] == ["12.35"]
     assert second[:8] == [
-        "runs/other/second", "ae", "numpy", "digits", "quick", "ae_numpy.py", "4", "3",
+        "runs/a/second", "ae", "numpy", "digits", "quick", "ae_numpy.py", "4", "3",
     ]  # fmt: skip
     assert second[9:] == ["runs/ae_numpy_mine,", "step", "2"]  # and no score
     told = json.loads(knock("runs", "--json")[1])
@@ -86,8 +86,8 @@ def test_runs_are_listed_the_newest_last(trained, knock, tmp_path):
     assert told["runs"][0]["frechet"] == 12.345 and told["runs"][1]["frechet"] is None
     assert told["runs"][0]["answers"] == [str(tmp_path / "ae_numpy.py")]
     assert told["runs"][1]["init"] == {"run": str(tmp_path / "runs/ae_numpy_mine"), "step": 2}
-    assert knock("runs", "runs/other")[1].splitlines()[1].split()[0] == "runs/other/second"
-    assert knock("runs", "runs/other/second")[1].splitlines()[1].split()[0] == "runs/other/second"
+    assert knock("runs", "runs/a")[1].splitlines()[1].split()[0] == "runs/a/second"
+    assert knock("runs", "runs/a/second")[1].splitlines()[1].split()[0] == "runs/a/second"
 
 
 def test_a_run_that_stopped_says_of_how_many_steps(trained, knock, tmp_path):

@@ -178,7 +178,16 @@ def test_the_rate_of_all_may_stand_beside_that_of_one():
 )
 def test_what_can_be_set_of_a_recipe_makes_the_same_recipe_again(question):
     """So a run with settings goes on by its own recipe."""
-    optimizer = next(iter(recipe.read(question.recipe_file)["optimizers"]))
-    old = resolved(question, f"optimizers.{optimizer}.lr=0.125", "train.shown=3")
+    usual = resolved(question)
+    words = [f"optimizers.{next(iter(usual.optimizers))}.lr=0.125", "train.shown=3"]
+    words += [f'networks.{name}={{init="normal", init_std=0.5}}' for name in usual.networks]
+    words += [
+        f"draws.{name}.distribution={'normal' if draw.distribution == 'uniform' else 'uniform'}"
+        for name, draw in usual.draws.items()
+        if not draw.check
+    ]
+    words.append(f"data.{usual.dataset}.augment.shift=0.25")
+    old = resolved(question, *words)
     again = recipe.load(question.recipe_file, overrides=settings.changeable(old))
     assert recipe.difference(old, again) is None
+    assert recipe.difference(usual, old) is not None
