@@ -329,8 +329,7 @@ def test_runs_of_other_sizes_and_lengths_are_compared_too(pair, knock, monkeypat
     figure, lines = drawn(knock, monkeypatch, "runs", "runs/a", "--out", "sheet.png")
     assert lines[-1] == "sheet.png" and len(lines) == 5
     labels = [text.get_text() for text in figure.texts][1:]
-    inputs = [f"input\n{one}" for one in ("runs/a", "runs/b", "c/a")]
-    assert labels == [*inputs, "runs/a", "runs/b", "c/a"]
+    assert labels == ["input\ndigits", "input\nc/a", "runs/a", "runs/b", "c/a"]
     assert lines[0].split()[:2] == ["steps", "seed"]
     curves = [axis for axis in figure.axes if axis.lines]
     assert [len(line.get_xdata()) for line in curves[0].lines] == [2, 2, 3]

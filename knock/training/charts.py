@@ -54,7 +54,7 @@ def sheet(
     down, across = _arranged(len(names))
     sizes = [band * len(rows), curve_height * down, line * (len(table) + 1)]
     longest = max(len(line) for label in rows for line in label.split("\n"))
-    label_width = max(1.15, 0.078 * longest + 0.1)
+    label_width = max(1.15, 0.087 * longest + 0.25)
     total = sum(sizes) + 0.5
     figure = Figure(figsize=(picture * count + label_width + 0.15, total))
     figure.suptitle(title, fontsize=12, y=1 - 0.12 / total, va="top")
@@ -182,7 +182,7 @@ def _figure(names: Sequence[str], height: float) -> tuple[Any, Any]:
 
 def _draw_curves(axes: Any, curves: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
     """Lines over each other: the first the widest, so that equal curves all stay visible."""
-    widths = np.linspace(1 + 0.8 * (len(curves) - 1), 0.8, len(curves))
+    widths = np.linspace(1 + 0.8 * min(len(curves) - 1, 3), 0.8, len(curves))
     for axis, name in zip(axes, _losses(curves), strict=True):
         here = [columns for columns in curves.values() if name in columns]
         for number, (label, columns) in enumerate(curves.items()):

@@ -108,15 +108,25 @@ def _pictures(opened: Mapping[str, _Run]) -> dict[str, Pixels]:
     given = [row for row in names if row in GIVEN]
     made = [row for row in names if row not in GIVEN]
     rows: dict[str, Pixels] = {}
-    for row in [*given, *made]:
-        here = {label: run.rows[row] for label, run in opened.items() if row in run.rows}
-        first = next(iter(here.values()))
-        if row in GIVEN and all(np.array_equal(one, first) for one in here.values()):
-            rows[row] = first
-            continue
-        alone = row == "" or (len(made) == 1 and row not in GIVEN)
-        rows |= {label if alone else f"{row}\n{label}": one for label, one in here.items()}
+    for row in given:
+        rows |= _distinct(row, {k: run for k, run in opened.items() if row in run.rows})
+    for row in made:
+        alone = row == "" or len(made) == 1
+        for label, run in opened.items():
+            if row in run.rows:
+                rows[label if alone else f"{row}\n{label}"] = run.rows[row]
     return rows
+
+
+def _distinct(row: str, runs: Mapping[str, _Run]) -> dict[str, Pixels]:
+    """The pictures that runs were given, each set of them once, and by what they are called."""
+    found: dict[str, Pixels] = {}
+    for label, run in runs.items():
+        pixels = run.rows[row]
+        if not any(np.array_equal(pixels, other) for other in found.values()):
+            name = f"{row}\n{run.recipe.dataset}"
+            found[f"{row}\n{label}" if name in found else name] = pixels
+    return found if len(found) > 1 else dict.fromkeys([row], *found.values())
 
 
 def _facts(run: _Run) -> dict[str, str]:
