@@ -90,6 +90,7 @@ def _name_the_values(parser: OneLineParser, question: Question | None) -> None:
         "B": lambda: frameworks.FRAMEWORKS,
         "dataset": lambda: _tables(question, "data"),
         "preset": lambda: _tables(question, "presets"),
+        "device": lambda: ("auto", "cpu", "cuda", "mps"),
         "part": lambda: _parts(question),
         "set": lambda: _keys(question),
         "level": lambda: "123",
