@@ -37,6 +37,16 @@ def write_atomically(path: Path, data: bytes | str, option: str = "--out") -> No
             Path(temporary).unlink(missing_ok=True)
 
 
+def sync_folder(folder: Path) -> None:
+    """Make the names of a folder's files last through a power cut, where the system can do that."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def keep(path: Path) -> Path:
     """Copy a file to the first free name beside it, and return that. Raises UserError."""
     number = 1

@@ -86,10 +86,12 @@ def forged(folder, metadata=None, **changes):
     path = folder / checkpoint.FILE_NAME
     with safetensors.safe_open(path, framework="numpy") as file:
         told = file.metadata()
+        losses = file.get_tensor("losses")
     state = {**checkpoint.load(path).state, **changes}
     state = {name: array for name, array in state.items() if array is not None}
     told = {**told, **(metadata or {}), "digest": checkpoint.digest(state)}
-    path.write_bytes(safetensors.numpy.save(state, told))
+    told["seal"] = checkpoint._seal(told, losses)
+    path.write_bytes(safetensors.numpy.save({**state, "losses": losses}, told))
 
 
 WEIGHT = "decoder.fc.weight"
@@ -117,8 +119,16 @@ def test_a_checkpoint_whose_arrays_do_not_fit_is_refused(answer, trained, case):
 
 @pytest.mark.parametrize(
     "metadata",
-    [{"step": "-1"}, {"versions": "[" * 100_000}, {"recipe": "[" * 100_000}],
-    ids=" ".join,
+    [
+        {"step": "-1"},
+        {"versions": "[" * 100_000},
+        {"recipe": "[" * 100_000},
+        {"past": "[" * 100_000},
+        {"past": "5"},
+        {"past": '{"history": [5]}'},
+        {"past": '{"history": [], "losses": [], "data": null, "init": null, "classes": []}'},
+    ],
+    ids=lambda told: " ".join(told),
 )
 def test_a_checkpoint_whose_description_is_odd_is_refused(answer, trained, metadata):
     forged(trained, metadata)
@@ -127,22 +137,26 @@ def test_a_checkpoint_whose_description_is_odd_is_refused(answer, trained, metad
     assert contents(trained) == before
 
 
-DAMAGED = {
-    "run.json": [b'{"history": 5}', b'{"history": null}', b'{"data": 5}', b"[]", b"[" * 100_000],
-    "losses.csv": [b"step,foo\n1,1\n", b"loss\n1\n", b"hello\nworld\n", b"\xff\xfe",
-                   b"step,loss\n1," + b"9" * 200_000 + b"\n"],
-}  # fmt: skip
+RUN_JSON = [b'{"history": 5}', b'{"history": null}', b'{"data": 5}', b"[]", b"[" * 100_000]
+LOSSES = [b"step,foo\n1,1\n", b"loss\n1\n", b"hello\nworld\n", b"\xff\xfe", b"step,loss\n",
+          b"step,loss\n1," + b"9" * 200_000 + b"\n"]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "content"), [(name, c) for name, cs in DAMAGED.items() for c in cs],
-    ids=lambda value: str(value[:20]),
-)  # fmt: skip
-def test_damaged_notes_of_a_run_are_refused(answer, trained, name, content):
-    (trained / name).write_bytes(content)
+@pytest.mark.parametrize("content", RUN_JSON, ids=lambda raw: str(raw[:20]))
+def test_a_damaged_record_of_a_run_is_refused(answer, trained, content):
+    (trained / "run.json").write_bytes(content)
     before = contents(trained)
-    refused(answer("--resume", "a", "--steps", "6", "--quiet"), name)
+    refused(answer("--resume", "a", "--steps", "6", "--quiet"), "run.json")
     assert contents(trained) == before
+
+
+@pytest.mark.parametrize("content", LOSSES, ids=lambda raw: str(raw[:20]))
+def test_a_damaged_table_of_losses_is_written_again_from_the_checkpoint(answer, trained, content):
+    file = trained / loss_log.FILE_NAME
+    before = file.read_bytes()
+    file.write_bytes(content)
+    assert answer("--resume", "a", "--steps", "6", "--quiet")[0] == 0
+    assert file.read_bytes().startswith(before) and loss_log.read(trained)["step"][-1] == 6
 
 
 @pytest.mark.parametrize("cut", ["5", "5,", "5,0.", "1"])

@@ -34,6 +34,7 @@ def test_an_old_run_goes_on(framework, run, tmp_path):
     done = knock_here(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     after = safetensors.numpy.load_file(run / "checkpoint.safetensors")
+    assert after.pop("losses").shape == (2, 6)  # step and loss
     assert {k: v.shape for k, v in after.items()} == {k: v.shape for k, v in before.items()}
     assert (int(before["optimizer.step"]), int(after["optimizer.step"])) == (4, 6)
     told = json.loads((run / "run.json").read_text(encoding="utf-8"))

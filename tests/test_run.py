@@ -105,7 +105,10 @@ def test_stopping_and_going_on_changes_no_bit(finished, framework, tmp_path):
     assert again.returncode == 0, again.stderr
     assert same_state(tmp_path / "a", finished / framework)
     assert loss_log.read(tmp_path / "a") == loss_log.read(finished / framework)
-    assert [s["to_step"] for s in read_run(tmp_path / "a")["history"]] == [2, 6]
+    whole = finished / framework / checkpoint.FILE_NAME
+    assert (tmp_path / "a" / checkpoint.FILE_NAME).read_bytes() == whole.read_bytes()
+    (stretch,) = read_run(tmp_path / "a")["history"]
+    assert (stretch["from_step"], stretch["to_step"]) == (0, 6)
 
 
 @pytest.mark.skipif(len(INSTALLED) < 2, reason="needs two frameworks")

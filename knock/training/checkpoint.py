@@ -1,54 +1,82 @@
 """Checkpoints: one safetensors file that every framework can go on from.
 
-It holds the canonical state (weights, running statistics, what the optimisers remember) and, as
-text beside it, the step, the whole recipe, the framework and versions that wrote it, and a digest
-of the numbers. Never pickle: opening a checkpoint runs no code.
+It holds the canonical state (weights, running statistics, what the optimisers remember), all losses
+so far, and, as text beside them, the step, the whole recipe, the framework and versions that wrote
+it, what the run has been until then, and digests of the numbers and of the text. The same run
+writes the same bytes. Never pickle: opening a checkpoint runs no code.
 """
 
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from knock import recipe as recipes
 from knock.errors import UserError
-from knock.files import write_atomically
+from knock.files import sync_folder, write_atomically
 from knock.frameworks.adapter import State
 from knock.frameworks.binding import SLOTS
 from knock.recipe import Recipe, layers
+from knock.training.past import Past
 
 import msgspec
 import numpy as np
 import safetensors
 import safetensors.numpy
+from numpy.typing import NDArray
 
 FILE_NAME = "checkpoint.safetensors"
-_FORMAT = "image-generation-knock checkpoint 1"
+_FORMAT = "image-generation-knock checkpoint 2"
+_FORMAT_1 = "image-generation-knock checkpoint 1"
+"""Its files have no past, and no digest of their text."""
+
+_LOSSES = "losses"
+"""The array of all losses: a row for each column of `losses.csv`. A state's names have dots."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training run at one moment: `state` after `step` steps of `recipe`."""
+    """A training run at one moment: `state` after `step` steps of `recipe`.
+
+    `past` is None in a file of an earlier version.
+    """
 
     recipe: Recipe
     step: int
     state: State
     framework: str
     versions: dict[str, str]
+    past: Past | None = Past()
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, whole or not at all. Raises UserError when it cannot be written."""
+    past = checkpoint.past or Past()
+    told = {
+        "history": past.history,
+        "losses": list(past.losses),
+        "data": past.data,
+        "init": past.init,
+        "classes": past.classes,
+    }
     metadata = {
         "format": _FORMAT,
         "recipe": recipes.to_json(checkpoint.recipe),
         "step": str(checkpoint.step),
         "framework": checkpoint.framework,
         "versions": json.dumps(checkpoint.versions),
+        "past": json.dumps(told),
         "digest": digest(checkpoint.state),
     }
-    write_atomically(path, safetensors.numpy.save(checkpoint.state, metadata))
+    arrays = dict(checkpoint.state)
+    if past.losses:
+        arrays[_LOSSES] = np.array(list(past.losses.values()), np.float64)
+    metadata["seal"] = _seal(metadata, arrays.get(_LOSSES))
+    write_atomically(path, _in_order(safetensors.numpy.save(arrays, metadata)))
+    sync_folder(path.parent)
 
 
 def load(path: Path) -> Checkpoint:
@@ -67,8 +95,12 @@ def load(path: Path) -> Checkpoint:
         raise UserError(f"cannot read the checkpoint {path}: {why}") from None
     except safetensors.SafetensorError:
         raise UserError(f"{path} is no whole checkpoint: cut short, or another file") from None
-    if metadata.get("format") != _FORMAT:
+    sealed = metadata.get("format") == _FORMAT
+    if not sealed and metadata.get("format") != _FORMAT_1:
         raise UserError(f"{path} is a safetensors file, but not a checkpoint of this project")
+    losses = state.pop(_LOSSES, None) if sealed else None
+    if sealed and metadata.get("seal") != _seal(metadata, losses):
+        raise UserError(f"{path} is damaged: its description does not match its digest")
     try:
         checkpoint = Checkpoint(
             recipe=recipes.from_json(metadata["recipe"]),
@@ -76,8 +108,9 @@ def load(path: Path) -> Checkpoint:
             state=state,
             framework=metadata["framework"],
             versions=json.loads(metadata["versions"]),
+            past=_past(json.loads(metadata["past"]), losses) if sealed else None,
         )
-    except (KeyError, ValueError, RecursionError, msgspec.MsgspecError):
+    except (KeyError, TypeError, ValueError, RecursionError, msgspec.MsgspecError):
         raise UserError(f"{path}: the checkpoint's description cannot be read") from None
     if metadata.get("digest") != digest(state):
         raise UserError(f"{path} is damaged: its numbers do not match their digest")
@@ -91,6 +124,49 @@ def told_digest(path: Path) -> str | None:
             return (file.metadata() or {}).get("digest")
     except (OSError, safetensors.SafetensorError):
         return None
+
+
+def _past(told: dict[str, Any], losses: NDArray[Any] | None) -> Past:
+    """What the text and the array of losses say. Raises what odd ones lead to."""
+    rows = [] if losses is None else losses.tolist()
+    return Past(
+        history=tuple(dict(one) for one in told["history"]),
+        losses=dict(zip(told["losses"], rows, strict=True)),
+        data=told["data"],
+        init=told["init"],
+        classes=tuple(told["classes"]),
+    )
+
+
+def mark(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a checkpoint, or a folder's, is written anew; None where there is none."""
+    try:
+        found = (path / FILE_NAME if path.is_dir() else path).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _seal(metadata: Mapping[str, str], losses: NDArray[Any] | None) -> str:
+    """A digest of all that is told beside the state; the state's own digest is told, too."""
+    found = hashlib.sha256()
+    for name in sorted(metadata.keys() - {"seal"}):
+        text = metadata[name].encode()
+        found.update(f"{name} {len(text)} ".encode() + text)
+    if losses is not None:
+        found.update(f"{losses.dtype} {losses.shape}".encode())
+        found.update(np.ascontiguousarray(losses).data)
+    return found.hexdigest()
+
+
+def _in_order(raw: bytes) -> bytes:
+    """The same file with its metadata in order: that of safetensors changes from time to time."""
+    length = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, memoryview(raw)[8 + length :]])
 
 
 def load_of(question: str, path: Path) -> tuple[Checkpoint, Path]:

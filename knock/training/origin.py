@@ -1,6 +1,6 @@
 """Where a run starts: anew, or from a checkpoint; with which recipe, data and folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from knock.paths import RUNS
 from knock.questions import Question
 from knock.recipe import Recipe, fitting
 from knock.training import checkpoint as checkpoints
-from knock.training import elsewhere, loss_log, record
+from knock.training import elsewhere, loss_log, past, record
 from knock.training.checkpoint import Checkpoint
 from knock.training.folders import newest, refuse_another_run
-from knock.training.loss_log import Columns
 from knock.training.options import LAST, Options
+from knock.training.past import Columns, Past, Stretch
 from knock.training.whose import OURS, folder_name
 
 import msgspec
@@ -28,10 +28,11 @@ import msgspec
 class Origin:
     """`state` is None for a run from the first step.
 
-    Otherwise `history` tells who took the steps so far, and `losses` what came of them. `dataset`
-    is the set that pictures are read from: in a test, maybe another one than was learnt from.
-    `weights` are the networks' first ones where the recipe does not draw them, and `init` says,
-    also of a run that goes on, whose they were.
+    Otherwise `history` tells who took the steps so far, in how many `seconds` each stretch, and
+    `losses` what came of them; `home` is the folder of the checkpoint, and `mark` its mark when it
+    was read. `dataset` is the set that pictures are read from: in a test, maybe another one than
+    was learnt from. `weights` are the networks' first ones where the recipe does not draw them, and
+    `init` says, also of a run that goes on, whose they were.
     """
 
     recipe: Recipe
@@ -40,10 +41,13 @@ class Origin:
     data_folder: Path | None
     step: int = 0
     state: State | None = None
-    history: tuple[dict[str, Any], ...] = ()
+    history: tuple[Stretch, ...] = ()
+    seconds: Sequence[float] = ()
     losses: Columns = field(default_factory=dict)
     init: dict[str, Any] | None = None
     weights: State | None = None
+    home: Path | None = None
+    mark: tuple[int, int, int] | None = None
 
 
 def decide(question: Question, framework: str, options: Options, answer: str = OURS) -> Origin:
@@ -124,15 +128,12 @@ def _from_weights(
 
 
 def _from_checkpoint(question: Question, options: Options, source: Path) -> Origin:
+    mark = checkpoints.mark(source)
     found, home = checkpoints.load_of(question.name, source)
-    known, losses = record.read_run(home), {}
-    if found.step and (home / loss_log.FILE_NAME).exists():
-        losses = loss_log.read(home)
-        if known and set(known["losses"]) != set(losses) - {"step"}:
-            raise UserError(
-                f"{home / loss_log.FILE_NAME} has other losses than {home / record.FILE_NAME}"
-            )
-    dataset, folder = found.recipe.dataset, options.data or record.data_folder(known)
+    known = record.read_run(home)
+    was = found.past or _past_beside(found, home, known)
+    dataset = found.recipe.dataset
+    folder = options.data or (Path(was.data) if was.data else None)
     if options.test is not None:
         dataset, folder = _tested(options, dataset, folder)
         options = replace(options, dataset=None)
@@ -143,9 +144,31 @@ def _from_checkpoint(question: Question, options: Options, source: Path) -> Orig
     out = options.out or home
     if out.resolve() != home.resolve() and options.test is None:
         refuse_another_run(out)
-    history = tuple(known.get("history", ()))
-    init = known.get("init")
-    return Origin(recipe, out, dataset, folder, found.step, found.state, history, losses, init)
+    return Origin(
+        recipe,
+        out,
+        dataset,
+        folder,
+        found.step,
+        found.state,
+        was.history,
+        past.seconds(known.get("history", ()), len(was.history)),
+        was.losses,
+        was.init,
+        home=home,
+        mark=mark,
+    )
+
+
+def _past_beside(found: Checkpoint, home: Path, known: Mapping[str, Any]) -> Past:
+    """Of a checkpoint of an earlier version: what the files beside it say, as far as they can."""
+    losses = loss_log.read(home) if (home / loss_log.FILE_NAME).exists() and found.step else {}
+    return Past(
+        history=past.until(known.get("history", ()), found.step),
+        losses=losses,
+        data=known.get("data"),
+        init=known.get("init"),
+    )
 
 
 def _tested(options: Options, dataset: str, folder: Path | None) -> tuple[str, Path | None]:

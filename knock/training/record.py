@@ -1,15 +1,16 @@
 """What a run leaves beside its checkpoint: `run.json`, its last pictures as numbers, its scores."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import knock
 from knock.errors import UserError
 from knock.files import write_atomically
-from knock.training import pictures
+from knock.training import past, pictures
 from knock.training.checkpoint import Checkpoint
+from knock.training.past import Past, Stretch
 from knock.training.pictures import Pixels
 
 import msgspec
@@ -20,47 +21,52 @@ import safetensors.numpy
 FILE_NAME = "run.json"
 
 
-def of_run(
-    made: Checkpoint,
-    *,
-    device: str,
-    history: tuple[dict[str, Any], ...],
-    first_step: int,
-    seconds: float,
-    losses: Mapping[str, float],
-    data_folder: Path | None,
-    threads: int | None,
-    answer: str,
-    init: Mapping[str, Any] | None,
-    classes: tuple[str, ...],
-) -> dict[str, Any]:
-    """Everything needed to take the run again, and how it went.
+def of_run(made: Checkpoint, seconds: Sequence[float], finished: bool = False) -> dict[str, Any]:
+    """Everything needed to take the run again, and how it went: a checkpoint in words.
 
-    `history` has an entry for each stretch that one framework took without a stop; `answer` says
-    whose file took it, and `init` with whose weights the first step began. `classes` are the names
-    of the data set's classes, by number.
+    `seconds` has those of each stretch of its history. `finished` says that all steps are taken and
+    nothing is left to be written.
     """
-    stretch = {
-        "framework": made.framework,
-        "answer": answer,
-        "from_step": first_step,
-        "to_step": made.step,
-        "seconds": round(seconds, 3),
-        "device": device,
-        "threads": threads,
-        "versions": {"knock": knock.__version__, "numpy": np.__version__, **made.versions},
-    }
+    told = made.past or Past()
+    last = {name: values[-1] for name, values in told.losses.items() if name != "step"}
     return {
         "question": made.recipe.question,
         "framework": made.framework,
         "step": made.step,
-        "losses": dict(losses),
-        "data": str(data_folder.resolve()) if data_folder else None,
-        "init": init,
-        "classes": classes,
+        "finished": finished,
+        "losses": last,
+        "data": told.data,
+        "init": told.init,
+        "classes": told.classes,
         "recipe": msgspec.to_builtins(made.recipe),
-        "history": [*history, stretch],
+        "history": past.timed(told.history, seconds),
     }
+
+
+def stretch(
+    framework: str,
+    answer: str,
+    steps: tuple[int, int],
+    device: str,
+    threads: int | None,
+    versions: Mapping[str, str],
+) -> Stretch:
+    """Who took the steps from one to another, and how; `answer` says whose file it was."""
+    return {
+        "framework": framework,
+        "answer": answer,
+        "from_step": steps[0],
+        "to_step": steps[1],
+        "device": device,
+        "threads": threads,
+        "versions": {"knock": knock.__version__, "numpy": np.__version__, **versions},
+    }
+
+
+def is_finished(folder: Path, step: int) -> bool:
+    """Whether a run's `run.json` says that it ended with this step, and all was written."""
+    known = read_run(folder)
+    return known.get("finished") is True and known.get("step") == step
 
 
 def write_scores(folder: Path, content: Mapping[str, Any]) -> None:

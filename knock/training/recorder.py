@@ -18,11 +18,12 @@ from knock.errors import STOPPED, UserError
 from knock.files import make_folder
 from knock.frameworks.adapter import Adapter
 from knock.questions import Question
-from knock.training import animation, bar, charts, checkpoint, loss_log, pictures, record
+from knock.training import animation, bar, charts, checkpoint, loss_log, past, pictures, record
 from knock.training.checkpoint import Checkpoint
 from knock.training.health import Health
 from knock.training.loss_log import LossLog
 from knock.training.origin import Origin
+from knock.training.past import Past
 
 import numpy as np
 
@@ -33,8 +34,8 @@ _SAVING = 0.01  # of a run's time goes into checkpoints at most, but for the fir
 class Recorder:
     """Writes one training down: losses, sample pictures, checkpoints, curves.
 
-    It begins `losses.csv` when it is made; the rest is written within `recording`, and by `finish`.
-    Every method that writes raises UserError where it cannot.
+    All is written within `recording`, the checkpoint first, and by `finish` and `conclude`. Every
+    method that writes raises UserError where it cannot.
     """
 
     def __init__(
@@ -59,9 +60,10 @@ class Recorder:
         self._answer = answer
         self._device = device
         self._threads = threads
-        self._classes = classes
         self._losses = LossLog(begun.folder, begun.step, begun.losses)
         self._last = self._losses.last
+        self._classes = classes
+        self._record: dict[str, Any] = {}  # what run.json says at the last checkpoint
         self._pending: list[tuple[int, Mapping[str, Any]]] = []
         self._flushed = 0.0
         self._health = Health()
@@ -79,10 +81,15 @@ class Recorder:
     def recording(self) -> Iterator[None]:
         """While the steps are taken: a bar moves, signals are heeded, checkpoints are written.
 
-        However it ends, the files are whole and closed.
+        The first one is there before anything else: from then on the folder is that of a run, and
+        a run that is killed at any moment can go on. However it ends, the files are whole and
+        closed.
         """
         try:
             with self._bar, self._stopping_on_signals():
+                self.save(self._begun.step)
+                self._finish_saving()
+                self._losses.open()
                 yield
             self._finish_saving()
         finally:
@@ -162,16 +169,35 @@ class Recorder:
                 f"{bad} is not finite after step {step}: the training fails; the last good "
                 f"checkpoint is kept in {self._begun.folder}; try a smaller --lr"
             )
+        begun, versions = self._begun, self._adapter.versions()
+        threads, steps = self._threads, (begun.step, step)
+        name, answer, device = self._adapter.NAME, self._answer, self._device
+        stretch = record.stretch(name, answer, steps, device, threads, versions)
         made = Checkpoint(
             recipe=recipe,
             step=step,
             state=state,
-            framework=self._adapter.NAME,
-            versions=self._adapter.versions(),
+            framework=name,
+            versions=versions,
+            past=Past(
+                history=past.joined(begun.history, stretch),
+                losses=self._losses.columns(),
+                data=str(begun.data_folder.resolve()) if begun.data_folder else None,
+                init=begun.init,
+                classes=self._classes,
+            ),
         )
         self._reading = time.monotonic() - self._saved
         self._seconds = time.monotonic() - self._started
-        self._saving = self._saver.submit(self._write, made, self._seconds, self._last)
+        self._record = record.of_run(made, self._times(made))
+        self._saving = self._saver.submit(self._write, made, self._record)
+
+    def _times(self, made: Checkpoint) -> list[float]:
+        """The seconds of each stretch; this run's own are the last one's, or belong to it."""
+        count = len(made.past.history) if made.past else 0
+        times = [*self._begun.seconds[:count], *[0.0] * count][:count]
+        times[-1] += self._seconds
+        return times
 
     def finish(self, step: int) -> int:
         """Draw the curves and the animation, and print how it ended; the exit code."""
@@ -191,26 +217,16 @@ class Recorder:
         print(f"{begun.folder}: step {step}, {losses}, {self._seconds:.1f} s on {self._device}")
         return 0
 
-    def _write(self, made: Checkpoint, seconds: float, losses: Mapping[str, float]) -> float:
+    def conclude(self) -> None:
+        """Note that all steps are taken and everything is written: nothing is left to a resume."""
+        record.write_run(self._begun.folder, {**self._record, "finished": True})
+
+    def _write(self, made: Checkpoint, told: Mapping[str, Any]) -> float:
         """Write a checkpoint and its record; the seconds of processor time that this took."""
         began = time.thread_time()
+        self._losses.sync()
         checkpoint.save(self._begun.folder / checkpoint.FILE_NAME, made)
-        record.write_run(
-            self._begun.folder,
-            record.of_run(
-                made,
-                device=self._device,
-                history=self._begun.history,
-                first_step=self._begun.step,
-                seconds=seconds,
-                losses=losses,
-                data_folder=self._begun.data_folder,
-                threads=self._threads,
-                answer=self._answer,
-                init=self._begun.init,
-                classes=self._classes,
-            ),
-        )
+        record.write_run(self._begun.folder, told)
         return time.thread_time() - began
 
     def _finish_saving(self) -> None:

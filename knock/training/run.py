@@ -29,6 +29,7 @@ from knock.training import (
     record,
     whose,
 )
+from knock.training import checkpoint as checkpoints
 from knock.training.evaluation import TestSet
 from knock.training.folders import refuse_another_run
 from knock.training.measures import BETTER, Measures, require
@@ -226,14 +227,13 @@ class Run:
         well.
         """
         folder, steps = self.begun.folder, self.recipe.train.steps
-        if self.step == steps:
-            print(f"{folder}: all {steps} steps are taken already; a larger --steps takes more")
+        if self._is_over():
             return 0
-        self._warn_of_pictures()
         make_folder(folder)
         with only_writer(folder):
-            if self.begun.state is None:
-                refuse_another_run(folder)  # one that began since we looked
+            self._look_again(model)
+            if self._is_over():
+                return 0
             self._recorder = recorder = Recorder(
                 self._question,
                 self._adapter,
@@ -248,16 +248,49 @@ class Run:
             if not self.options.quiet:
                 print(self._line(), flush=True)
             with recorder.recording():
-                recorder.save(self.step)
-                if sample is not None and self.step == 0:
+                if sample is not None and self.step in (0, steps):
                     sample(self, model)
-                train(self, model)
-                recorder.save(self.step)
+                if self.step < steps:
+                    train(self, model)
+                    recorder.save(self.step)
             code = recorder.finish(self.step)
-            if measure is not None and not code:
-                measure(self, model)
-                self.evaluate(model)
+            if not code:
+                if measure is not None:
+                    measure(self, model)
+                    self.evaluate(model)
+                recorder.conclude()
             return code
+
+    def _is_over(self) -> bool:
+        """Whether nothing is left to do, and say so.
+
+        A run that was killed after its last checkpoint still has its pictures to draw.
+        """
+        begun, steps = self.begun, self.recipe.train.steps
+        if begun.state is None or self.step < steps:
+            return False
+        if begun.folder == begun.home and not record.is_finished(begun.folder, steps):
+            return False
+        print(f"{begun.folder}: all {steps} steps are taken already; a larger --steps takes more")
+        return True
+
+    def _look_again(self, model: Any) -> None:
+        """Begin where the folder's run is now: another one may have written since we looked.
+
+        Raises UserError where that is another run than the one that was to begin or to go on.
+        """
+        begun = self.begun
+        if begun.state is None and not self.options.resume:
+            refuse_another_run(begun.folder)
+            return
+        if checkpoints.mark(begun.home or begun.folder) == begun.mark:
+            return
+        now = origin.decide(self._question, self._adapter.NAME, self.options, self._answer)
+        then = (begun.recipe, begun.folder, begun.data_folder)
+        if now.state is None or (now.recipe, now.folder, now.data_folder) != then:
+            raise UserError(f"{begun.folder} has become another run just now; try again")
+        self.begun, self.step = now, now.step
+        self._adapter.write(model, self.recipe, now.state)
 
     def _line(self) -> str:
         """What is trained, on what, and where it goes."""
