@@ -13,7 +13,7 @@ from knock.frameworks import FRAMEWORKS
 from knock.recipe import Recipe
 from knock.training import charts, checkpoint, loss_log, measured, record
 from knock.training.checkpoint import Checkpoint
-from knock.training.loss_log import Columns
+from knock.training.past import Columns
 from knock.training.pictures import Pixels
 
 import numpy as np
