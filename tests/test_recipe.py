@@ -1,11 +1,15 @@
 """Recipes: layered overrides, and every mistake refused with the key's name."""
 
+import copy
+import functools
+import operator
 import shutil
 from pathlib import Path
 
 from knock import paths, questions, recipe
+from knock.check import judge
 from knock.errors import UserError
-from knock.recipe import kinds
+from knock.recipe import kinds, layers, resolve
 
 import msgspec
 import pytest
@@ -286,3 +290,105 @@ def test_what_is_opened_must_be_there(tmp_path):
     (folder / "recipe.toml").write_text('number = 5\nname = "x"\nopens = "nothing"\n')
     with pytest.raises(UserError, match="no question 'nothing' to open"):
         recipe.load(folder / "recipe.toml")
+
+
+# Whatever stands in a recipe's file
+
+
+class Gone:
+    """In the place of a value that is left out."""
+
+
+WRONG = (3, 0.5, "word", "", [[1]], {"x": 1}, True, Gone)
+
+
+def places(tree, above=()):
+    """Every key of a recipe's tree, as a way from its root."""
+    inside = tree.items() if isinstance(tree, dict) else ()
+    inside = enumerate(tree) if isinstance(tree, list) else inside
+    for key, value in inside:
+        yield (*above, key)
+        yield from places(value, (*above, key))
+
+
+def put(tree, place, value):
+    """A copy of the tree with another value in one place."""
+    made = copy.deepcopy(tree)
+    *above, last = place
+    within = functools.reduce(operator.getitem, above, made)
+    if value is Gone:
+        del within[last]
+    else:
+        within[last] = value
+    return made
+
+
+@pytest.mark.parametrize(("name", "every"), [("ae", 3), ("lapgan", 23)])
+def test_no_value_anywhere_is_answered_with_a_traceback(monkeypatch, name, every):
+    question = questions.find(name)
+    path, tree, refused = question.recipe_file, recipe.head(question.recipe_file), 0
+    ways = [(place, value) for place in places(tree) for value in WRONG]
+    for place, value in ways[::every]:
+        made = put(tree, place, value)
+        monkeypatch.setattr(resolve, "_parsed", lambda _, made=made: made)
+        for load in (recipe.load, recipe.load_check, recipe.parts):
+            try:
+                load(path)
+            except UserError as error:
+                refused += 1
+                assert str(path) in str(error) and "\n" not in str(error), (place, value)
+    assert refused > len(ways[::every])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("steps = 1000", f"steps = {'9' * 4301}", r"too many digits \(at line 44\)"),
+        ("steps = 1000", f"steps = {'[' * 2000}{']' * 2000}", r"too many brackets \(at line 44\)"),
+        ("steps = 1000", f"steps = {'{a=' * 900}1{'}' * 900}", r"too many brackets \(at line 44\)"),
+        ("steps = 1000", f"steps = {'[' * 99}{']' * 99}", r"train\.steps.* is nested too deeply"),
+        ("steps = 1000", f"steps = 0x{'f' * 4000}", r"train\.steps is too large a number"),
+        ('out = "code"', f'out = "{"(" * 2000}"', r"\(linear\)\.out: .* is not a size"),
+        ('out = "code"', f'out = "1{"+1" * 2000}"', r"\(linear\)\.out: .* is not a size"),
+        ('out = "code"', f'out = "{"*".join(["9" * 3000] * 2)}"', r"\(linear\)\.out: .* too large"),
+        ('name = "ae"', 'name = "ae"\nopens = "ae"', "no question 'ae' to open"),
+    ],
+)
+def test_text_that_python_cannot_take_is_refused(tmp_path, old, new, said):
+    path = changed(tmp_path, old, new)
+    with pytest.raises(UserError, match=said) as caught:
+        recipe.load(path)
+    assert str(path) in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_a_recipe_without_data_is_refused(tmp_path):
+    text = AE.read_text(encoding="utf-8")
+    path = tmp_path / "recipe.toml"
+    path.write_text(text[: text.index("[data.")] + text[text.index("[presets.") :], "utf-8")
+    with pytest.raises(UserError, match="recipe.toml: data is missing"):
+        recipe.load(path)
+
+
+def test_a_size_that_the_user_chose_is_not_the_files_fault():
+    made = recipe.load(AE, overrides={"constants": {"code": -3}})
+    with pytest.raises(UserError) as caught:
+        layers.networks(made)
+    assert str(AE) not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tree: tree["methods"].update(walk=["images"]),
+        lambda tree: tree["methods"].update(reconstruct=["images", "labels"]),
+        lambda tree: tree["networks"].update(third=tree["networks"]["encoder"]),
+        lambda tree: tree.update(optimizers={"other": tree["optimizers"]["optimizer"]}),
+    ],
+)
+def test_a_recipe_that_its_judge_does_not_fit_is_refused(monkeypatch, change):
+    question = questions.find("ae")
+    tree = recipe.head(question.recipe_file)
+    change(tree)
+    monkeypatch.setattr(resolve, "_parsed", lambda _: tree)
+    with pytest.raises(UserError, match=r"recipe of question ae and its judge, .*reference\.py"):
+        judge.Standard.of(question, "chainer", 0, ours=False)

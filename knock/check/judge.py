@@ -97,7 +97,11 @@ class Standard:
         else:
             expected = trace.take(judge_path, adapter, recipe)
         if expected.errors:
-            raise RuntimeError(f"{judge_path}: {expected.errors}")
+            why = next(iter(expected.errors.values())).replace("your code", "that", 1)
+            raise UserError(
+                f"the recipe of question {recipe.question} and its judge, {judge_path}, do not fit "
+                f"each other: {why}"
+            )
         return cls(recipe, judge_path, adapter, expected)
 
     def judge(self, got: Trace, travel: bool = True) -> list[Result]:

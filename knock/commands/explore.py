@@ -1,7 +1,8 @@
 """`knock explore`: a trained latent space as a page for a browser."""
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
+
+from knock.arguments import file, folder
 
 HELP = "make an HTML page of a trained latent space: knock explore vae"
 
@@ -10,13 +11,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Which run, with which pictures, and where the page goes."""
     parser.add_argument("question", help="vae, or its number")
     parser.add_argument(
-        "run", nargs="?", type=Path, help="a run's folder or a checkpoint (default: the newest run)"
+        "run",
+        nargs="?",
+        type=folder,
+        help="a run's folder or a checkpoint (default: the newest run)",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="where the page goes (default: RUN/explore.html)"
+        "--out", type=file, metavar="FILE", help="where the page goes (default: RUN/explore.html)"
     )
     parser.add_argument(
-        "--data", type=Path, metavar="FOLDER", help="the folder with the data set's files"
+        "--data", type=folder, metavar="FOLDER", help="the folder with the data set's files"
     )
 
 

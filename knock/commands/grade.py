@@ -1,17 +1,16 @@
 """`knock grade`: the submissions of a class, as a table and as a page."""
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
-from knock.arguments import file
+from knock.arguments import file, folder
 
 HELP = "grade a folder of submissions: knock grade FOLDER --out grades.csv"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Where the submissions are, how they are run, and where the table goes."""
-    parser.add_argument("folder", type=Path, help="a subfolder or a file for each student")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the table (CSV)")
+    parser.add_argument("folder", type=folder, help="a subfolder or a file for each student")
+    parser.add_argument("--out", type=file, required=True, metavar="FILE", help="the table (CSV)")
     parser.add_argument(
         "--html", dest="page", type=file, metavar="FILE", help="also write a page for a browser"
     )
@@ -22,11 +21,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--framework", "-f", help="the framework of all files (default: from each file's name)"
     )
     parser.add_argument(
-        "--points", type=Path, metavar="FILE", help="another table of points (TOML)"
+        "--points", type=folder, metavar="FILE", help="another table of points (TOML)"
     )
     parser.add_argument(
         "--hidden",
-        type=Path,
+        type=folder,
         metavar="FOLDER",
         help="more checks, with other seeds and sizes (TOML files)",
     )

@@ -4,7 +4,6 @@ A hidden check is a TOML file: `seed`; a table `check`, whose values replace tho
 own table `check`; and `questions`, if it is not for all of them.
 """
 
-import tomllib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from knock.check.judge import Standard
 from knock.errors import UserError
 from knock.frameworks import numpy as plain
 from knock.questions import Question, find
+from knock.recipe import toml
 
 import msgspec
 
@@ -37,7 +37,7 @@ def hidden(folder: Path) -> list[Condition]:
     found = []
     for path in sorted(folder.glob("*.toml")):
         try:
-            made = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8-sig")), Condition)
+            made = msgspec.convert(toml.parse(path.read_text(encoding="utf-8-sig")), Condition)
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror}") from None
         except ValueError as error:  # not text, not TOML, or unknown keys

@@ -1,10 +1,10 @@
 """How many points each part is worth, from one table."""
 
-import tomllib
 from pathlib import Path
 
 from knock.errors import UserError
 from knock.questions import all_questions
+from knock.recipe import toml
 
 import msgspec
 
@@ -24,7 +24,7 @@ def load(path: Path = TABLE) -> Points:
     """The points of every part of every question. Raises UserError if one is missing or wrong."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        found = msgspec.convert(tomllib.loads(text), _File).points
+        found = msgspec.convert(toml.parse(text), _File).points
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:  # not text, not TOML, or another table

@@ -36,8 +36,10 @@ def known(question: Question, framework: str | None) -> tuple[str, Path] | None:
     """The framework and the file of the learner's answer that was last begun or checked.
 
     If none is remembered, the first one that is where `knock start` would put it; None if there is
-    none.
+    none. Raises UserError for an unknown framework.
     """
+    if framework is not None:
+        frameworks.find(framework)
     last = progress.of(question, framework)
     if last is not None and last.path.is_file():
         return last.framework, last.path
@@ -48,7 +50,7 @@ def known(question: Question, framework: str | None) -> tuple[str, Path] | None:
 
 
 def remembered(question: Question, framework: str | None) -> tuple[str, Path]:
-    """The same. Raises UserError if there is none."""
+    """The same. Raises UserError also if there is none."""
     found = known(question, framework)
     if found is None:
         raise UserError(

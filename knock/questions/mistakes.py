@@ -22,7 +22,6 @@ said = "what the check says"                  # a mistake that is planted in no 
 numpy = [["old text", "new text"]]
 """
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from pathlib import Path
 from knock import frameworks
 from knock.errors import UserError
 from knock.questions import Question
+from knock.recipe import toml
 
 import msgspec
 
@@ -105,10 +105,10 @@ def suspects(path: Path) -> list[Suspect]:
 
 def _read(path: Path) -> _File:
     try:
-        return msgspec.toml.decode(path.read_text(encoding="utf-8-sig"), type=_File)
+        return msgspec.convert(toml.parse(path.read_text(encoding="utf-8-sig")), _File)
     except FileNotFoundError:
         raise UserError(f"no file {path}: write down what people get wrong here") from None
-    except (tomllib.TOMLDecodeError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # not text, not TOML, or not what it should say
         raise UserError(f"{path}: {error}") from None
 
 

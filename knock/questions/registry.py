@@ -86,7 +86,7 @@ def all_questions() -> list[Question]:
     paths.require_questions()
     questions = []
     for file in sorted(paths.QUESTIONS.glob("[0-9][0-9]_*/recipe.toml")):
-        head = recipe.read(file)
+        head = recipe.head(file)
         number, name, title = (head.get(key) for key in ("number", "name", "title"))
         if not (isinstance(number, int) and isinstance(name, str) and isinstance(title, str)):
             raise UserError(

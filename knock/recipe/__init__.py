@@ -5,13 +5,21 @@
     recipe.load_check(path)     # at the small sizes of a check
 
 `schema` and `kinds` have the types, `resolve` reads and merges, `settings` is what `--set` may say,
-`faults` has the words for what is wrong; `levels`, `layers`, `sizes` and `weights` work out what a
-recipe means in numbers. `weights` alone needs NumPy.
+`toml` is the file as a tree, `faults` has the words for what is wrong; `levels`, `layers`, `sizes`
+and `weights` work out what a recipe means in numbers. `weights` alone needs NumPy.
 """
 
 from knock.recipe import settings
 from knock.recipe.kinds import LARGEST_SIDE, Layer, Size
-from knock.recipe.resolve import DEFAULT_PRESET, load, load_check, parts, read, without_retired
+from knock.recipe.resolve import (
+    DEFAULT_PRESET,
+    head,
+    load,
+    load_check,
+    parts,
+    read,
+    without_retired,
+)
 from knock.recipe.schema import (
     LARGEST_BATCH,
     Augment,
@@ -46,6 +54,7 @@ __all__ = [
     "Train",
     "difference",
     "from_json",
+    "head",
     "load",
     "load_check",
     "parts",

@@ -8,16 +8,16 @@ wherever it came from.
 
 import copy
 import functools
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from knock.errors import UserError
-from knock.recipe import faults, levels, settings
-from knock.recipe.schema import Augment, DataSet, File, Recipe
+from knock.recipe import faults, layers, levels, settings, toml
+from knock.recipe.schema import Augment, DataSet, File, Outline, Recipe
 from knock.recipe.settings import Settings
+from knock.recipe.sizes import DoesNotFit
 
 import msgspec
 
@@ -25,20 +25,30 @@ DEFAULT_PRESET = "quick"
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The TOML file, unchecked. Raises UserError where it cannot be read.
+    """The TOML file; of what is in it, only `Outline` is checked.
 
     A question that `opens` another one's checkpoints has that one's networks, sizes and data, and
-    no optimiser: what its own file says lies over the other file.
+    no optimiser: what its own file says lies over the other file. Raises UserError where a file
+    cannot be read, or is no such recipe.
     """
+    tree = head(path)
+    if "opens" in tree:
+        found = [*path.parent.parent.glob(f"[0-9][0-9]_{tree['opens']}/{path.name}")]
+        if len(found) != 1:
+            raise UserError(f"{path}: there is no question {tree['opens']!r} to open")
+        other = head(found[0])
+        if "opens" in other:
+            raise UserError(f"{path}: question {tree['opens']!r} itself opens another one")
+        tree = {**other, "optimizers": {}, **tree}
+    _require_outline(tree, path)
+    return tree
+
+
+def head(path: Path) -> dict[str, Any]:
+    """One TOML file, unchecked. Raises UserError where it cannot be read."""
     try:
-        tree = copy.deepcopy(_parsed(path.read_text(encoding="utf-8-sig")))
-        if "opens" in tree:
-            (other,) = path.parent.parent.glob(f"[0-9][0-9]_{tree['opens']}/{path.name}")
-            tree = {**read(other), "optimizers": {}, **tree}
-        return tree
-    except ValueError as error:
-        if not isinstance(error, tomllib.TOMLDecodeError | UnicodeDecodeError):
-            raise UserError(f"{path}: there is no question {tree['opens']!r} to open") from None
+        return copy.deepcopy(_parsed(path.read_text(encoding="utf-8-sig")))
+    except ValueError as error:  # not TOML, or not text
         raise UserError(f"the recipe {path} is not valid TOML: {error}") from None
     except OSError as error:
         raise UserError(f"cannot read the recipe {path}: {error.strerror}") from None
@@ -47,7 +57,13 @@ def read(path: Path) -> dict[str, Any]:
 @functools.lru_cache(maxsize=64)
 def _parsed(text: str) -> dict[str, Any]:
     """TOML as a tree, which callers copy: to find one question, the recipes of all are read."""
-    return tomllib.loads(text)
+    return toml.parse(text)
+
+
+def _require_outline(tree: Mapping[str, Any], path: Path | str) -> None:
+    """Raise UserError where a tree lacks what is used of it before it is checked as a whole."""
+    if fault := faults.find(tree, Outline):
+        raise UserError(f"{path}: {fault}")
 
 
 def load(
@@ -72,7 +88,7 @@ def load(
         raise UserError(f"no preset {preset!r} in {path}; choose from: {', '.join(presets)}")
     tree = _merge(tree, presets[preset], path, "")
     # The whole file is refused for any fault, used here or not.
-    _convert(levels.expand(tree, 1), path)
+    _checked(tree, path)
     names = list(tree["data"])
     dataset = dataset or names[0]
     if dataset not in names:
@@ -99,7 +115,12 @@ def load(
         tree = _merge(tree, settings.of_levels(said, tree), settings.OPTION, "")
     file = _convert(tree, settings.OPTION if said else path)
     settings.require_effect(said, file)
-    return _resolve(file, file.data[dataset].image, sizes, dataset, preset, seed, dtype)
+    made = _resolve(file, file.data[dataset].image, sizes, dataset, preset, seed, dtype)
+    if fault := _unfit(made):
+        if not overrides and not said:
+            raise UserError(f"{path}: {fault}")
+        load(path, dataset, preset)  # is it the file's fault? Else who asked for this is told
+    return made
 
 
 def load_check(
@@ -113,7 +134,7 @@ def load_check(
     `other` has other ones for some of that table's keys.
     """
     tree = _merge(read(path), {"check": other}, path, "")
-    file = _convert(levels.expand(tree, 1), path)
+    file = _checked(tree, path)
     changes = {
         "constants": file.check.constants,
         "train": {"batch_size": file.check.batch_size, "rounds": file.check.rounds},
@@ -122,6 +143,8 @@ def load_check(
     tree = _merge(tree, changes, path, "")
     sizes, tree = _with_levels(tree, file.check.levels, file.check.image)
     small = _resolve(_convert(tree, path), file.check.image, sizes, "check", "check", seed, dtype)
+    if (fault := _unfit(small)) and not other:
+        raise UserError(f"{path}: with the sizes of [check], {fault}")
     return msgspec.structs.replace(small, loose=file.check.loose)
 
 
@@ -130,7 +153,7 @@ def parts(path: Path) -> dict[str, list[str]]:
 
     A name is a function's, a class' or a method's, in any of the frameworks.
     """
-    return _convert(levels.expand(read(path), 1), path).parts
+    return _checked(read(path), path).parts
 
 
 def without_retired(old: Recipe, path: Path) -> Recipe:
@@ -140,7 +163,7 @@ def without_retired(old: Recipe, path: Path) -> Recipe:
     it had the value that changed nothing, the run is the one that today's file describes, and must
     open and go on. With another value it was another run, and stays refused.
     """
-    retired = _convert(levels.expand(read(path), 1), path).retired
+    retired = _checked(read(path), path).retired
     kept = {
         name: value
         for name, value in old.constants.items()
@@ -188,12 +211,31 @@ def _constant(base: Mapping[str, Any], name: str, value: Any, path: Path | str, 
     return value
 
 
+def _checked(tree: Mapping[str, Any], path: Path) -> File:
+    """A file's tree as what it says. Raises UserError for any fault in it, used here or not."""
+    _require_outline(tree, path)
+    return _convert(levels.expand(tree, 1), path)
+
+
+def _unfit(recipe: Recipe) -> str | None:
+    """Why the layers of a recipe's networks do not fit one another; None where they do."""
+    try:
+        layers.networks(recipe)
+    except DoesNotFit as error:
+        return f"{error.where}: {error.why}"
+    except UserError as error:
+        return str(error)
+    return None
+
+
 def _convert(tree: Mapping[str, Any], path: Path | str) -> File:
     if fault := faults.find(tree, File):
         raise UserError(f"{path}: {fault}")
     file = msgspec.convert(tree, File)
     if not file.data:
         raise UserError(f"{path}: data must name at least one data set")
+    if not file.optimizers and file.opens is None:
+        raise UserError(f"{path}: optimizers must name at least one, or nothing is trained")
     for name, optimizer in file.optimizers.items():
         for network in optimizer.networks:
             if network not in file.networks:

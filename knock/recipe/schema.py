@@ -146,6 +146,20 @@ class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     loose: dict[str, Rate] = {}
 
 
+class Outline(msgspec.Struct, frozen=True):
+    """The tables of a recipe file that are merged and numbered before the whole is checked."""
+
+    data: dict[str, dict[str, Any]]
+    networks: dict[str, dict[str, Any]]
+    optimizers: dict[str, dict[str, Any]]
+    methods: dict[str, list[str]]
+    train: dict[str, Any] = {}
+    check: dict[str, Any] = {}
+    constants: dict[str, Constant] = {}
+    draws: dict[str, dict[str, Any]] = {}
+    presets: dict[str, dict[str, Any]] = {}
+
+
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A recipe file after merging; everything in it is checked against this.
 

@@ -11,12 +11,11 @@ preset and this data set `presets.quick.data.newts.train.steps` is `train.steps`
 import difflib
 import re
 import reprlib
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from knock.errors import UserError
-from knock.recipe import levels
+from knock.recipe import levels, toml
 from knock.recipe.schema import Augment, Draw, File, Recipe, Train
 
 import msgspec
@@ -191,8 +190,8 @@ def _some(struct: msgspec.Struct, keys: Sequence[str]) -> dict[str, Any]:
 
 def _value(key: str, text: str) -> Any:
     try:
-        found = tomllib.loads(f"value = {text}")
-    except (tomllib.TOMLDecodeError, RecursionError):
+        found = toml.parse(f"value = {text}")
+    except ValueError:
         if not _BARE.fullmatch(text.strip()):
             raise UserError(
                 f"{OPTION} {key}: {reprlib.repr(text)} is no value of TOML; write 0.5, true, "

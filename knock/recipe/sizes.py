@@ -2,6 +2,7 @@
 
 import ast
 import operator
+import reprlib
 from collections.abc import Callable, Mapping
 
 from knock.errors import UserError
@@ -17,11 +18,15 @@ _OPERATORS: dict[type, Callable[[int, int], int]] = {
 
 
 class DoesNotFit(UserError):
-    """Pictures of some size do not fit a network; `why` says what keeps them from it."""
+    """Pictures of some size do not fit a network; `why` says what keeps them from it, `where`."""
 
     def __init__(self, where: str, why: str) -> None:
         super().__init__(f"{where}: {why}; choose another --size")
-        self.why = why
+        self.where, self.why = where, why
+
+
+class _TooLarge(Exception):
+    """A number on the way to a size that is so large that no message should say it."""
 
 
 def evaluate(size: Size, sizes: Mapping[str, object], where: str) -> int:
@@ -34,12 +39,14 @@ def evaluate(size: Size, sizes: Mapping[str, object], where: str) -> int:
     else:
         try:
             value = _value(ast.parse(size, mode="eval").body, sizes, where)
-        except SyntaxError:
-            raise UserError(f"{where}: {size!r} is not a size") from None
+        except _TooLarge:
+            raise UserError(f"{where}: {reprlib.repr(size)} is too large") from None
+        except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last: 2000 brackets
+            raise UserError(f"{where}: {reprlib.repr(size)} is not a size") from None
     if value < 1:
         raise UserError(f"{where}: {size!r} comes to {value}; a size is at least 1")
     if value > _LARGEST:
-        raise UserError(f"{where}: {size!r} comes to {value}; that is too large")
+        raise UserError(f"{where}: {reprlib.repr(size)} comes to {value}; that is too large")
     return value
 
 
@@ -60,5 +67,8 @@ def _value(node: ast.expr, sizes: Mapping[str, object], where: str) -> int:
         case ast.Call(func=ast.Name(id="min"), args=[_, *_] as args, keywords=[]):
             return min(_value(one, sizes, where) for one in args)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            return _OPERATORS[type(op)](_value(left, sizes, where), _value(right, sizes, where))
+            found = _OPERATORS[type(op)](_value(left, sizes, where), _value(right, sizes, where))
+            if abs(found) > _LARGEST**2:
+                raise _TooLarge
+            return found
     raise UserError(f"{where}: {ast.unparse(node)!r} is not a size")
