@@ -15,7 +15,7 @@ import threading
 import time
 
 from knock import frameworks
-from knock.grade import grading, points, report, schedule
+from knock.grade import grading, points, schedule
 from knock.grade.conditions import Condition
 from knock.grade.submissions import Submission
 from knock.questions import Question, find, mistakes
@@ -79,7 +79,7 @@ def main() -> None:
     computed: dict[str, list[float]] = collections.defaultdict(list)
     settings = grading.Settings(60, 4 << 30, [Condition()])
     for submission, grade in schedule.here(list(made), settings, found.jobs):
-        reached, of = report.points(grade, worth)
+        reached, of = points.reached(grade, worth)
         shares[made[submission]].append(reached / of)
         computed[made[submission]].append(grade.seconds)
     done.set()

@@ -188,6 +188,11 @@ def plan(line: str) -> Plan:
             *words,
         ]:
             return Plan(("knock", command, *words))
+        case ["docker", "build" | "run", *words]:
+            parsed("knock", "grade", *(words[words.index("knock-grade") + 1 :] or ["class"]))
+            return Plan((), "needs Docker")
+        case ["copydetect", *_]:
+            return Plan((), "somebody else's tool, which the page says how to get")
         case ["knock", "verify", *words]:
             parsed("knock", "verify", *words)
             return Plan((), "minutes: test_verify.py does the same, piece by piece")
@@ -286,6 +291,7 @@ def workplace(tmp_path_factory):
     handed_in = tmp_path / "class" / "kato" / "gan_pytorch.py"
     handed_in.parent.mkdir(parents=True)
     handed_in.write_text(source(paths.ANSWERS / handed_in.name), encoding="utf-8")
+    (tmp_path / "class.csv").write_text("Name\nKato\n", encoding="utf-8")
     made.write_newts(mine / "newts", each=4)
     for number in range(6):
         made.write_picture(mine / "pictures" / f"{number}.png")

@@ -35,6 +35,7 @@ from knock.grade import (
 from knock.grade.conditions import Condition
 from knock.grade.process import DoesNotStartError, WorkerProcess
 from knock.grade.submissions import Submission
+from knock.grade.table import table
 from knock.questions import all_questions, find
 from knock.scripts import starter
 from tests.helpers import answer
@@ -866,9 +867,19 @@ def test_question_framework_and_student_are_read_from_names(tmp_path):
     ]
     assert all(one.text == "x = 1\n" for one in found)
     assert ignored == ["anna/helpers.py: no question in its name; add --question"]
+    (tmp_path / "carl").mkdir()
+    (tmp_path / "carl" / "homework.py").touch()
+    (nothing,) = (one for one in submissions.find(tmp_path, None, None)[0] if not one.question)
+    assert (nothing.student, nothing.file) == ("carl", "carl/homework.py")
+    assert nothing.problem == "no question in its name; add --question"
+    shutil.rmtree(tmp_path / "carl")
     found, ignored = submissions.find(tmp_path, find("ae"), "chainer")
     assert {(one.question, one.framework) for one in found} == {("ae", "chainer")}
-    assert len(found) == 5 and ignored == []
+    assert len(found) == 5
+    assert [line.split(", but another ")[0] for line in ignored] == [
+        "--question ae",
+        "--framework chainer",
+    ]
 
 
 def test_what_is_not_a_readable_file_is_reported_and_not_read(tmp_path):
@@ -886,9 +897,9 @@ def test_what_is_not_a_readable_file_is_reported_and_not_read(tmp_path):
     assert found["carl"].problem == "it is larger than 256 KB, so it was not read"
     assert found["emil"].problem == ""
     assert not any(one.text for name, one in found.items() if name != "emil")
-    failed = grading.grade(found["anna"], SETTINGS)
-    assert failed.remark == "it is a link, so it was not read"
-    assert {part.status for part in failed.parts} == {"failed"}
+    assert found["dora_ae_keras.py"].problem == "no script or notebook"
+    unread = grading.grade(found["anna"], SETTINGS)
+    assert (unread.remark, unread.parts) == ("it is a link, so it was not read", [])
 
 
 def test_names_keep_their_letters_and_nobody_is_left_out_silently(tmp_path):
@@ -899,11 +910,12 @@ def test_names_keep_their_letters_and_nobody_is_left_out_silently(tmp_path):
     (folder / "empty").mkdir()
     (folder / "deep" / "/".join("d" * 30)).mkdir(parents=True)
     found, ignored = submissions.find(folder, None, None)
-    assert {one.student for one in found} == {"加藤2", "佐藤2", "Müller"}
-    assert sorted(ignored) == [
-        "deep: its folders are nested too deep",
-        "empty: has no script or notebook",
-    ]
+    assert {one.student for one in found if not one.problem} == {"加藤2", "佐藤2", "Müller"}
+    assert {one.student: one.problem for one in found if one.problem} == {
+        "deep": "its folders are nested too deep",
+        "empty": "no script or notebook",
+    }
+    assert ignored == []
 
 
 @needs_one
@@ -972,11 +984,11 @@ def result(student="anna", message="", remark=""):
 
 
 def test_no_cell_is_a_formula_and_no_text_is_markup():
-    assert report.table([], points.load()).startswith("\ufeffstudent,")  # Excel's mark of UTF-8
+    assert table([], points.load()).startswith("\ufeffstudent,")  # Excel's mark of UTF-8
     evil = ["=1+1", "+1", "-1", "@SUM(A1)", "  =2\n", "<script>alert(1)</script>", '"><b>']
     grades = [result(text, text, text) for text in evil]
     worth = points.load()
-    for row in csv.reader(report.table(grades, worth).splitlines()[1:]):
+    for row in csv.reader(table(grades, worth).splitlines()[1:]):
         assert not [cell for cell in row if cell[:1] in set("=+-@")]
     page = report.document(grades, worth, SETTINGS)
     assert "<script>" not in page and "<b>\n" not in page

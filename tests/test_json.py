@@ -441,3 +441,36 @@ def test_the_page_s_example_is_a_document():
     head, *lines = report.lines(one).splitlines()
     assert head in printed
     assert [line for line in lines[:-1] if line and line not in printed] == []
+
+
+@pytest.mark.parametrize(
+    ("files", "printed", "points", "said"),
+    [
+        (["a.py"], "the example", [2, 0], ""),
+        (["a.py", "b.ipynb"], "", None, "hand in one script or notebook, not 2"),
+        (["a.txt"], "", None, "hand in one script or notebook, not 0"),
+        (["a.py"], '{"format": 1, "reports": [], "error": "no class"}', None, "no class"),
+        (["a.py"], "", None, "your file ends the program that checks it"),
+    ],
+)
+def test_the_pages_autograder_gives_the_points(tmp_path, monkeypatch, files, printed, points, said):
+    (program,) = (text for text in blocks(TEACHING, "python") if "results.json" in text)
+    if printed == "the example":
+        (printed,) = blocks(TEACHING, "json")
+    (tmp_path / "submission" / "deep").mkdir(parents=True)
+    for name in files:
+        (tmp_path / "submission" / "deep" / name).touch()
+    asked = []
+
+    def run(words, stdout):
+        asked.append(cli.parse(words[words.index("knock") + 1 :])[1])
+        return SimpleNamespace(stdout=printed.encode())
+
+    monkeypatch.setattr(subprocess, "run", run)
+    path = tmp_path / "run_autograder"
+    exec(compile(program, str(path), "exec"), {"__file__": str(path)})
+    found = json.loads((tmp_path / "results" / "results.json").read_text(encoding="utf-8"))
+    assert found["output"] == said
+    assert [test["score"] for test in found["tests"]] == (points or [])
+    assert ("score" in found) == (points is None)
+    assert all(one.json and one.file.name == "a.py" for one in asked)

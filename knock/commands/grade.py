@@ -4,15 +4,41 @@ from argparse import ArgumentParser, Namespace
 
 from knock.arguments import file, folder
 
-HELP = "grade a folder of submissions: knock grade FOLDER --out grades.csv"
+HELP = "grade a folder or a zip file of submissions: knock grade FOLDER"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Where the submissions are, how they are run, and where the table goes."""
-    parser.add_argument("folder", type=folder, help="a subfolder or a file for each student")
-    parser.add_argument("--out", type=file, required=True, metavar="FILE", help="the table (CSV)")
+    parser.add_argument(
+        "folder",
+        type=folder,
+        help="a subfolder, a zip file or a file for each student; or a zip file",
+    )
+    parser.add_argument(
+        "--out",
+        type=file,
+        metavar="FILE",
+        help="the table, CSV (default: grades.csv, or grades-2.csv …)",
+    )
     parser.add_argument(
         "--html", dest="page", type=file, metavar="FILE", help="also write a page for a browser"
+    )
+    parser.add_argument(
+        "--each",
+        type=folder,
+        metavar="FOLDER",
+        help="also write a page for each student, to give to that student",
+    )
+    parser.add_argument(
+        "--roster",
+        type=file,
+        metavar="FILE",
+        help="your list of the class (CSV): the table keeps its columns, and says who is missing",
+    )
+    parser.add_argument(
+        "--roster-encoding",
+        metavar="NAME",
+        help="such as cp932 (default: UTF-8 or UTF-16 if it is, else cp1252)",
     )
     parser.add_argument(
         "--question", help="the question that all files answer (default: from each file's name)"

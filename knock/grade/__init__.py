@@ -7,7 +7,10 @@ numbers are what it is asked for.
 | module | what it does |
 | --- | --- |
 | `session` | `knock grade`: one grading, from the folder to the table |
+| `handed_in` | the files in a folder or a zip file, none of them unpacked or run |
+| `names` | what the names of folders and files say |
 | `submissions` | who has handed in what |
+| `roster` | the school's list of the class |
 | `points`, `points.toml` | what each part is worth |
 | `conditions` | the seeds and sizes of the checks: the open ones, and a teacher's hidden ones |
 | `stripped_copy` | the package as submissions see it: without the judge, and without our answers |
@@ -20,5 +23,7 @@ numbers are what it is asked for.
 | `grading` | one submission, from its text to its grade |
 | `schedule` | all of them, on this machine or on a Dask cluster |
 | `journal` | what has been graded so far, so that nothing is graded twice |
-| `report`, `report.css` | the table, and the page |
+| `table` | the table |
+| `report`, `report.css` | the page of the class, and that of one student |
+| `each` | a page for each student |
 """

@@ -37,8 +37,9 @@ class Settings(msgspec.Struct, frozen=True):
 class Grade(msgspec.Struct, frozen=True):
     """What a submission has reached. It holds no points: those depend on the table in use.
 
-    `whole` says whether the file passes as a whole, `remark` what is wrong besides the parts.
-    `seconds` of computing and `memory` in bytes are what it used, `walls` what limited it.
+    `parts` is empty if it could not be read; then `remark` says why. `whole` says whether the file
+    passes as a whole, `remark` what is wrong besides the parts. `seconds` of computing and `memory`
+    in bytes are what it used, `walls` what limited it. `note` is what a teacher should know.
     """
 
     student: str
@@ -51,6 +52,15 @@ class Grade(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     memory: int = 0
     walls: list[str] = []
+    note: str = ""
+
+
+def unread(submission: Submission) -> Grade:
+    """The grade of a submission that could not be read: no points, and the reason."""
+    one = submission
+    return Grade(
+        one.student, one.question, one.framework, one.file, [], remark=one.problem, note=one.note
+    )
 
 
 _judging = threading.Lock()
@@ -62,6 +72,8 @@ CPython 3.11 counts the depth of its recursion wrongly when two threads parse at
 
 def grade(submission: Submission, settings: Settings) -> Grade:
     """Check all parts of a submission. Raises UserError if this machine cannot run any."""
+    if submission.problem:
+        return unread(submission)
     with _judging, np.errstate(all="ignore"):  # numbers may be anything
         try:
             return _grade(submission, settings)
@@ -79,8 +91,6 @@ def _grade(submission: Submission, settings: Settings) -> Grade:
     found = {part: Part(part, "done") for part in named}
     whole, remark, used = True, "", _Used()
     try:
-        if submission.problem:
-            raise UserError(submission.problem)
         name = Path(submission.file).with_suffix(".py").name  # a notebook's text is a script's
         mine = Source.parse(Path(name), submission.text)
         for condition in settings.conditions:
@@ -116,6 +126,7 @@ def _grade(submission: Submission, settings: Settings) -> Grade:
         round(used.seconds, 2),
         used.memory,
         used.walls or [],
+        submission.note,
     )
 
 

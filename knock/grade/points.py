@@ -1,12 +1,16 @@
 """How many points each part is worth, from one table."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from knock.errors import UserError
 from knock.questions import all_questions
 from knock.recipe import toml
 
 import msgspec
+
+if TYPE_CHECKING:
+    from knock.grade.grading import Grade
 
 TABLE = Path(__file__).with_name("points.toml")
 
@@ -18,6 +22,20 @@ Points = dict[str, float]
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     points: dict[str, float]
+
+
+def reached(grade: "Grade", worth: Points) -> tuple[float, float]:
+    """The points of a submission, and the most that it could have; of one that was not read, 0."""
+    if not grade.parts:
+        return 0.0, 0.0
+    parts = sum(worth[part.name] for part in grade.parts if part.status == "done")
+    every = sum(worth[part.name] for part in grade.parts)
+    return parts + worth[WHOLE] * grade.whole, every + worth[WHOLE]
+
+
+def number(value: float) -> str:
+    """Points as text."""
+    return f"{value:g}"
 
 
 def load(path: Path = TABLE) -> Points:

@@ -1,17 +1,17 @@
-"""The results of a grading: a table for a spreadsheet, and a page for a browser."""
+"""The results of a grading as pages for a browser: one of the class, one for each student."""
 
 import collections
-import csv
 import html
-import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from knock import frameworks
-from knock.check.parts import MARKS, Part, Status
+from knock.check.parts import MARKS, Status
 from knock.grade import sandbox
 from knock.grade.grading import Grade, Settings
-from knock.grade.points import WHOLE, Points
+from knock.grade.points import WHOLE, Points, number, reached
+from knock.grade.roster import Roster
 from knock.questions import all_questions
 
 _STYLE = Path(__file__).with_name("report.css")
@@ -28,13 +28,6 @@ _WHAT_IF_NOT = {
 }
 
 
-def points(grade: Grade, worth: Points) -> tuple[float, float]:
-    """The points of a submission, and the most that it could have."""
-    parts = sum(worth[part.name] for part in grade.parts if part.status == "done")
-    every = sum(worth[part.name] for part in grade.parts)
-    return parts + worth[WHOLE] * grade.whole, every + worth[WHOLE]
-
-
 def missing_walls(grades: Sequence[Grade]) -> list[str]:
     """A line for each wall that some submission did not have, with what that means."""
     run = [grade for grade in grades if grade.seconds]
@@ -42,69 +35,45 @@ def missing_walls(grades: Sequence[Grade]) -> list[str]:
     return [f"{wall} not restricted on this system: {_WHAT_IF_NOT[wall]}" for wall in missing]
 
 
-def table(grades: Sequence[Grade], worth: Points) -> str:
-    """One row of CSV per submission, with the points of each part.
-
-    It begins with the mark by which Excel recognises UTF-8.
-    """
-    columns = [name for name in worth if name in {part.name for g in grades for part in g.parts}]
-    made = io.StringIO()
-    made.write("\ufeff")
-    writer = csv.writer(made, lineterminator="\n")
-    writer.writerow(
-        ["student", "question", "framework", "file", *columns, WHOLE, "points", "of", "remarks"]
+def document(
+    grades: Sequence[Grade], worth: Points, settings: Settings, roster: Roster | None = None
+) -> str:
+    """The page of the class; with a roster, also who has handed in nothing."""
+    return _page(
+        "Grades",
+        [
+            f"<header><h1>Grades</h1><p>{_facts(grades, settings)}</p>",
+            *(f"<p class=warning>{html.escape(line)}</p>" for line in missing_walls(grades)),
+            "</header><main>",
+            _overview(grades, worth),
+            _nothing(roster),
+            _frequent_mistakes(grades),
+            "<section><h2>Submissions</h2>",
+            *(_details(number, grade, worth) for number, grade in enumerate(grades)),
+            "</section></main>",
+        ],
     )
-    for one in grades:
-        reached, of = points(one, worth)
-        row = [one.student, one.question, one.framework, one.file]
-        parts = {part.name: part for part in one.parts}
-        row += [_cell(parts.get(name), worth[name]) for name in columns]
-        row += [_number(worth[WHOLE] * one.whole), _number(reached), _number(of), _remarks(one)]
-        writer.writerow([_harmless(cell) for cell in row])
-    return made.getvalue()
 
 
-def _cell(part: Part | None, worth: float) -> str:
-    return "" if part is None else _number(worth if part.status == "done" else 0)
+def of_student(student: str, grades: Sequence[Grade], worth: Points) -> str:
+    """The page of one student, which says nothing of the others."""
+    body = [f"<header><h1>{html.escape(student)}</h1></header><main><section>"]
+    for place, grade in enumerate(grades):
+        body.append(_details(place, grade, worth, shown=True))
+    return _page(student, [*body, "</section></main>"])
 
 
-def _number(value: float) -> str:
-    return f"{value:g}"
+MARK = '<meta name="generator" content="knock grade">'
+"""By which a page is known as one that may be written again."""
 
 
-def _remarks(grade: Grade) -> str:
-    """What is wrong with a submission, in one text. A reason that all parts share appears once."""
-    messages = [
-        f"{part.name} {part.status}: {part.message}"
-        for part in grade.parts
-        if part.status != "done" and part.message != grade.remark
-    ]
-    return "; ".join([*messages, *([grade.remark] if grade.remark else [])])
-
-
-def _harmless(cell: str) -> str:
-    """A cell that no spreadsheet reads as a formula: names and messages come from students."""
-    text = " ".join(cell.split())
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
-
-
-def document(grades: Sequence[Grade], worth: Points, settings: Settings) -> str:
+def _page(title: str, body: list[str]) -> str:
     """An HTML page that needs no other file."""
-    body = [
-        f"<header><h1>Grades</h1><p>{_facts(grades, settings)}</p>",
-        *(f"<p class=warning>{html.escape(line)}</p>" for line in missing_walls(grades)),
-        "</header><main>",
-        _overview(grades, worth),
-        _frequent_mistakes(grades),
-        "<section><h2>Submissions</h2>",
-        *(_details(number, grade, worth) for number, grade in enumerate(grades)),
-        "</section></main>",
-    ]
     style = _STYLE.read_text(encoding="utf-8")
     return "\n".join(
         [
             "<!doctype html>",
-            '<html lang="en"><meta charset="utf-8"><title>Grades</title>',
+            f'<html lang="en"><meta charset="utf-8">{MARK}<title>{html.escape(title)}</title>',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<style>\n{style}</style>",
             *body,
@@ -127,30 +96,31 @@ def _facts(grades: Sequence[Grade], settings: Settings) -> str:
 
 def _overview(grades: Sequence[Grade], worth: Points) -> str:
     """Students as rows, questions as columns; each cell links to its submission."""
-    names = [q.name for q in all_questions()]
+    names = [*(q.name for q in all_questions()), ""]  # what was not read comes last
     keys = sorted(
-        {(grade.question, grade.framework) for grade in grades},
-        key=lambda key: (names.index(key[0]), list(frameworks.FRAMEWORKS).index(key[1])),
+        {_column(grade) for grade in grades},
+        key=lambda key: (names.index(key[0]), [*frameworks.FRAMEWORKS, ""].index(key[1])),
     )
     cells: dict[tuple[str, tuple[str, str]], list[str]] = collections.defaultdict(list)
     sums: dict[str, list[float]] = collections.defaultdict(lambda: [0.0, 0.0])
-    for number, grade in enumerate(grades):
-        reached, of = points(grade, worth)
-        share = round(100 * reached / of) if of else 0
-        cells[grade.student, (grade.question, grade.framework)].append(
-            f'<a href="#s{number}" class="points" style="--share: {share}%">'
-            f"{_number(reached)}<small> of {_number(of)}</small></a>"
-        )
-        sums[grade.student][0] += reached
+    for place, grade in enumerate(grades):
+        got, of = reached(grade, worth)
+        share = round(100 * got / of) if of else 0
+        link = f'<a href="#s{place}" class="points" style="--share: {share}%">'
+        cells[grade.student, _column(grade)].append(f"{link}{_score(grade, worth)}</a>")
+        sums[grade.student][0] += got
         sums[grade.student][1] += of
     heads = "".join(
-        f"<th>{q}<br><small>{frameworks.FRAMEWORKS[f].title}</small></th>" for q, f in keys
+        f"<th>{q}<br><small>{frameworks.FRAMEWORKS[f].title}</small></th>"
+        if q
+        else "<th>not read</th>"
+        for q, f in keys
     )
     rows = []
     for student in sorted(sums):
         given = "".join(f"<td>{''.join(cells[student, key]) or '–'}</td>" for key in keys)
-        reached, of = sums[student]
-        total = f"<td>{_number(reached)}<small> of {_number(of)}</small></td>"
+        got, of = sums[student]
+        total = f"<td>{number(got)}<small> of {number(of)}</small></td>" if of else "<td>–</td>"
         rows.append(f"<tr><th>{html.escape(student)}</th>{given}{total}</tr>")
     return (
         '<section><h2>Students</h2><div class="wide"><table>'
@@ -159,13 +129,51 @@ def _overview(grades: Sequence[Grade], worth: Points) -> str:
     )
 
 
+def _column(grade: Grade) -> tuple[str, str]:
+    """The question and the framework of a submission, where both are known."""
+    known = grade.question and grade.framework
+    return (grade.question, grade.framework) if known else ("", "")
+
+
+def _score(grade: Grade, worth: Points) -> str:
+    if not grade.parts:
+        return "not read"
+    got, of = reached(grade, worth)
+    return f"{number(got)}<small> of {number(of)}</small>"
+
+
+def _nothing(roster: Roster | None) -> str:
+    """The lines of the roster of which nothing was handed in."""
+    if roster is None or not roster.nothing:
+        return ""
+    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in roster.head)
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>"
+        for row in roster.nothing
+    )
+    return (
+        '<section><h2>Handed in nothing</h2><div class="wide"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></section>"
+    )
+
+
+_PLACE = re.compile(r" \((?:code cell \d+, )?line \d+(?:: .*)?\)$")
+"""Where in a student's file an error is: others make the same mistake in another line."""
+
+
 def _frequent_mistakes(grades: Sequence[Grade]) -> str:
-    """What went wrong most often: the topic of the next lesson."""
+    """What went wrong most often: the topic of the next lesson.
+
+    What costs all parts of a file, such as an error of syntax, counts once.
+    """
     students: Mapping[tuple[str, str], set[str]] = collections.defaultdict(set)
     for grade in grades:
-        for part in grade.parts:
-            if part.status == "failed":
-                students[f"{grade.question}, {part.name}", part.message].add(grade.student)
+        failed = {part.name: part.message for part in grade.parts if part.status == "failed"}
+        if failed and set(failed.values()) == {grade.remark}:
+            kind = grade.remark.removeprefix(f"{grade.file.rpartition('/')[2]} ")
+            failed = {"the file": kind}
+        for where, what in failed.items():
+            students[f"{grade.question}, {where}", _PLACE.sub("", what)].add(grade.student)
     common = sorted(students.items(), key=lambda item: (-len(item[1]), item[0]))[:_MOST]
     if not common:
         return ""
@@ -180,28 +188,32 @@ def _frequent_mistakes(grades: Sequence[Grade]) -> str:
     )
 
 
-def _details(number: int, grade: Grade, worth: Points) -> str:
-    reached, of = points(grade, worth)
-    title = frameworks.FRAMEWORKS[grade.framework].title
-    head = f"{grade.student}: {grade.question} in {title}"
+def _details(place: int, grade: Grade, worth: Points, shown: bool = False) -> str:
+    """One submission, part by part; folded up unless it is to be `shown` at once."""
+    question, framework = _column(grade)
+    what = f"{question} in {frameworks.FRAMEWORKS[framework].title}" if question else grade.file
+    head = what if shown else f"{grade.student}: {what}"
     rows = "".join(
         f'<tr class="{part.status.replace(" ", "-")}"><td>{MARKS[part.status]}</td>'
         f"<th>{html.escape(part.name)}</th>"
-        f"<td>{_cell(part, worth[part.name])}<small> of {_number(worth[part.name])}</small></td>"
+        f"<td>{number(worth[part.name] if part.status == 'done' else 0)}"
+        f"<small> of {number(worth[part.name])}</small></td>"
         f"<td>{html.escape(part.message)}</td></tr>"
         for part in grade.parts
     )
     status: Status = "done" if grade.whole else "failed"
+    whole = f"{number(worth[WHOLE] * grade.whole)}<small> of {number(worth[WHOLE])}</small>"
     rows += (
-        f'<tr class="{status}"><td>{MARKS[status]}</td><th>{WHOLE}</th>'
-        f"<td>{_number(worth[WHOLE] * grade.whole)}<small> of {_number(worth[WHOLE])}</small></td>"
-        f"<td>{html.escape(grade.remark)}</td></tr>"
+        f'<tr class="{status}"><td>{MARKS[status]}</td>'
+        + (f"<th>{WHOLE}</th><td>{whole}</td>" if grade.parts else "<th>not read</th><td></td>")
+        + f"<td>{html.escape(grade.remark)}</td></tr>"
     )
     used = f"{grade.seconds:.1f} s of computing, {grade.memory >> 20} MiB at most"
+    facts = [grade.file, grade.note, used if grade.parts and not shown else ""]
     return (
-        f"<details><summary>{html.escape(head)} <b>{_number(reached)}"
-        f"<small> of {_number(of)}</small></b></summary>"
+        f"<details{' open' * shown}><summary>{html.escape(head)} "
+        f"<b>{_score(grade, worth)}</b></summary>"
         # The link's target is inside, so that the link opens the details.
-        f'<p id="s{number}">{html.escape(grade.file)} · {used}</p>'
+        f'<p id="s{place}">{html.escape(" · ".join(filter(None, facts)))}</p>'
         f'<div class="wide"><table class="words"><tbody>{rows}</tbody></table></div></details>'
     )

@@ -2,29 +2,43 @@
 
 import os
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from knock import frameworks
 from knock.errors import UserError, print_error
-from knock.files import write_atomically
-from knock.grade import conditions, report, sandbox, schedule, submissions
+from knock.files import free_file, write_atomically
+from knock.grade import conditions, grading, report, roster, sandbox, schedule, submissions
+from knock.grade import each as each_student
 from knock.grade import points as tables
 from knock.grade.conditions import Condition
 from knock.grade.grading import Grade, Settings
 from knock.grade.journal import Journal
-from knock.grade.points import Points
+from knock.grade.points import Points, reached
+from knock.grade.roster import Roster
+from knock.grade.submissions import Submission
+from knock.grade.table import table
 from knock.questions import find
+
+_TABLE = Path("grades.csv")
+"""The table where no other file is named; if it exists already, a free name like it."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of `knock grade`; `seconds` of computing and `memory` in MiB are per part."""
+    """The options of `knock grade`; `seconds` of computing and `memory` in MiB are per part.
+
+    `folder` may be a zip file. Without `out` the table gets a free name in the current folder.
+    """
 
     folder: Path
-    out: Path
+    out: Path | None
     page: Path | None
+    each: Path | None
+    roster: Path | None
+    roster_encoding: str | None
     hidden: Path | None
     points: Path | None
     question: str | None
@@ -43,27 +57,40 @@ def grade(options: Options) -> int:
     framework = frameworks.find(options.framework).name if options.framework else None
     if options.seconds < 1 or options.memory < 1 or (options.jobs is not None and options.jobs < 1):
         raise UserError("--seconds, --memory and --jobs must be above 0")
-    if options.out.suffix != ".csv":
+    if options.out is not None and options.out.suffix != ".csv":
         raise UserError(f"--out must name a .csv file, not {options.out}")
-    found, ignored = submissions.find(options.folder, question, framework)
-    wanted = {one.question: find(one.question) for one in found}
-    for one in found:
+    if options.roster_encoding and not options.roster:
+        raise UserError("--roster-encoding is that of a --roster, and there is none")
+    listed = roster.read(options.roster, options.roster_encoding) if options.roster else None
+    found, said = submissions.find(options.folder, question, framework)
+    readable = [one for one in found if not one.problem]
+    wanted = {one.question: find(one.question) for one in readable}
+    for one in readable:
         wanted[one.question].framework(one.framework)  # raises if there is no answer of ours
+    if listed:
+        listed.match(found)
+        said += _strangers(found, listed)
     if options.dask is None:  # a cluster's workers have their own frameworks
-        for name in {one.framework for one in found}:
+        for name in {one.framework for one in readable}:
             if frameworks.FRAMEWORKS[name].missing:
                 raise UserError(frameworks.missing_line(frameworks.FRAMEWORKS[name]))
     hidden = conditions.hidden(options.hidden) if options.hidden else []
     settings = Settings(options.seconds, options.memory << 20, [Condition(options.seed), *hidden])
     conditions.require(hidden, wanted.values())
-    for line in (*ignored, *_readable(options.folder)):
+    out = options.out or free_file(_TABLE)
+    students = [one.student for one in found]
+    each = each_student.pages(options.each, students) if options.each else {}
+    for line in (*said, *_readable(options.folder)):
         print_error(line)
-    path = options.out.with_suffix(".jsonl")
+    path = (options.out or _TABLE).with_suffix(".jsonl")
     with closing(Journal(path, settings, schedule.version())) as journal:
-        grades = {one: known for one in found if (known := journal.of(one))}
-        left = [one for one in found if one not in grades]
+        grades = {one: known for one in readable if (known := journal.of(one))}
+        left = [one for one in readable if one not in grades]
         if grades:
-            print(f"{len(grades)} of {len(found)} are graded already")
+            print(f"{len(grades)} of {len(readable)} are graded already")
+        unread = {one: grading.unread(one) for one in found if one.problem}
+        for one in unread:
+            print(f"    not read {one.student}: {one.problem}")
         begun = time.monotonic()
         if options.dask:
             coming = schedule.on_cluster(left, settings, options.dask)
@@ -75,12 +102,23 @@ def grade(options: Options) -> int:
                 journal.add(submission, grade)
                 print(_line(grade, worth), flush=True)
         finally:  # a stopped grading leaves a table of what it has, too
-            ordered = [grades[one] for one in found if one in grades]
-            write_atomically(options.out, report.table(ordered, worth))
+            every = grades | unread
+            ordered = [every[one] for one in found if one in every]
+            write_atomically(out, table(ordered, worth, listed))
             if options.page:
-                write_atomically(options.page, report.document(ordered, worth, settings), "--html")
-    _print_summary(ordered, len(left), time.monotonic() - begun, options)
+                page = report.document(ordered, worth, settings, listed)
+                write_atomically(options.page, page, "--html")
+            each_student.write(each, ordered, worth)
+    _print_summary(ordered, len(left), time.monotonic() - begun, listed)
+    written = {out: "the points", options.page: "the page", options.each: "a page for each student"}
+    print("; ".join(f"{place}: {what}" for place, what in written.items() if place))
     return 0
+
+
+def _strangers(found: Sequence[Submission], listed: Roster) -> list[str]:
+    """A line about those who are not in the roster, if there are any."""
+    names = list(dict.fromkeys(one.student for one in found if one.student not in listed.lines))
+    return [f"not in {listed.file}: {', '.join(names)}"] if names else []
 
 
 def _readable(folder: Path) -> list[str]:
@@ -94,15 +132,20 @@ def _readable(folder: Path) -> list[str]:
 
 
 def _line(grade: Grade, worth: Points) -> str:
-    reached, of = report.points(grade, worth)
+    got, of = reached(grade, worth)
     name = frameworks.FRAMEWORKS[grade.framework].title
-    return f"  {reached:>4g} of {of:<4g} {grade.student}: {grade.question} in {name}"
+    return f"  {got:>4g} of {of:<4g} {grade.student}: {grade.question} in {name}"
 
 
-def _print_summary(grades: list[Grade], new: int, seconds: float, options: Options) -> None:
+def _print_summary(grades: list[Grade], new: int, seconds: float, listed: Roster | None) -> None:
     for line in report.missing_walls(grades):
         print_error(line)
+    graded = sum(bool(grade.parts) for grade in grades)
     speed = f", {60 * new / seconds:.0f} per minute" if new and seconds >= 1 else ""
     most = max((grade.memory for grade in grades), default=0) >> 20
-    print(f"{len(grades)} graded in {seconds:.0f} s{speed}; {most} MiB at most for one of them")
-    print(f"{options.out}: the points" + (f"; {options.page}: the page" if options.page else ""))
+    print(f"{graded} graded in {seconds:.0f} s{speed}; {most} MiB at most for one of them")
+    if graded < len(grades):
+        print(f"{len(grades) - graded} could not be read; the table says why")
+    if listed and listed.nothing:
+        missing = len(listed.nothing)
+        print(f"{missing} of {len(listed.rows)} in {listed.file} handed in nothing")

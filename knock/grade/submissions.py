@@ -1,32 +1,27 @@
-"""Who has handed in what: a folder with a subfolder or a file for each student."""
+"""Who has handed in what: a folder or a zip file with a folder or a file for each student."""
 
-import re
+import collections
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from knock import frameworks
 from knock.errors import UserError
-from knock.grade import plain_text
-from knock.questions import Question, all_questions
+from knock.grade import names, plain_text
+from knock.grade.handed_in import LARGEST, TOO_LARGE, File, Handed, handed_in
+from knock.questions import Question
 from knock.scripts import notebook
 
 import msgspec
 
-_LARGEST = {".py": 1 << 18, ".ipynb": 16 << 20}
-"""Bytes: our answers have about ten thousand, but a notebook may also hold pictures."""
-
-_DEEPEST = 20
-"""How deep the folders inside a student's folder may be nested."""
-
-_TOO_LARGE = "it is larger than 256 KB, so it was not read"
-
-_BETWEEN = re.compile(r"[\W_]+")
+_SHOWN = 3
+"""How many names of a list a message shows."""
 
 
 class Submission(msgspec.Struct, frozen=True):
-    """One answer of one student. `problem` says why there is no text; it is empty if there is one.
+    """One answer of one student, or what stands for it in the table where there is none.
 
-    `file` is its path in the folder of submissions.
+    `problem` says why there is no text; it is empty if there is one. Only then the question and the
+    framework may be empty, too. `file` is its path in what was handed in, and `number` the
+    student's on a learning platform. `note` is for the teacher, whatever the grade.
     """
 
     student: str
@@ -35,111 +30,167 @@ class Submission(msgspec.Struct, frozen=True):
     file: str
     text: str = ""
     problem: str = ""
+    note: str = ""
+    number: str = ""
 
 
 def find(
-    folder: Path, question: Question | None, framework: str | None
+    place: Path, question: Question | None, framework: str | None
 ) -> tuple[list[Submission], list[str]]:
-    """All answers in a folder, and a line for each file that was ignored, with the reason.
+    """All that was handed in, and a line for each thing that a teacher should know of it.
 
     The question and the framework are given for all of them, or are in a file's name. If the file
-    is in no subfolder, the rest of its name is the student. Raises UserError if nothing is found.
+    is in no folder, the rest of its name is the student. A student of whom nothing can be graded
+    has one submission, with the reason. Raises UserError if that is so of all of them.
     """
-    if not folder.is_dir():
-        raise UserError(f"no folder {folder} of submissions")
+
+    def wanted(path: PurePosixPath) -> bool:
+        answers, uses, _ = names.asked(path.stem)
+        return bool((question or answers) and (framework or uses))
+
     found: list[Submission] = []
-    ignored: list[str] = []
-    for path, student in _files(folder, ignored):
-        name = plain_text.plain(path.relative_to(folder).as_posix())
-        asked, used, rest = _named(path.stem)
-        asked, used = question.name if question else asked, framework or used
-        if asked is None or used is None:
-            missing = "question" if asked is None else "framework"
-            ignored.append(f"{name}: no {missing} in its name; add --{missing}")
-            continue
-        text, problem = _read(path, folder)
-        whose = plain_text.plain(student or rest or path.stem)
-        found.append(Submission(whose, asked, used, name, text, problem))
-    if not found:
+    said: list[str] = []
+    for handed in handed_in(place, wanted):
+        mine, more = _of(handed, question, framework)
+        found += mine
+        said += more
+    found = _without_repetition(found)
+    if not any(one.question for one in found):
         example = "dcgan_keras.py in a subfolder for each student"
-        more = f": {ignored[0]}" if ignored else f", such as {example}"
-        raise UserError(f"no submissions in {folder}{more}")
-    return found, ignored
+        more_of = f": {_called(found[0])}: {found[0].problem}" if found else f", such as {example}"
+        raise UserError(f"no submissions in {place}{more_of}")
+    return _told_apart(found), [*said, *_contradictions(found, question, framework)]
 
 
-def _files(folder: Path, ignored: list[str]) -> Iterator[tuple[Path, str]]:
-    """Every script and notebook, with the name of its student's subfolder, if it is in one.
-
-    A subfolder without any is added to `ignored`, and so is one that cannot be read.
-    """
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith((".", "__")):
+def _of(
+    handed: Handed, question: Question | None, framework: str | None
+) -> tuple[list[Submission], list[str]]:
+    """The submissions of one folder, zip file or file, and what else should be known."""
+    owner = names.owner(handed.name)
+    if handed.alone and not handed.files and not owner.number:
+        return [], []  # whatever else lies beside the submissions, such as a list of the class
+    whose = plain_text.plain(owner.name or ("" if handed.alone else handed.name))
+    late = "handed in late, says Canvas" if owner.late else ""
+    found, unnamed = [], []
+    for file in handed.files:
+        stem = owner.rest if handed.alone else file.path.stem
+        answers, uses, rest = names.asked(stem)
+        here, there = question.name if question else answers, framework or uses
+        if here is None or there is None:
+            unnamed.append(file)
             continue
-        if entry.is_dir() and not entry.is_symlink():
-            before, scripts = len(ignored), sorted(_scripts(entry, ignored))
-            if not scripts and len(ignored) == before:
-                ignored.append(f"{plain_text.plain(entry.name)}: has no script or notebook")
-            yield from ((path, entry.name) for path in scripts)
-        elif entry.suffix.lower() in _LARGEST:
-            yield entry, ""
+        notes = [_contradiction(answers, question.name if question else None, "question")]
+        notes += [_contradiction(uses, framework, "framework"), late]
+        note = "; ".join(filter(None, notes))
+        text, problem = _text(file)
+        student = whose or plain_text.plain(rest or stem)
+        name = plain_text.plain(str(file.path))
+        found.append(Submission(student, here, there, name, text, problem, note, owner.number))
+    lines = [*(_unnamed(file, question, framework) for file in unnamed)]
+    lines += [_about(handed, wrong) for wrong in handed.wrong]
+    if found:
+        return found, lines
+    reasons = [_why(handed, unnamed, question, framework), *handed.wrong]
+    problem = plain_text.message("; ".join(filter(None, reasons)))
+    student = whose or plain_text.plain(names.asked(owner.rest)[2] or handed.name)
+    name = plain_text.plain(str(unnamed[0].path) if len(unnamed) == 1 else handed.name)
+    return [Submission(student, "", "", name, "", problem, late, owner.number)], []
 
 
-def _scripts(folder: Path, ignored: list[str]) -> Iterator[Path]:
-    waiting = [folder]
-    while waiting:
-        place = waiting.pop()
-        try:
-            for entry in place.iterdir():
-                if entry.name.startswith((".", "__")):
-                    continue
-                if not entry.is_dir() or entry.is_symlink():
-                    if entry.suffix.lower() in _LARGEST:
-                        yield entry
-                elif len(entry.relative_to(folder).parts) > _DEEPEST:
-                    ignored.append(
-                        f"{plain_text.plain(folder.name)}: its folders are nested too deep"
-                    )
-                else:
-                    waiting.append(entry)
-        except OSError as error:
-            ignored.append(f"{plain_text.plain(place.name)}: cannot be read: {error.strerror}")
+def _about(handed: Handed, wrong: str) -> str:
+    return f"{plain_text.plain(handed.name)}: {wrong}"
 
 
-def _named(stem: str) -> tuple[str | None, str | None, str]:
-    """The question and the framework in a file's name, and the rest of the name.
+def _why(
+    handed: Handed, unnamed: list[File], question: Question | None, framework: str | None
+) -> str:
+    """Why nothing of what a student has handed in can be graded, if no file is to blame for it."""
+    if unnamed:
+        missing = _missing(unnamed[0], question, framework)
+        which = "" if len(unnamed) == 1 else f" ({_listed([one.path.name for one in unnamed])})"
+        what = "its name" if len(unnamed) == 1 else "the names"
+        return f"no {missing} in {what}{which}; add --{missing}"
+    if handed.wrong:
+        return ""
+    other = f", but {_listed(handed.others)}" if handed.others else ""
+    return f"no script or notebook{other}"
 
-    The longest question that fits wins: `wgan_gp`, not `wgan`.
+
+def _listed(all_names: list[str]) -> str:
+    more = len(all_names) - _SHOWN
+    shown = ", ".join(map(plain_text.plain, all_names[:_SHOWN]))
+    return shown + (f" and {more} more" if more > 0 else "")
+
+
+def _missing(file: File, question: Question | None, framework: str | None) -> str:
+    return "framework" if question or names.asked(file.path.stem)[0] else "question"
+
+
+def _unnamed(file: File, question: Question | None, framework: str | None) -> str:
+    missing = _missing(file, question, framework)
+    return f"{plain_text.plain(str(file.path))}: no {missing} in its name; add --{missing}"
+
+
+def _called(one: Submission) -> str:
+    return one.file or one.student
+
+
+def _contradiction(named: str | None, given: str | None, option: str) -> str:
+    """A note where a file's name says something else than an option."""
+    if given is None or named in (None, given):
+        return ""
+    return f"its name says {named}, but --{option} {given}"
+
+
+def _contradictions(
+    found: list[Submission], question: Question | None, framework: str | None
+) -> Iterator[str]:
+    """One line for all files whose names say something else than an option."""
+    named = question.name if question else None
+    for option, given in (("question", named), ("framework", framework)):
+        files = [one.file for one in found if f"but --{option} {given}" in one.note]
+        if files:
+            yield f"--{option} {given}, but another {option} in the name of {_listed(files)}"
+
+
+def _without_repetition(found: list[Submission]) -> list[Submission]:
+    """Of a student of whom nothing can be graded, one submission is enough.
+
+    On a learning platform one student may have several folders, one for a typed text among them.
     """
-    words = [word for word in _BETWEEN.split(stem.lower()) if word]
-    question, words = _taken(words, [q.name for q in all_questions()])
-    framework, words = _taken(words, list(frameworks.FRAMEWORKS))
-    return question, framework, "_".join(words)
+    known = {(one.student, one.number) for one in found if one.question}
+    kept = []
+    for one in found:
+        who = one.student, one.number
+        if one.question or who not in known:
+            kept.append(one)
+            known.add(who)
+    return kept
 
 
-def _taken(words: list[str], names: list[str]) -> tuple[str | None, list[str]]:
-    """The longest of these names that is among the words, and the other words."""
-    for name in sorted(names, key=len, reverse=True):
-        wanted = name.split("_")
-        for place in range(len(words) - len(wanted) + 1):
-            if words[place : place + len(wanted)] == wanted:
-                return name, words[:place] + words[place + len(wanted) :]
-    return None, words
+def _told_apart(found: list[Submission]) -> list[Submission]:
+    """The same, where two people with one name get their number behind it."""
+    numbers = collections.defaultdict(set)
+    for one in found:
+        numbers[one.student].add(one.number)
+    return [
+        msgspec.structs.replace(one, student=f"{one.student} ({one.number})")
+        if one.number and len(numbers[one.student]) > 1
+        else one
+        for one in found
+    ]
 
 
-def _read(path: Path, folder: Path) -> tuple[str, str]:
-    """A file's text and "", or "" and why it was not read. A link could lead to somebody else's."""
+def _text(file: File) -> tuple[str, str]:
+    """A file's text and "", or "" and why it was not read."""
+    if file.problem:
+        return "", file.problem
     try:
-        if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()):
-            return "", "it is a link, so it was not read"
-        if not path.is_file():
-            return "", "it is not a file"
-        if path.stat().st_size > _LARGEST[path.suffix.lower()]:
-            return "", _TOO_LARGE
-        text = notebook.text(path)
-        return (text, "") if len(text) <= _LARGEST[".py"] else ("", _TOO_LARGE)
+        text = notebook.text_of(Path(file.path.name), file.data)
     except UserError as error:
-        return "", str(error).replace(f"{path}", path.name)
-    except OSError as error:
-        return "", f"it cannot be read: {error.strerror}"
+        return "", plain_text.message(str(error))
     except (UnicodeDecodeError, SyntaxError) as error:  # a SyntaxError for an unknown encoding
-        return "", f"it is not text: {error}"
+        return "", plain_text.message(f"it is not text: {error}")
+    except Exception as error:  # a strange file costs only its own row
+        return "", plain_text.message(f"it cannot be read: {type(error).__name__}: {error}")
+    return (text, "") if len(text) <= LARGEST[".py"] else ("", TOO_LARGE)

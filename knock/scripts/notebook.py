@@ -34,7 +34,7 @@ _Assignment = ast.Assign | ast.AnnAssign | ast.AugAssign
 
 def is_notebook(path: Path) -> bool:
     """Whether a file is one, by its name."""
-    return path.suffix == SUFFIX
+    return path.suffix.lower() == SUFFIX
 
 
 class _Cell(msgspec.Struct):
@@ -65,7 +65,12 @@ def text(path: Path) -> str:
     Raises OSError, SyntaxError or UnicodeDecodeError for a script that cannot be read, is in an
     unknown encoding, or does not keep to its own; UserError as `source` does for a notebook.
     """
-    return source(path) if is_notebook(path) else importlib.util.decode_source(path.read_bytes())
+    return source(path) if is_notebook(path) else text_of(path, path.read_bytes())
+
+
+def text_of(path: Path, data: bytes) -> str:
+    """The same of a file's bytes, which need not be on the disk. Raises all but OSError."""
+    return source_of(path, data) if is_notebook(path) else importlib.util.decode_source(data)
 
 
 def source(path: Path) -> str:
@@ -74,16 +79,25 @@ def source(path: Path) -> str:
     Tracebacks, and code that looks up a function's source, get that text as the file's content.
     Raises UserError if it cannot be read, is not a notebook, or has a cell that is not Python.
     """
-    require("IPython")
-    from IPython.core.inputtransformer2 import TransformerManager
-
     try:
-        raw = path.read_bytes().removeprefix(codecs.BOM_UTF8)  # which some editors begin with
-        found = msgspec.json.decode(raw, type=_Notebook)
+        data = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"no file {path}") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
+    made = source_of(path, data)
+    linecache.cache[str(path)] = (len(made), None, made.splitlines(keepends=True), str(path))
+    return made
+
+
+def source_of(path: Path, data: bytes) -> str:
+    """The same of a notebook's bytes, which need not be on the disk."""
+    require("IPython")
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    try:
+        raw = data.removeprefix(codecs.BOM_UTF8)  # which some editors begin with
+        found = msgspec.json.decode(raw, type=_Notebook)
     except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
         raise UserError(f"{path} is not a notebook, or is damaged; save it again") from None
     texts = ["".join(cell.source) for cell in found.cells if cell.cell_type == "code"]
@@ -98,9 +112,7 @@ def source(path: Path) -> str:
             line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
             what = f"{type(error).__name__}: {error.args[0]} ({name}{line})"
             raise UserError(f"{path} does not run: {what}") from None
-    made = definitions(plain)
-    linecache.cache[str(path)] = (len(made), None, made.splitlines(keepends=True), str(path))
-    return made
+    return definitions(plain)
 
 
 def place(path: Path, line: int) -> str:
