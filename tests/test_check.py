@@ -252,6 +252,27 @@ def test_what_an_answer_raises_fails_its_stage_alone(tmp_path):
     assert results["gradients"].status == "skipped"
 
 
+@pytest.mark.parametrize("framework", frameworks.FRAMEWORKS)
+def test_shapes_and_keys_are_told_in_each_framework_also_out_of_its_graphs(framework, tmp_path):
+    skip_without(framework)
+    small, adapter = recipe.load_check(find("gan").recipe_file), frameworks.load(framework)
+    text = answer("gan", framework).read_text(encoding="utf-8")
+    said = {}
+    for name, old, new in (
+        ("keys", 'batch["images"]', 'batch["image"]'),
+        ("shapes", 'batch["noise"]', 'batch["noise"][:, :3]'),
+    ):
+        path = tmp_path / f"{name}_{framework}.py"
+        made = text.replace(old, new)
+        if name == "shapes":  # for TensorFlow, equal code of two files is the first one's
+            made = made.replace("fc1(noise), 0.2)", "fc1(noise), 0.3)")
+        path.write_text(made, encoding="utf-8")
+        said[name] = trace.take(path, adapter, small).errors["loss"]
+    assert said["keys"].startswith("your code raises KeyError: 'image' (line ")
+    assert said["keys"].endswith("; batch has epoch, images, labels, noise)")
+    assert "self.fc1(noise), 0.3); noise = (4, 3) float64)" in said["shapes"]
+
+
 @pytest.fixture
 def numpy_only(monkeypatch):
     """Every framework is plain NumPy, and its answer the plain one: fast, and always here."""
