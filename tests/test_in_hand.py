@@ -79,8 +79,10 @@ def test_with_nothing_in_hand_a_line_says_how_to_begin(knock, command):
 
 def test_what_is_in_hand_survives_lost_progress_and_lost_files(knock, tmp_path, begun):
     (tmp_path / progress.FILE).unlink()
-    os.utime(tmp_path / "my" / "gan_keras.py", (1, 1))
-    assert in_hand.last(None)[0].name == "ae"  # the one saved last
+    os.utime(tmp_path / "my" / "ae_chainer.py", (1, 1))
+    assert in_hand.last(None)[0].name == "gan"  # the one saved last
+    os.utime(tmp_path / "my" / "gan_keras.py", (0, 0))
+    assert in_hand.last(None)[0].name == "ae"
     assert in_hand.last("keras")[0].name == "gan"
     knock("start", "vae", "-f", "keras")
     (tmp_path / "my" / "vae_keras.py").unlink()
