@@ -169,6 +169,8 @@ def plan(line: str) -> Plan:
         case ["knock", "watch", *words]:
             parsed("knock", "watch", *words)
             return Plan((), "it goes on until somebody presses q: see test_watch.py")
+        case ["knock", "start", *words] if "--out" in words:
+            return Plan(("knock", "start", *words))
         case ["knock", "start" | "reset" as command, *words]:
             other = ("--out", f"begun/{'_'.join(words)}.py")
             return Plan(("knock", command, *words, *other), "my/ has answers that pass already")
