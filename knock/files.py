@@ -72,15 +72,6 @@ def free(path: Path) -> Path:
     return found
 
 
-def free_file(path: Path) -> Path:
-    """The same for a file, which keeps its ending: `grades-2.csv`."""
-    number, found = 1, path
-    while found.exists():
-        number += 1
-        found = path.with_stem(f"{path.stem}-{number}")
-    return found
-
-
 def make_folder(path: Path) -> None:
     """Make a folder that can be written to. Raises UserError if that fails."""
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from knock import frameworks
 from knock.errors import UserError, print_error
-from knock.files import free_file, write_atomically
+from knock.files import free, write_atomically
 from knock.grade import conditions, grading, report, roster, sandbox, schedule, submissions
 from knock.grade import each as each_student
 from knock.grade import points as tables
@@ -77,7 +77,7 @@ def grade(options: Options) -> int:
     hidden = conditions.hidden(options.hidden) if options.hidden else []
     settings = Settings(options.seconds, options.memory << 20, [Condition(options.seed), *hidden])
     conditions.require(hidden, wanted.values())
-    out = options.out or free_file(_TABLE)
+    out = options.out or free(_TABLE)
     students = [one.student for one in found]
     each = each_student.pages(options.each, students) if options.each else {}
     for line in (*said, *_readable(options.folder)):
