@@ -25,7 +25,10 @@ FLOORS = {
     "what people do": (
         DECODE,
         "none of these\nimports another",
-        [["run", "look", "explore", "notebook", "measure", "learner", "verify", "grade"]],
+        [
+            ["run", "look", "explore", "notebook", "standalone"]
+            + ["measure", "learner", "verify", "grade"]
+        ],
     ),
     "right or wrong": (
         CODE,
@@ -50,18 +53,19 @@ ABOVE, BELOW = 0.32, 0.22  # between a floor's ceiling and its first row, its la
 PLACES = {
     "cli": MIDDLE,
     "commands": MIDDLE,
-    "run": 2.6,
-    "look": 3.53,
-    "explore": 4.47,
-    "notebook": 5.4,
-    "measure": 6.34,
-    "learner": 7.27,
-    "verify": 8.21,
-    "grade": 9.14,
+    "run": 2.555,
+    "look": 3.385,
+    "explore": 4.215,
+    "notebook": 5.045,
+    "standalone": 5.875,
+    "measure": 6.705,
+    "learner": 7.535,
+    "verify": 8.365,
+    "grade": 9.195,
     "check": 8.4,
     "trained": 7.06,
     "training": 4.2,
-    "scripts": 6.9,
+    "scripts": 6.5,
     "questions": 6.2,
     "data": 3.4,
     "frameworks": 6.95,
@@ -76,7 +80,7 @@ PLACES = {
 }
 """How far from the left the middle of a room is."""
 WIDE = {"frameworks": 4.9, "training": 1.5, "check": 1.5, "commands": 1.5}
-WIDE |= dict.fromkeys(FLOORS["what people do"][2][0], 0.86)  # eight rooms side by side
+WIDE |= dict.fromkeys(FLOORS["what people do"][2][0], 0.78)  # nine rooms side by side
 USUAL = 0.96  # a room's width
 
 
@@ -204,8 +208,17 @@ def _room(axis, room, y, count):
     if room == "frameworks":
         middle = left + 0.78
         _adapters(axis, y, left + 1.5, right - 0.1, colour)
-    text(axis, middle, y + 0.01, room, 10, colour, weight="bold", va="baseline")
-    apart = min(0.088, (USUAL - 0.1) / count)
+    text(
+        axis,
+        middle,
+        y + 0.01,
+        room,
+        8.4 if room == "standalone" else 10,
+        colour,
+        weight="bold",
+        va="baseline",
+    )
+    apart = min(0.088, (WIDE.get(room, USUAL) - 0.1) / count)
     first = middle - count * apart / 2
     for number in range(count):
         place = (first + (number + 0.11) * apart, y - 0.17)

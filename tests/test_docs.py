@@ -157,6 +157,8 @@ def plan(line: str) -> Plan:
         case ["python", script, *words] if Path(script).parent in COPIED:
             assert (ROOT / script).is_file(), script
             return Plan(("python", script, *words), "a copy of it, since it writes beside itself")
+        case ["python", "dcgan_pytorch.py", *words]:
+            return Plan(("python", "dcgan_pytorch.py", *words, "--steps", "1"), "one step")
         case ["python", script, *words] if Path(script).parent == Path("my"):
             return Plan(("python", script, *shortened(words)), "one step, on the CPU")
         case ["knock", "check" | "solution" as command, question]:
@@ -182,6 +184,7 @@ def plan(line: str) -> Plan:
             | "hint"
             | "solution"
             | "notebook"
+            | "standalone"
             | "diff"
             | "grade"
             | "progress"

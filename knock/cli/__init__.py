@@ -22,7 +22,10 @@ COMMANDS = {
         *("list", "start", "reset", "check", "watch", "hint"),
         *("next", "progress", "solution", "diff", "notebook"),
     ],
-    "train": ["run", "runs", "compare", "score", "sample", "apply", "explore", "data", "doctor"],
+    "train": [
+        *("run", "runs", "compare", "score", "sample", "apply", "explore"),
+        *("standalone", "data", "doctor"),
+    ],
     "teach": ["grade"],
     "author": ["verify", "test"],
 }

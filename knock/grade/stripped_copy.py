@@ -25,7 +25,10 @@ _ONLY = {
 }
 """The folders of which only these files are copied; all others are copied whole, but for `_NOT`."""
 _NOT = {
-    "": {"cli", "commands", "explore", "learner", "measure", "shipped", "trained", "verify"},
+    "": {
+        *("cli", "commands", "explore", "learner", "measure"),
+        *("shipped", "standalone", "trained", "verify"),
+    },
     "frameworks": {"numpy"},
 }
 """What is left out, by folder. With the rest of `_ONLY` it covers all that knows the numbers."""

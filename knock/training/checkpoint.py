@@ -20,6 +20,7 @@ from knock.files import sync_folder, write_atomically
 from knock.frameworks.adapter import State
 from knock.frameworks.binding import SLOTS
 from knock.recipe import Recipe, layers
+from knock.training import from_script
 from knock.training.past import Past
 
 import msgspec
@@ -80,7 +81,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint, or the one in a run's folder.
+    """Read a checkpoint, or the one in a run's folder; also one of a script that stands alone.
 
     Raises UserError when it is missing, cut short, damaged, or not one of ours.
     """
@@ -95,13 +96,16 @@ def load(path: Path) -> Checkpoint:
         raise UserError(f"cannot read the checkpoint {path}: {why}") from None
     except safetensors.SafetensorError:
         raise UserError(f"{path} is no whole checkpoint: cut short, or another file") from None
-    sealed = metadata.get("format") == _FORMAT
-    if not sealed and metadata.get("format") != _FORMAT_1:
+    sealed, scripted = metadata.get("format") == _FORMAT, from_script.NAME in metadata
+    if not (sealed or scripted or metadata.get("format") == _FORMAT_1):
         raise UserError(f"{path} is a safetensors file, but not a checkpoint of this project")
     losses = state.pop(_LOSSES, None) if sealed else None
     if sealed and metadata.get("seal") != _seal(metadata, losses):
         raise UserError(f"{path} is damaged: its description does not match its digest")
     try:
+        if scripted:
+            recipe, state, framework = from_script.read(metadata, state, path)
+            return Checkpoint(recipe, _count(metadata["step"]), state, framework, {})
         checkpoint = Checkpoint(
             recipe=recipes.from_json(metadata["recipe"]),
             step=_count(metadata["step"]),
