@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,6 +102,32 @@ def only_writer(folder: Path) -> Iterator[None]:
             raise UserError(f"another run is writing into {folder}; choose another --out") from None
         for half in folder.rglob(f".*{_HALF}"):
             half.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def in_turn(folder: Path, patience: float = 10.0) -> Iterator[None]:
+    """Let one process after the other read and change a folder's files.
+
+    One that has waited `patience` seconds, or that cannot lock, goes on all the same.
+    """
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    handle, until = os.open(folder, os.O_RDONLY), time.monotonic() + patience
+    try:
+        while time.monotonic() < until:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.01)
+            except OSError:  # some network folders have no locks
+                break
         yield
     finally:
         os.close(handle)

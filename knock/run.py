@@ -11,6 +11,7 @@ from knock.questions import find
 from knock.training import whose
 from knock.training.options import parse
 from knock.training.run import Run, take
+from knock.training.started import end_with_parent
 
 
 def main(
@@ -29,6 +30,7 @@ def main(
     """
 
     def do() -> int:
+        end_with_parent()
         question, script = find(name), Path(sys.argv[0])
         options = parse(question, script.name, sys.argv[1:])
         run = Run(question, adapter, options, whose.of_script(script))

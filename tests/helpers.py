@@ -74,7 +74,7 @@ def knock_here(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str
 class _Started:
     """What `knock compare` and `knock run --seeds` start for each run, in this process."""
 
-    def __init__(self, command: list[str | Path]) -> None:
+    def __init__(self, command: list[str | Path], **more: object) -> None:
         self._command = command
 
     def wait(self) -> int:

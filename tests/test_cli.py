@@ -259,7 +259,11 @@ def test_compare_makes_one_sheet(tmp_path):
     done = knock("compare", "1", "--frameworks", ",".join(chosen), *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "both/compare.png".replace("/", os.sep)
-    assert {p.name for p in (tmp_path / "both").iterdir()} == {*chosen, "compare.png"}
+    assert {p.name for p in (tmp_path / "both").iterdir()} == {
+        *chosen,
+        "compare.json",
+        "compare.png",
+    }
     assert (tmp_path / "both" / "compare.png").stat().st_size > 20_000
 
 

@@ -1,11 +1,24 @@
 """Pictures of a run, and sheets of several: the right colours in the right places."""
 
 import itertools
+import json
+import os
+import signal
+import time
 
 from knock import cli, frameworks, questions, recipe
 from knock.errors import UserError
 from knock.questions import Question
-from knock.training import charts, checkpoint, compare, loss_log, measured, pictures, record
+from knock.training import (
+    charts,
+    checkpoint,
+    compare,
+    loss_log,
+    measured,
+    pictures,
+    record,
+    started,
+)
 from tests.helpers import run_plain
 
 import numpy as np
@@ -250,7 +263,8 @@ def test_a_failing_run_ends_the_comparison_with_its_code(codes, begun, tmp_path,
     with pytest.raises(SystemExit) as left:
         cli.main(["compare", "ae", "--frameworks", ",".join(names), "--out", "both"])
     assert left.value.code == max(codes)
-    assert sorted(path.name for path in (tmp_path / "both").iterdir()) == sorted(names[:begun])
+    made = sorted(path.name for path in (tmp_path / "both").iterdir())
+    assert made == sorted([*names[:begun], compare.PLAN])
 
 
 def test_a_sheet_shows_the_scores_of_its_runs_as_they_are_now(tmp_path, monkeypatch):
@@ -324,3 +338,98 @@ def test_of_many_rows_the_first_picture_of_each_is_shown(tmp_path, monkeypatch):
     assert label == "PyTorch"
     first = np.concatenate([rows[name][:1] for name in rows])
     assert np.array_equal(pixels, pictures.grid([first]))
+
+
+@pytest.fixture
+def scripts(tmp_path, monkeypatch):
+    """Instead of each answer, a script of this text; the comparison goes into `both`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(frameworks.Framework, "missing", ())
+    monkeypatch.setattr(Question, "answer", lambda self, name: tmp_path / f"ae_{name}.py")
+    monkeypatch.setattr(compare, "draw", lambda *_: ("the sheet", [["drawn"]]))
+
+    def write(framework, text):
+        text = f"import json, os, sys, time\n{text}\n"
+        (tmp_path / f"ae_{framework}.py").write_text(text, encoding="utf-8")
+
+    return write
+
+
+def call(*words):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["compare", "ae", *words])
+    return left.value.code
+
+
+NOTE = "open(sys.argv[0][:-3] + '.txt', 'a').write(json.dumps(sys.argv[1:]) + '\\n')"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_killed_run_gets_a_word_and_its_comparison_goes_on(scripts, tmp_path, capsys):
+    scripts("pytorch", NOTE)
+    scripts("keras", "os.kill(os.getpid(), 9)")
+    assert call("--frameworks", "pytorch,keras", "--steps", "7", "--out", "both") == 137
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "knock: ae_keras.py was ended by SIGKILL, often for lack of memory",
+        "knock: go on with: knock compare ae --resume --out both",
+    ]
+    scripts("keras", NOTE)
+    assert call("--resume", "--out", "both") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "the sheet"
+    told = {
+        name: [json.loads(one) for one in (tmp_path / f"ae_{name}.txt").read_text().splitlines()]
+        for name in ("pytorch", "keras")
+    }
+    again = [["--steps", "7", "--resume", "--out", os.path.join("both", name)] for name in told]
+    first = ["--steps", "7", "--out", os.path.join("both", "pytorch")]
+    assert told == {"pytorch": [first, again[0]], "keras": [again[1]]}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out", "both"], "both holds a comparison; add --resume"),
+        (["--resume", "--out", "gans"], "gans holds a comparison of gan, not of ae"),
+        (["--resume", "--out", "odd"], "cannot be read"),
+        (["--resume", "here", "--out", "new"], "unrecognized arguments: here"),
+        (["--resume=here", "--out", "new"], "--resume takes no path"),
+    ],
+)
+def test_what_cannot_be_compared_again_is_refused(words, said, scripts, tmp_path, capsys):
+    for name in ("pytorch", "keras", "tensorflow", "chainer"):
+        scripts(name, "sys.exit('it would train')")
+    plan = '{"question": "%s", "frameworks": ["keras"], "words": []}'
+    for name, text in (("both", plan % "ae"), ("gans", plan % "gan"), ("odd", "[")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / compare.PLAN).write_text(text)
+    assert call(*words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="forks")
+def test_a_run_ends_with_the_process_that_waits_for_it(scripts, tmp_path):
+    """As after a SIGKILL, which nothing can catch: the waiting process ends at once."""
+    scripts(
+        "keras",
+        "from knock.training import started\nimport signal\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (open('saved', 'w').close(), os._exit(0)))\n"
+        "started.end_with_parent()\nopen('begun', 'w').close()\ntime.sleep(60)",
+    )
+    waits = os.fork()
+    if not waits:
+        started.run(tmp_path / "ae_keras.py", [])
+        os._exit(0)
+    until_there(tmp_path / "begun")
+    os.kill(waits, signal.SIGKILL)
+    os.waitpid(waits, 0)
+    until_there(tmp_path / "saved")
+
+
+def until_there(path):
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.01)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 from knock import frameworks, paths
 from knock.check import parts as learner
@@ -273,3 +274,16 @@ def test_a_question_whose_file_is_gone_starts_over(knock, tmp_path, remember):
 def test_an_unknown_framework_is_one_line(knock):
     code, out, err = knock("next", "-f", "numpy")
     assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+def test_several_processes_at_once_lose_no_line(tmp_path, monkeypatch):
+    """Threads here: a lock belongs to the opened folder, and each opens its own."""
+    monkeypatch.chdir(tmp_path)
+    names = [f"q{number}" for number in range(24)]
+
+    def write(name):
+        progress._remember(progress.Answer(name, "keras", f"my/{name}.py"))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, names))
+    assert sorted(line["question"] for line in lines(tmp_path)) == sorted(names)

@@ -12,7 +12,10 @@ TAKES_MORE = True
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Which question and frameworks, or which runs; the rest are options of a run."""
-    parser.epilog = "With a question it also takes the options of a run: knock run QUESTION --help."
+    parser.epilog = (
+        "With a question it also takes the options of a run: knock run QUESTION --help. "
+        "--resume goes on with a comparison that was stopped."
+    )
     parser.add_argument(
         "what", nargs="+", metavar="QUESTION|RUN", help="number or name, or folders of runs"
     )
@@ -31,7 +34,7 @@ def run(found: Namespace, rest: list[str]) -> int:
     from knock.files import free
     from knock.paths import RUNS
     from knock.questions import find
-    from knock.training import compare
+    from knock.training import compare, folders
 
     if _are_runs(found.what):
         return _beside(found, rest)
@@ -40,8 +43,12 @@ def run(found: Namespace, rest: list[str]) -> int:
         raise UserError(
             f"either question {question.label} or runs, not {found.what[1]!r} beside it"
         )
-    chosen = compare.choose(question, found.frameworks)
-    folder = found.out or free(RUNS / f"compare_{question.name}")
+    chosen = None
+    if found.frameworks is not None or compare.RESUME not in rest:
+        chosen = compare.choose(question, found.frameworks)
+    name = f"compare_{question.name}"
+    last = folders.newest(name) if compare.RESUME in rest else None
+    folder = found.out or last or free(RUNS / name)
     try:
         print(compare.compare(question, chosen, folder, rest))
     except compare.Stopped as stopped:

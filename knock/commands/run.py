@@ -140,8 +140,8 @@ def _several(
     if question.opens:
         raise UserError(f"question {question.label} trains nothing, so --seeds is not for it")
     said = options.parse(question, f"knock run {question.name}", words)
-    if said.resume or said.test:
-        raise UserError("--seeds trains anew; --resume and --test are for one run")
+    if said.test or (said.resume and (said.resume != options.LAST or not said.out)):
+        raise UserError("--seeds goes with no --test, and with --resume only where --out says what")
     name = whose.folder_name(question.name, framework or "", whose.of_script(script))
     first, folders = said.seed or 0, []
     for seed in range(first, first + count):

@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 
 from knock.errors import UserError, print_error
-from knock.files import keep, make_folder, write_atomically
+from knock.files import in_turn, keep, make_folder, write_atomically
 from knock.paths import MY
 from knock.questions import Question
 
@@ -131,17 +131,24 @@ def _read() -> tuple[list[Answer], str]:
 
 def _remember(answer: Answer) -> None:
     """Write an answer after all others. If that fails, it only warns: no check fails for it."""
+    try:
+        make_folder(MY)
+        with in_turn(MY):
+            _append(answer)
+    except UserError as error:
+        print_error(f"your progress was not saved: {error}")
+    except OSError as error:
+        print_error(f"your progress was not saved: cannot read {MY}: {error.strerror}")
+
+
+def _append(answer: Answer) -> None:
     found, damage = _read()
     found = [
         one for one in found if (one.question, one.framework) != (answer.question, answer.framework)
     ]
     text = b"".join(msgspec.json.encode(one) + b"\n" for one in [*found, answer])
-    try:
-        make_folder(MY)
-        if damage:
-            print_error(
-                f"{FILE} was damaged ({damage}), so a new one is begun; the old one is {keep(FILE)}"
-            )
-        write_atomically(FILE, text)
-    except UserError as error:
-        print_error(f"your progress was not saved: {error}")
+    if damage:
+        print_error(
+            f"{FILE} was damaged ({damage}), so a new one is begun; the old one is {keep(FILE)}"
+        )
+    write_atomically(FILE, text)

@@ -1,46 +1,95 @@
 """`knock compare`: the same run in every framework, and one sheet that shows it."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from knock import frameworks
-from knock.errors import UserError
-from knock.files import make_folder
+from knock.errors import STOPPED, UserError, print_error
+from knock.files import make_folder, write_atomically
 from knock.frameworks import FRAMEWORKS
 from knock.questions import Question
 from knock.training import options, sheet, started
 from knock.training.table import aligned
 
+import msgspec
+
+RESUME = "--resume"
+
 SHEET = sheet.FILE_NAME
+PLAN = "compare.json"
+
+
+class _Plan(msgspec.Struct):
+    """What a comparison is of: with it, `--resume` alone is enough to go on."""
+
+    question: str
+    frameworks: list[str]
+    words: list[str]
 
 
 class Stopped(Exception):
-    """A framework's run ended early; its own line has said why. Carries the exit code."""
+    """A framework's run ended early; a line has said why. Carries the exit code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
 
 
-def compare(question: Question, chosen: Sequence[str], folder: Path, words: Sequence[str]) -> Path:
+def compare(
+    question: Question, chosen: Sequence[str] | None, folder: Path, words: Sequence[str]
+) -> Path:
     """Train `question` in each of the chosen frameworks, then draw the sheet into `folder`.
 
-    `words` are the options of a run; `--out` is not among them. Returns the sheet's path. Raises
-    UserError for options that no run takes, and Stopped when a run does not end well.
+    `words` are the options of a run; `--out` is not among them. With `--resume` among them, a
+    comparison that was stopped goes on, in its own frameworks and with its own options where none
+    are given. `chosen` is None where nobody said which. Returns the sheet's path. Raises UserError
+    for options that no run takes, and Stopped when a run does not end well.
     """
     if question.opens:
         raise UserError(f"question {question.label} trains nothing; compare {question.opens}")
-    said = options.parse(question, f"knock compare {question.name}", words)
+    program = f"knock compare {question.name}"
+    resumes = RESUME in words
+    words = [word for word in words if word != RESUME]
+    said = options.parse(question, program, words)
     if said.resume or said.test:
-        raise UserError("compare trains anew; --resume and --test are options of knock run")
+        raise UserError("compare resumes in its own folder: --resume takes no path, and no --test")
+    if resumes and (plan := _planned(folder, question)):
+        chosen, words = chosen or plan.frameworks, [*plan.words, *words]
+        options.parse(question, program, words)
+    elif not resumes and (folder / PLAN).exists():
+        raise UserError(f"{folder} holds a comparison; add {RESUME}, or choose another --out")
+    chosen = chosen or choose(question, None)
     make_folder(folder)
+    plan = _Plan(question.name, [*chosen], words)
+    write_atomically(folder / PLAN, msgspec.json.format(msgspec.json.encode(plan)) + b"\n")
     for name in chosen:
-        code = started.run(question.answer(name), [*words, "--out", str(folder / name)])
+        again = [RESUME] if resumes else []
+        code = started.run(question.answer(name), [*words, *again, "--out", str(folder / name)])
         if code:
+            if code >= STOPPED:
+                print_error(f"go on with: {program} {RESUME} --out {shlex.quote(str(folder))}")
             raise Stopped(code)
     path, table = draw(question, chosen, folder)
     print("\n".join(aligned(table)))
     return path
+
+
+def _planned(folder: Path, question: Question) -> _Plan | None:
+    """What the comparison in a folder is of; None where there is none, or one that began earlier.
+
+    Raises UserError where it cannot be read, or is of another question.
+    """
+    path = folder / PLAN
+    try:
+        plan = msgspec.json.decode(path.read_bytes(), type=_Plan)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError):
+        raise UserError(f"{path} cannot be read: it is damaged, or not a comparison's") from None
+    if plan.question != question.name:
+        raise UserError(f"{folder} holds a comparison of {plan.question}, not of {question.name}")
+    return plan
 
 
 def draw(question: Question, chosen: Sequence[str], folder: Path) -> tuple[Path, list[list[str]]]:
