@@ -275,8 +275,8 @@ def test_a_run_that_fails_ends_the_others(knock, seeds):
     [
         (["gan", "--seeds", "0"], "--seeds: must be from 1 to 1000, not '0'"),
         (["gan", "--seeds", "many"], "--seeds"),
-        (["gan", "--seeds", "2", "--resume"], "--seeds trains anew"),
-        (["gan", "--seeds", "2", "--test", "a"], "--seeds trains anew"),
+        (["gan", "--seeds", "2", "--resume"], "--seeds goes with no --test"),
+        (["gan", "--seeds", "2", "--test", "a"], "--seeds goes with no --test"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
