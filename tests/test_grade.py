@@ -947,8 +947,8 @@ def test_a_message_is_one_line_without_control_characters():
 def test_a_notebook_is_graded_as_its_script_is(knock, tmp_path):
     pytest.importorskip("jupytext")
     pytest.importorskip("IPython")
-    hand_in(tmp_path / "class", anna=WRONG, bert=RIGHT)
-    for student in ("anna", "bert"):
+    hand_in(tmp_path / "class", anna=WRONG, bert=RIGHT, dora="x = 1\n")
+    for student in ("anna", "bert", "dora"):
         script = tmp_path / "class" / student / FILE
         code, _, err = knock(
             "notebook", "04", str(script), "--out", str(script.with_suffix(".ipynb"))
@@ -962,6 +962,7 @@ def test_a_notebook_is_graded_as_its_script_is(knock, tmp_path):
     assert found["bert"]["points"] == found["bert"]["of"]
     assert found["anna"]["remarks"].startswith("walk failed: forward: change differs")
     assert "is not a notebook" in found["carl"]["remarks"]
+    assert found["dora"]["remarks"].startswith(FILE.replace(".py", ".ipynb"))
 
 
 @needs_one

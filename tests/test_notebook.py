@@ -253,6 +253,40 @@ def test_magics_are_ignored_and_move_no_line(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "magic",
+    [
+        "%%time",
+        "%%capture out",
+        "%%prun -l 3",
+        " \n\n%%time",
+        "%%capture\n\n%%time",
+        "%%time\n%matplotlib inline",
+    ],
+)
+def test_a_magic_that_measures_or_hides_is_looked_through(magic, tmp_path):
+    above = magic.count("\n") + 1
+    file = write(tmp_path / "a.ipynb", "A = 3", f"{magic}\n\ndef f():\n    return A / 0")
+    with pytest.raises(ZeroDivisionError) as met:
+        answers.load(file).f()
+    assert f"(code cell 2, line {above + 3}: return A / 0)" in raised.describe(met.value, file)
+    with pytest.raises(UserError, match=rf"SyntaxError.*code cell 1, line {above + 1}\)"):
+        source(write(tmp_path / "b.ipynb", f"{magic}\nA = = 3"))
+
+
+@pytest.mark.parametrize("magic", ["%%timeit", "%%bash", "%%writefile f.py", "%%html"])
+def test_a_magic_that_defines_nothing_is_not(magic, tmp_path):
+    file = write(tmp_path / "a.ipynb", f"{magic}\ndef f():\n    return 1")
+    assert not hasattr(answers.load(file), "f")
+
+
+def test_a_kernels_history_is_looked_through_as_well():
+    typed = "get_ipython().run_cell_magic('time', '', 'class A:\\n    size = 3\\n')\n"
+    assert notebooks.definitions({"In [1]": notebooks.seen_through(typed)}).endswith(
+        "# %% In [1]\n\nclass A:\n    size = 3\n\n"
+    )
+
+
+@pytest.mark.parametrize(
     ("cells", "said"),
     [
         (["A = 1", "def f(:\n    pass"], "SyntaxError: invalid syntax (code cell 2, line 1)"),

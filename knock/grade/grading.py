@@ -90,8 +90,13 @@ def _grade(submission: Submission, settings: Settings) -> Grade:
     named = [part for part, names in starter.names(ours.text, question.parts).items() if names]
     found = {part: Part(part, "done") for part in named}
     whole, remark, used = True, "", _Used()
+    name = Path(submission.file).with_suffix(".py").name  # a notebook's text is a script's
+
+    def said(text: str) -> str:
+        """A message about the file that was handed in, by its own name."""
+        return text.replace(name, Path(submission.file).name)
+
     try:
-        name = Path(submission.file).with_suffix(".py").name  # a notebook's text is a script's
         mine = Source.parse(Path(name), submission.text)
         for condition in settings.conditions:
             if not condition.fits(question):
@@ -102,12 +107,12 @@ def _grade(submission: Submission, settings: Settings) -> Grade:
             for part in report.parts:
                 if found[part.name].status == "done" and part.status != "done":
                     found[part.name] = Part(
-                        part.name, part.status, _labelled(part.message, condition)
+                        part.name, part.status, _labelled(said(part.message), condition)
                     )
             whole = whole and report.passed
-            remark = remark or (_labelled(report.rest, condition) if report.rest else "")
+            remark = remark or (_labelled(said(report.rest), condition) if report.rest else "")
     except UserError as error:
-        whole, remark = False, plain_text.message(str(error))
+        whole, remark = False, plain_text.message(said(str(error)))
         found = {part: Part(part, "failed", remark) for part in named}
     except (DoesNotStartError, OSError):
         raise

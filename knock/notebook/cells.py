@@ -16,7 +16,7 @@ from knock.files import make_folder, write_atomically
 from knock.frameworks.adapter import Adapter
 from knock.questions import Question, find
 from knock.scripts import starter
-from knock.scripts.notebook import definitions
+from knock.scripts.notebook import definitions, seen_through
 from knock.training import look, options
 from knock.training.folders import newest_of
 from knock.training.run import Run, take
@@ -133,7 +133,8 @@ def _typed() -> str:
 
     shell = get_ipython()
     cells = shell.user_ns["In"] if shell else []
-    return definitions({f"In [{n}]": text for n, text in enumerate(cells) if _is_python(text)})
+    plain = {f"In [{n}]": seen_through(text) for n, text in enumerate(cells)}
+    return definitions({name: text for name, text in plain.items() if _is_python(text)})
 
 
 def _is_python(text: str) -> bool:

@@ -28,6 +28,14 @@ _CELL = "# %% "
 _NUMBERED = re.compile(rf"{_CELL}(code cell \d+|In \[\d+\])$")
 """The same, where a cell is called by its number, in a saved notebook or in a kernel."""
 
+_BLANK = re.compile(r"\A(?:[ \t]*\n)+")
+
+_SEEN_THROUGH = {"time", "capture", "prun", "debug", "memit", "mprun", "snakeviz"}
+"""Cell magics that run the cell in the notebook's own names, so that what it defines stays.
+
+`%%timeit` is none of them: it runs a cell within a function.
+"""
+
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _Assignment = ast.Assign | ast.AnnAssign | ast.AugAssign
 
@@ -93,8 +101,6 @@ def source(path: Path) -> str:
 def source_of(path: Path, data: bytes) -> str:
     """The same of a notebook's bytes, which need not be on the disk."""
     require("IPython")
-    from IPython.core.inputtransformer2 import TransformerManager
-
     try:
         raw = data.removeprefix(codecs.BOM_UTF8)  # which some editors begin with
         found = msgspec.json.decode(raw, type=_Notebook)
@@ -104,8 +110,7 @@ def source_of(path: Path, data: bytes) -> str:
     plain: dict[str, str] = {}
     for number, text in enumerate(texts, 1):
         name = f"code cell {number}"
-        body = text.lstrip("\n")  # IPython would drop these blank lines, and shift the numbers
-        plain[name] = "\n" * (len(text) - len(body)) + TransformerManager().transform_cell(body)
+        plain[name] = _plain(text)
         try:
             ast.parse(plain[name])
         except (SyntaxError, ValueError, RecursionError) as error:
@@ -113,6 +118,37 @@ def source_of(path: Path, data: bytes) -> str:
             what = f"{type(error).__name__}: {error.args[0]} ({name}{line})"
             raise UserError(f"{path} does not run: {what}") from None
     return definitions(plain)
+
+
+def _plain(text: str) -> str:
+    """A cell as written, as Python; its lines keep their numbers."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    body = _BLANK.sub("", text)  # IPython would drop these lines, and shift the numbers
+    above = "\n" * text[: len(text) - len(body)].count("\n")
+    return above + seen_through(TransformerManager().transform_cell(body))
+
+
+def seen_through(text: str) -> str:
+    """A cell as IPython runs it; below a magic that only measures or hides, what that runs.
+
+    `%%time` and `%%capture` define what is in the cell, but a kernel's history has it as a text
+    that it hands to the magic.
+    """
+    try:
+        match ast.parse(text).body:
+            case [
+                ast.Expr(
+                    ast.Call(
+                        ast.Attribute(attr="run_cell_magic"),
+                        [ast.Constant(magic), ast.Constant(), ast.Constant(str(body))],
+                    )
+                )
+            ] if magic in _SEEN_THROUGH:
+                return "\n" + _plain(body)
+    except (SyntaxError, ValueError, RecursionError):
+        pass  # whoever compiles it says what is wrong
+    return text
 
 
 def place(path: Path, line: int) -> str:
