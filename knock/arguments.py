@@ -1,6 +1,7 @@
 """Reading a command line: a parser with one-line errors, and the types of its arguments."""
 
 import argparse
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,21 @@ def word(text: str) -> str:
 
 def folder(text: str) -> Path:
     """The path in an argument. Refuses an empty one, which would mean the current folder."""
-    return Path(word(text))
+    return Path(at_home(word(text)))
+
+
+def at_home(text: str) -> str:
+    """A path in an argument, or a word: `~/x` becomes what it means.
+
+    A shell does so too, but not after an equals sign or within quotes. A user without a home, as in
+    some containers, keeps the text.
+    """
+    return os.path.expanduser(text) if text.startswith("~") else text
+
+
+def place(text: str) -> str:
+    """A run in an argument: its path, or a word that means one."""
+    return at_home(printable(text))
 
 
 def printable(text: str) -> str:
@@ -40,7 +55,7 @@ def printable(text: str) -> str:
 
 def file(text: str) -> Path:
     """A path in an argument that is printed, or written into a file."""
-    return Path(printable(text))
+    return Path(at_home(printable(text)))
 
 
 def positive(text: str) -> int:

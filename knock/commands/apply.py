@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from knock.arguments import file, printable, seed
+from knock.arguments import file, place, seed
 from knock.errors import print_error
 
 HELP = "give a trained run pictures of your own: knock apply convae photo.jpg"
@@ -15,7 +15,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "run",
         metavar="RUN",
-        type=printable,
+        type=place,
         help="a run's folder or checkpoint; or a question, for its newest run",
     )
     parser.add_argument(

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from knock.arguments import file
+from knock.arguments import at_home, folder
 from knock.errors import UserError
 
 HELP = "show runs on one sheet: of a question in every framework, or those you name"
@@ -22,7 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--frameworks", metavar="A,B", help="only these, separated by commas")
     parser.add_argument(
         "--out",
-        type=file,
+        type=folder,
         metavar="FOLDER",
         help="where everything goes (default: runs/compare_NAME; with runs: runs/compare, and it "
         "may be a PNG file)",
@@ -31,8 +31,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(found: Namespace, rest: list[str]) -> int:
     """Train in each framework, or take the runs that were named; draw the sheet."""
-    from knock.files import free
-    from knock.paths import RUNS
     from knock.questions import find
     from knock.training import compare, folders
 
@@ -46,11 +44,9 @@ def run(found: Namespace, rest: list[str]) -> int:
     chosen = None
     if found.frameworks is not None or compare.RESUME not in rest:
         chosen = compare.choose(question, found.frameworks)
-    name = f"compare_{question.name}"
-    last = folders.newest(name) if compare.RESUME in rest else None
-    folder = found.out or last or free(RUNS / name)
+    last = folders.newest(f"compare_{question.name}") if compare.RESUME in rest else None
     try:
-        print(compare.compare(question, chosen, folder, rest))
+        print(compare.compare(question, chosen, found.out or last, rest))
     except compare.Stopped as stopped:
         return stopped.code
     return 0
@@ -74,5 +70,7 @@ def _beside(found: Namespace, rest: list[str]) -> int:
     if len(more) < len(rest) or found.frameworks is not None:
         option = next((word for word in rest if word.startswith("-")), "--frameworks")
         raise UserError(f"{option}: runs are compared as they are; only --out goes with them")
-    print("\n".join(beside.compare([Path(one) for one in [*found.what, *more]], found.out)))
+    print(
+        "\n".join(beside.compare([Path(at_home(one)) for one in [*found.what, *more]], found.out))
+    )
     return 0

@@ -52,7 +52,7 @@ def _show(name: str, folder: Path | None, out: Path | None) -> int:
     from knock import data
     from knock.data import images
     from knock.errors import UserError
-    from knock.files import free, make_folder
+    from knock.files import make_folder, write_atomically, write_new
     from knock.training import pictures
 
     import numpy as np
@@ -70,10 +70,14 @@ def _show(name: str, folder: Path | None, out: Path | None) -> int:
         places = np.flatnonzero(found.labels == label)
         print(f"  {class_name or 'all'}: {len(places)}")
         rows.append(found.images[places[:_COLUMNS]])
-    path = out or free(RUNS / f"{name}.png")
+    path = out or RUNS / f"{name}.png"
     make_folder(path.parent)
     sheet = pictures.grid([row for row in rows if len(row)], pictures.ACROSS)
-    pictures.write_png(path, sheet, pictures.enlargement(shape[1]))
+    png = pictures.as_png(sheet, pictures.enlargement(shape[1]))
+    if out is None:
+        path = write_new(path, png)
+    else:
+        write_atomically(path, png)
     print(path)
     if name == "folder" and folder and (unread := images.unreadable_below(folder)):
         print(f"warning: {unread}", file=sys.stderr)

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from knock.arguments import file, printable
+from knock.arguments import file, place
 from knock.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "question", nargs="?", help="number or name; without it, what you began or checked last"
     )
     one = "a file, or a framework for our answer in it (default: yours and ours, once yours passes)"
-    parser.add_argument("A", nargs="?", type=printable, help=one)
-    parser.add_argument("B", nargs="?", type=printable, help="the other file or framework")
+    parser.add_argument("A", nargs="?", type=place, help=one)
+    parser.add_argument("B", nargs="?", type=place, help="the other file or framework")
     parser.add_argument("--html", type=file, metavar="FILE", help="write a page for a browser")
 
 

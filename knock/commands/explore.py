@@ -11,10 +11,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Which run, with which pictures, and where the page goes."""
     parser.add_argument("question", help="vae, or its number")
     parser.add_argument(
-        "run",
-        nargs="?",
-        type=folder,
-        help="a run's folder or a checkpoint (default: the newest run)",
+        "run", nargs="?", type=file, help="a run's folder or a checkpoint (default: the newest run)"
     )
     parser.add_argument(
         "--out", type=file, metavar="FILE", help="where the page goes (default: RUN/explore.html)"

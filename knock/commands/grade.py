@@ -47,7 +47,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--framework", "-f", help="the framework of all files (default: from each file's name)"
     )
     parser.add_argument(
-        "--points", type=folder, metavar="FILE", help="another table of points (TOML)"
+        "--points", type=file, metavar="FILE", help="another table of points (TOML)"
     )
     parser.add_argument(
         "--hidden",

@@ -3,7 +3,7 @@
 import argparse
 from argparse import ArgumentParser, Namespace
 
-from knock.arguments import file, positive, printable, seed, up_to
+from knock.arguments import file, place, positive, printable, seed, up_to
 
 HELP = "let a trained run make pictures: knock sample dcgan --n 64 --seed 3"
 
@@ -18,7 +18,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "run",
         metavar="RUN",
-        type=printable,
+        type=place,
         help="a run's folder or checkpoint; or a question, for its newest run",
     )
     what = parser.add_argument_group("which pictures")

@@ -6,7 +6,7 @@ from knock import data
 from knock import recipe as recipes
 from knock.errors import UserError
 from knock.explore import page
-from knock.files import write_atomically
+from knock.files import refuse_foreign, write_atomically
 from knock.questions import find
 from knock.training import checkpoint as checkpoints
 from knock.training import record
@@ -14,6 +14,7 @@ from knock.training.folders import newest_of
 
 QUESTION = "vae"
 FILE_NAME = "explore.html"
+_MARK = "<!-- The page loads nothing: this policy makes the browser refuse it. -->"
 
 
 def write(
@@ -39,5 +40,6 @@ def write(
     folder = folder or record.data_folder(record.read_run(home))
     pictures = data.load(found.recipe.dataset, found.recipe.image_shape, "test", folder)
     path = out or home / FILE_NAME
+    refuse_foreign(path, _MARK)
     write_atomically(path, page.make(found, pictures))
     return path

@@ -11,6 +11,8 @@ from knock.grade.submissions import Submission
 
 import msgspec
 
+_BEGINNING = b'{"key":'
+
 
 class _Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str
@@ -86,5 +88,7 @@ class Journal:
                     f"{self.path}, line {number}, is not a grade; choose another --out"
                 ) from None
             self._known[known.key] = known.grade
+        if not (_BEGINNING.startswith(cut) or cut.startswith(_BEGINNING)):
+            raise UserError(f"{self.path} is no list of grades; choose another --out")
         if cut:
             self._file.truncate(len(data) - len(cut))

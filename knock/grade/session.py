@@ -9,7 +9,7 @@ from pathlib import Path
 
 from knock import frameworks
 from knock.errors import UserError, print_error
-from knock.files import free, write_atomically
+from knock.files import free, refuse_foreign, write_atomically
 from knock.grade import conditions, grading, report, roster, sandbox, schedule, submissions
 from knock.grade import each as each_student
 from knock.grade import points as tables
@@ -19,7 +19,7 @@ from knock.grade.journal import Journal
 from knock.grade.points import Points, reached
 from knock.grade.roster import Roster
 from knock.grade.submissions import Submission
-from knock.grade.table import table
+from knock.grade.table import MARK, table
 from knock.questions import find
 
 _TABLE = Path("grades.csv")
@@ -59,6 +59,10 @@ def grade(options: Options) -> int:
         raise UserError("--seconds, --memory and --jobs must be above 0")
     if options.out is not None and options.out.suffix != ".csv":
         raise UserError(f"--out must name a .csv file, not {options.out}")
+    if options.out is not None:
+        refuse_foreign(options.out, MARK)
+    if options.page:
+        refuse_foreign(options.page, report.MARK, "--html")
     if options.roster_encoding and not options.roster:
         raise UserError("--roster-encoding is that of a --roster, and there is none")
     listed = roster.read(options.roster, options.roster_encoding) if options.roster else None

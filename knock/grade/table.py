@@ -9,6 +9,9 @@ from knock.grade.grading import Grade
 from knock.grade.points import WHOLE, Points, number, reached
 from knock.grade.roster import Roster
 
+MARK = "framework"
+"""A column of every table: by it a file is known as one that may be written again."""
+
 _NOTHING, _NOT_YET = "handed in nothing", "not graded yet"
 
 
@@ -23,7 +26,7 @@ def table(grades: Sequence[Grade], worth: Points, roster: Roster | None = None) 
     delimiter = roster.delimiter if roster else ","
     comma = delimiter == ";"
     columns = [name for name in worth if name in {part.name for g in grades for part in g.parts}]
-    ours = ["student", "question", "framework", "file", *columns, WHOLE, "points", "of", "remarks"]
+    ours = ["student", "question", MARK, "file", *columns, WHOLE, "points", "of", "remarks"]
     made = io.StringIO()
     made.write("\ufeff")
     writer = csv.writer(made, delimiter=delimiter, lineterminator="\n")

@@ -11,6 +11,7 @@ from knock.data import images, resize
 from knock.data.batches import painted, to_pixels, to_unit, unit_pair
 from knock.data.imageset import Pixels
 from knock.errors import UserError
+from knock.files import make_new_folder
 from knock.recipe import Recipe
 from knock.trained import draws, output
 from knock.trained.model import Model
@@ -69,6 +70,7 @@ def apply(run: Opened, wish: Wish, device: str, threads: int) -> Applied:
     inputs = np.stack(list(given.values()))
     made = _made(Model(run, device, threads), run, inputs, wish.seed)
     if wish.separate:
+        place = make_new_folder(place) if wish.out is None else place
         for name, one in zip(names, made, strict=True):
             output.write(place / name, one, PROGRAM, run.told)
     else:
@@ -77,7 +79,8 @@ def apply(run: Opened, wish: Wish, device: str, threads: int) -> Applied:
             for first in range(0, len(inputs), _ACROSS)
             for name, pixels in (("input", inputs), ("result", made))
         ]
-        output.write_sheet(place, rows, _ACROSS, PROGRAM, run.told)
+        new = output.is_chosen(wish.out)
+        place = output.write_sheet(place, rows, _ACROSS, PROGRAM, run.told, new)
     _, height, width = recipe.image_shape
     count = f"{len(given)} picture{'s' if len(given) > 1 else ''}"
     return Applied(f"{place}: {count}, made {width}×{height} ({run.told})", failed)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from knock.errors import UserError
-from knock.files import free, make_folder, write_atomically
+from knock.files import free, make_folder, write_atomically, write_new
 from knock.training import pictures
 from knock.training.pictures import Pixels
 
@@ -22,7 +22,7 @@ def file(out: Path | None, home: Path, name: str, program: str, also: str | None
     `also` is the ending of a second file that goes beside it. Raises UserError for another ending,
     and where a file would be replaced that the same program did not make.
     """
-    if out is None or out.is_dir() or not out.suffix:
+    if out is None or is_chosen(out):
         number, path = 1, (out or home) / f"{name}.png"
         while path.exists() or (also and path.with_suffix(also).exists()):
             number += 1
@@ -38,6 +38,11 @@ def file(out: Path | None, home: Path, name: str, program: str, also: str | None
                 f"{one} is there already, and {program} did not make it; choose another --out"
             )
     return path
+
+
+def is_chosen(out: Path | None) -> bool:
+    """Whether `file` chooses a name that is free, since `out` names none."""
+    return out is None or out.is_dir() or not out.suffix
 
 
 def folder(out: Path | None, home: Path, name: str, files: Sequence[str]) -> Path:
@@ -65,8 +70,13 @@ def require_room(rows: Sequence[int], across: int, shape: tuple[int, int, int]) 
 
 
 def write_sheet(
-    path: Path, rows: Sequence[tuple[str, Pixels]], across: int, program: str, about: str
-) -> None:
+    path: Path,
+    rows: Sequence[tuple[str, Pixels]],
+    across: int,
+    program: str,
+    about: str,
+    new: bool,
+) -> Path:
     """Write rows of pictures (each N×H×W×C) as one, with their names, as `write` does.
 
     They are enlarged as far as a person needs it, and the sheet does not become too large.
@@ -76,12 +86,13 @@ def write_sheet(
     enlarge = pictures.enlargement(height)
     while enlarge > 1 and area * enlarge**2 > _LARGE:
         enlarge -= 1
-    write(path, pictures.named(rows, across, enlarge), program, about)
+    return write(path, pictures.named(rows, across, enlarge), program, about, new)
 
 
-def write(path: Path, picture: Pixels, program: str, about: str) -> None:
+def write(path: Path, picture: Pixels, program: str, about: str, new: bool = False) -> Path:
     """Write a picture (H×W×C, C 1 or 3) as PNG, signed by a program, with words about it.
 
+    Returns where it is: with `new`, a name that another program has taken just now is left to it.
     Its folder is made if it is not there. Raises UserError when it cannot be written.
     """
     note = PngImagePlugin.PngInfo()
@@ -92,7 +103,10 @@ def write(path: Path, picture: Pixels, program: str, about: str) -> None:
         buffer, "PNG", pnginfo=note
     )
     make_folder(path.parent)
+    if new:
+        return write_new(path, buffer.getvalue())
     write_atomically(path, buffer.getvalue())
+    return path
 
 
 def _is_of(program: str, path: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from knock.data.batches import to_pixels
 from knock.data.imageset import Pixels
 from knock.errors import UserError
+from knock.files import make_new_folder
 from knock.recipe import Recipe
 from knock.trained import classes, draws, film, output, walk
 from knock.trained.model import Model
@@ -77,15 +78,18 @@ def sample(run: Opened, wish: Wish, device: str, threads: int) -> str:
         ways = [_way(model, run.recipe, row, wish.seed, shares) for row in rows]
         made = [way[: wish.between] for way in ways]
     if wish.separate:
+        place = make_new_folder(place) if wish.out is None else place
         for row, pixels in zip(rows, made, strict=True):
             for file, one in zip(row.files, pixels, strict=True):
                 output.write(place / file, one, PROGRAM, about)
     else:
         named = [(row.name, pixels) for row, pixels in zip(rows, made, strict=True)]
-        output.write_sheet(place, named, across, PROGRAM, about)
+        new = output.is_chosen(wish.out)
+        place = output.write_sheet(place, named, across, PROGRAM, about, new)
     told = f"{place}: {_counted(rows, run.recipe)}, {about}"
     if moving and wish.between is not None:
         moved = [(r.name, w[wish.between :]) for r, w in zip(rows, ways, strict=True)]
+        moving = place / moving.name if wish.separate else place.with_suffix(film.ENDING)
         film.write(moving, moved, PROGRAM)
         told += f"; in motion: {moving}"
     return told

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from knock import frameworks
 from knock.errors import STOPPED, UserError, print_error
-from knock.files import make_folder, write_atomically
+from knock.files import make_folder, make_new_folder, write_atomically
 from knock.frameworks import FRAMEWORKS
+from knock.paths import RUNS
 from knock.questions import Question
 from knock.training import options, sheet, started
+from knock.training.folders import is_run
 from knock.training.table import aligned
 
 import msgspec
@@ -37,14 +39,15 @@ class Stopped(Exception):
 
 
 def compare(
-    question: Question, chosen: Sequence[str] | None, folder: Path, words: Sequence[str]
+    question: Question, chosen: Sequence[str] | None, folder: Path | None, words: Sequence[str]
 ) -> Path:
     """Train `question` in each of the chosen frameworks, then draw the sheet into `folder`.
 
-    `words` are the options of a run; `--out` is not among them. With `--resume` among them, a
-    comparison that was stopped goes on, in its own frameworks and with its own options where none
-    are given. `chosen` is None where nobody said which. Returns the sheet's path. Raises UserError
-    for options that no run takes, and Stopped when a run does not end well.
+    Without `folder` it is a new one in runs/. `words` are the options of a run; `--out` is not
+    among them. With `--resume` among them, a comparison that was stopped goes on, in its own
+    frameworks and with its own options where none are given. `chosen` is None where nobody said
+    which. Returns the sheet's path. Raises UserError for options that no run takes, and Stopped
+    when a run does not end well.
     """
     if question.opens:
         raise UserError(f"question {question.label} trains nothing; compare {question.opens}")
@@ -54,12 +57,16 @@ def compare(
     said = options.parse(question, program, words)
     if said.resume or said.test:
         raise UserError("compare resumes in its own folder: --resume takes no path, and no --test")
-    if resumes and (plan := _planned(folder, question)):
+    if resumes and folder and (plan := _planned(folder, question)):
         chosen, words = chosen or plan.frameworks, [*plan.words, *words]
         options.parse(question, program, words)
-    elif not resumes and (folder / PLAN).exists():
+    elif not resumes and folder and (folder / PLAN).exists():
         raise UserError(f"{folder} holds a comparison; add {RESUME}, or choose another --out")
     chosen = chosen or choose(question, None)
+    if folder is None:
+        folder = make_new_folder(RUNS / f"compare_{question.name}")
+    elif not resumes:
+        _refuse_foreign(folder, chosen)
     make_folder(folder)
     plan = _Plan(question.name, [*chosen], words)
     write_atomically(folder / PLAN, msgspec.json.format(msgspec.json.encode(plan)) + b"\n")
@@ -90,6 +97,13 @@ def _planned(folder: Path, question: Question) -> _Plan | None:
     if plan.question != question.name:
         raise UserError(f"{folder} holds a comparison of {plan.question}, not of {question.name}")
     return plan
+
+
+def _refuse_foreign(folder: Path, chosen: Sequence[str]) -> None:
+    """Raise UserError where the sheet would replace a picture that no comparison made."""
+    path = folder / SHEET
+    if path.exists() and not any(is_run(folder / name) for name in chosen):
+        raise UserError(f"{path} is there already, and no run is; choose another --out")
 
 
 def draw(question: Question, chosen: Sequence[str], folder: Path) -> tuple[Path, list[list[str]]]:

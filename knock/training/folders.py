@@ -1,20 +1,58 @@
 """The folders of runs: which there are, which is the newest, and which may be written into."""
 
+import os
+import re
 from pathlib import Path
 
 from knock.errors import UserError
+from knock.files import sweep
 from knock.paths import RUNS
+from knock.training import animation, loss_log, record
 from knock.training import checkpoint as checkpoints
-from knock.training import record
+
+SAMPLES = "samples"
+_SAMPLE = r"step_[0-9]{6,}\.png"
+_SHOWN = tuple(f"{name}.{kind}" for name in ("result", "test") for kind in ("png", "safetensors"))
+_WRITTEN = (
+    *(checkpoints.FILE_NAME, record.FILE_NAME, loss_log.FILE_NAME, "losses.png"),
+    *(*_SHOWN, "test.json", animation.GIF, animation.STRIP),
+)
+"""What a run writes into its folder, beside `samples`."""
 
 _DEPTH = 2
 """How many folders below a named one runs are looked for."""
 
 
 def refuse_another_run(folder: Path) -> None:
-    """Raise UserError where a folder holds a run, which a new one would overwrite."""
+    """Raise UserError where a new run would overwrite another one, or files that no run wrote."""
     if is_run(folder):
         raise UserError(f"{folder} holds a run already; add --resume, or choose another --out")
+    taken = [folder / name for name in _WRITTEN if os.path.lexists(folder / name)]
+    samples = folder / SAMPLES
+    if samples.is_file() or (samples.is_dir() and any(samples.iterdir())):
+        taken.append(samples)
+    if taken:
+        raise UserError(f"{taken[0]} is there already, and no run made it; choose another --out")
+
+
+def refuse_foreign_test(folder: Path) -> None:
+    """Raise UserError where a test would overwrite files of its names that no test wrote."""
+    there = {kind for kind in ("png", "safetensors", "json") if (folder / f"test.{kind}").exists()}
+    if there and not (is_run(folder) or {"png"} < there):
+        name = folder / f"test.{min(there)}"
+        raise UserError(f"{name} is there already, and no test made it; choose another --out")
+
+
+def sweep_run(folder: Path) -> None:
+    """Delete what a killed run left half-written in its folder.
+
+    Where there is no run yet, that can only be its first checkpoint.
+    """
+    if not is_run(folder):
+        sweep(folder, [re.escape(checkpoints.FILE_NAME)])
+        return
+    sweep(folder, [*map(re.escape, _WRITTEN)])
+    sweep(folder / SAMPLES, [_SAMPLE])
 
 
 def is_run(path: Path) -> bool:

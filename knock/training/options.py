@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from knock import recipe as recipes
-from knock.arguments import OneLineParser, add_device, folder, positive, seed, up_to, word
+from knock.arguments import OneLineParser, add_device, folder, place, positive, seed, up_to, word
 from knock.errors import UserError
 from knock.paths import RUNS
 from knock.questions import Question
@@ -170,7 +170,7 @@ def parser(question: Question, program: str) -> OneLineParser:
     go_on = made.add_mutually_exclusive_group()
     go_on.add_argument(
         "--resume",
-        type=word,
+        type=place,
         nargs="?",
         const=LAST,
         metavar="RUN",
@@ -178,7 +178,7 @@ def parser(question: Question, program: str) -> OneLineParser:
     )
     go_on.add_argument(
         "--test",
-        type=word,
+        type=place,
         nargs="?",
         const=LAST,
         metavar="RUN",
@@ -186,7 +186,7 @@ def parser(question: Question, program: str) -> OneLineParser:
     )
     go_on.add_argument(
         "--init",
-        type=word,
+        type=place,
         metavar="RUN",
         help="begin with the weights of a run of any framework (those that the recipe draws)",
     )

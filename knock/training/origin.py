@@ -16,7 +16,7 @@ from knock.recipe import Recipe, fitting
 from knock.training import checkpoint as checkpoints
 from knock.training import elsewhere, loss_log, past, record
 from knock.training.checkpoint import Checkpoint
-from knock.training.folders import newest, refuse_another_run
+from knock.training.folders import newest, refuse_another_run, refuse_foreign_test
 from knock.training.options import LAST, Options
 from knock.training.past import Columns, Past, Stretch
 from knock.training.whose import OURS, folder_name
@@ -142,7 +142,9 @@ def _from_checkpoint(question: Question, options: Options, source: Path) -> Orig
     if found.step > recipe.train.steps and options.test is None:
         raise UserError(f"{source} has taken {found.step} steps already; give a larger --steps")
     out = options.out or home
-    if out.resolve() != home.resolve() and options.test is None:
+    if options.test is not None:
+        refuse_foreign_test(out)
+    elif out.resolve() != home.resolve() or not (home / checkpoints.FILE_NAME).exists():
         refuse_another_run(out)
     return Origin(
         recipe,

@@ -71,11 +71,16 @@ def write_png(path: Path, picture: Pixels, enlarge: int = 1) -> None:
 
     Raises UserError when it cannot be written.
     """
+    write_atomically(path, as_png(picture, enlarge))
+
+
+def as_png(picture: Pixels, enlarge: int = 1) -> bytes:
+    """The PNG file that `write_png` writes."""
     import cv2
 
     bigger = picture.repeat(enlarge, axis=0).repeat(enlarge, axis=1)
     _, data = cv2.imencode(".png", bigger[:, :, ::-1])
-    write_atomically(path, data.tobytes())
+    return bytes(data.tobytes())
 
 
 def write_rows(path: Path, rows: Mapping[str, Pixels], enlarge: int) -> None:

@@ -4,6 +4,7 @@ What is written is `recorder`'s matter, what the test set says `evaluation`'s.
 """
 
 import contextlib
+import dataclasses
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -14,7 +15,7 @@ from knock.data import images, ladder, resize
 from knock.data.batches import Batches, prefetch, to_pixels
 from knock.data.imageset import ImageSet, Split
 from knock.errors import UserError
-from knock.files import make_folder, only_writer
+from knock.files import make_folder, make_new_folder, only_writer
 from knock.frameworks.adapter import Adapter
 from knock.frameworks.binding import WrongNetwork
 from knock.questions import Question
@@ -31,7 +32,7 @@ from knock.training import (
 )
 from knock.training import checkpoint as checkpoints
 from knock.training.evaluation import TestSet
-from knock.training.folders import refuse_another_run
+from knock.training.folders import refuse_another_run, sweep_run
 from knock.training.measures import BETTER, Measures, require
 from knock.training.options import Options, spare_cores
 from knock.training.origin import Origin
@@ -229,8 +230,13 @@ class Run:
         folder, steps = self.begun.folder, self.recipe.train.steps
         if self._is_over():
             return 0
+        self._warn_of_pictures()
+        if self.options.out is None and self.begun.state is None:
+            folder = make_new_folder(folder)  # another run may have taken the name
+            self.begun = dataclasses.replace(self.begun, folder=folder)
         make_folder(folder)
         with only_writer(folder):
+            sweep_run(folder)
             self._look_again(model)
             if self._is_over():
                 return 0
