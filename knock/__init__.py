@@ -1,5 +1,7 @@
 """Image Generation Knock: the package that the scripts use, for everything but the lesson."""
 
+import contextlib
+import os
 import sys
 from types import TracebackType
 
@@ -10,10 +12,35 @@ def _one_line_for_ctrl_c(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     if issubclass(kind, KeyboardInterrupt):
-        print("knock: stopped", file=sys.stderr)
+        with contextlib.suppress(OSError, ValueError):
+            print("knock: stopped", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
 
 
 # A framework takes seconds to import, and during that time no other code could catch a Ctrl-C.
 sys.excepthook = _one_line_for_ctrl_c
+
+
+def _open_what_is_closed() -> None:
+    """Give a program without standard streams (`2>&-`) empty ones.
+
+    Otherwise the next file that is opened would get the number of the missing one, and messages of
+    C libraries would be written into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            nothing = os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+            if nothing != number:
+                os.dup2(nothing, number)
+                os.close(nothing)
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            mode = "w" if number else "r"
+            stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+
+
+_open_what_is_closed()

@@ -1,9 +1,12 @@
 """Errors that are meant for the user, and how every command begins and ends."""
 
+import contextlib
+import errno
 import io
+import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class UserError(Exception):
@@ -20,7 +23,8 @@ class UserError(Exception):
 
 def print_error(error: Exception | str) -> None:
     """Print an error or a warning on standard error, always in one line."""
-    print(f"knock: {in_words(error)}", file=sys.stderr)
+    with contextlib.suppress(OSError, ValueError):  # where nobody hears it, the exit code tells
+        print(f"knock: {in_words(error)}", file=sys.stderr)
 
 
 def in_words(error: Exception | str) -> str:
@@ -28,6 +32,10 @@ def in_words(error: Exception | str) -> str:
     match error:
         case str() | UserError():
             said = str(error)
+        case OSError(filename=None, errno=errno.ENOSPC | errno.EDQUOT | errno.EIO):
+            said = f"cannot print: {error.strerror}"  # all files that we write have names
+        case OSError(filename=None):
+            said = str(error.strerror or error)
         case OSError():  # a path too long, say
             said = f"{error.strerror}: {error.filename}"[:400]
         case MemoryError():
@@ -47,20 +55,48 @@ STOPPED = 130
 def exit_with(do: Callable[[], int], stopped: str = "stopped") -> NoReturn:
     """Exit with the code that `do` returns; 2 after an error the user can fix, 130 after Ctrl-C.
 
-    What it prints is UTF-8.
+    What it prints is UTF-8. Where a pipe's reader has left (`knock list | head`), that is no error;
+    a full disk is one.
     """
     _print_in_utf8()
+    code: Any
     try:
-        code = do()
+        code = _code(do, stopped)
+    except SystemExit as left:  # after --help, say
+        code = left.code
+    try:
+        sys.stdout.flush()
+    except (BrokenPipeError, ValueError):  # nobody reads it, or it is closed
+        pass
+    except OSError as error:
+        if not code:
+            print_error(error)
+        code = code or 2
+    let_go()
+    raise SystemExit(code)
+
+
+def _code(do: Callable[[], int], stopped: str) -> int:
+    try:
+        return do()
     except BrokenPipeError:
-        raise  # this is an OSError too, but `knock.cli` handles it
+        return 0
     except (UserError, OSError, MemoryError) as error:
         print_error(error)
-        code = 2
+        return 2
     except KeyboardInterrupt:
         print_error(stopped)
-        code = STOPPED
-    raise SystemExit(code)
+        return STOPPED
+
+
+def let_go() -> None:
+    """Drop what standard output and error do not take: Python would complain of it at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nothing:
+                os.dup2(nothing.fileno(), stream.fileno())
 
 
 def _print_in_utf8() -> None:

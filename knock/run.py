@@ -12,6 +12,7 @@ from knock.training import whose
 from knock.training.options import parse
 from knock.training.run import Run, take
 from knock.training.started import end_with_parent
+from knock.training.telling import heedless
 
 
 def main(
@@ -33,7 +34,8 @@ def main(
         end_with_parent()
         question, script = find(name), Path(sys.argv[0])
         options = parse(question, script.name, sys.argv[1:])
-        run = Run(question, adapter, options, whose.of_script(script))
-        return take(run, model_class, train, sample, measure)
+        with heedless():
+            run = Run(question, adapter, options, whose.of_script(script))
+            return take(run, model_class, train, sample, measure)
 
     exit_with(do, "stopped; --resume continues from the last checkpoint")

@@ -6,11 +6,10 @@ Each command is a module of `knock.commands`, and only the needed one is importe
 import argparse
 import difflib
 import importlib
-import os
 import sys
 import textwrap
 from collections.abc import Sequence
-from typing import cast
+from typing import NoReturn, cast
 
 from knock import __version__
 from knock.arguments import OneLineParser
@@ -51,18 +50,14 @@ _MEANT = {
 """Words of other programs, and the commands that do this here."""
 
 
-def main(words: Sequence[str] | None = None) -> None:
+def main(words: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit: 0 done, 1 a check or test failed, 2 bad input, 130 stopped."""
 
     def do() -> int:
         command, found, rest = parse(sys.argv[1:] if words is None else words)
         return command.run(found, rest)
 
-    try:
-        exit_with(do)
-    except BrokenPipeError:  # `knock list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
+    exit_with(do)
 
 
 def parse(words: Sequence[str]) -> tuple[Command, argparse.Namespace, list[str]]:

@@ -9,6 +9,7 @@ import contextlib
 import math
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +29,8 @@ from knock.training.past import Past
 import numpy as np
 
 _LOG_EVERY = 0.2  # seconds; reading a loss from a device makes it wait, so not at every step
+_HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none
+_AGAIN = 1.0  # seconds after which another Ctrl-C is one that the user meant
 _SAVING = 0.01  # of a run's time goes into checkpoints at most, but for the first and the last
 
 
@@ -239,17 +242,32 @@ class Recorder:
 
     @contextlib.contextmanager
     def _stopping_on_signals(self) -> Iterator[None]:
-        """The first Ctrl-C (or SIGTERM) ends the run after the step in hand; a second, at once."""
+        """The first Ctrl-C, SIGTERM or SIGHUP ends the run after the step in hand.
 
-        before: dict[signal.Signals, Any] = {}
+        A second one ends it at once, but not within a second: some programs, such as `timeout`,
+        send each twice. Where SIGHUP is ignored, as by `nohup`, it stays so; a terminal that went
+        away sends it as often as it likes.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield  # Python lets no other thread handle signals
+            return
+        before: dict[int, Any] = {}
+        asked = 0.0
 
         def ask_to_stop(number: int, frame: Any) -> None:
-            self.stopped = True
-            signal.signal(number, before[signal.Signals(number)])
-            self._bar.write("stopping after this step; once more to stop at once", sys.stderr)
+            nonlocal asked
+            if not self.stopped:
+                self.stopped, asked = True, time.monotonic()
+                self._bar.write("stopping after this step; once more to stop at once", sys.stderr)
+            elif number != _HANGUP and time.monotonic() - asked > _AGAIN:
+                signal.signal(number, before[number])
+                signal.raise_signal(number)
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, ask_to_stop)
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if _HANGUP is not None and signal.getsignal(_HANGUP) != signal.SIG_IGN:
+            numbers.append(_HANGUP)
+        for number in numbers:
+            before[number] = signal.signal(number, ask_to_stop) or signal.SIG_DFL
         try:
             yield
         finally:
