@@ -8,6 +8,7 @@ from knock import files, questions, recipe
 from knock.errors import UserError
 from knock.training import checkpoint
 from knock.training.checkpoint import Checkpoint
+from knock.training.past import Past
 
 import numpy as np
 import pytest
@@ -47,14 +48,24 @@ def test_a_cut_file_is_refused_wherever_it_is_cut(tmp_path, made):
             checkpoint.load(path)
 
 
-def test_a_flipped_bit_is_noticed(tmp_path, made):
+def test_a_flipped_bit_is_noticed_wherever_it_is(tmp_path, made):
+    """In the numbers, in what is told of them, in the losses and in the file's own header."""
     path = tmp_path / "c.safetensors"
-    checkpoint.save(path, made)
-    raw = bytearray(path.read_bytes())
-    raw[-3] ^= 4
-    path.write_bytes(raw)
-    with pytest.raises(UserError, match="damaged"):
-        checkpoint.load(path)
+    losses = {"step": [1.0, 2.0], "loss": [0.5, 0.25]}
+    checkpoint.save(path, replace(made, past=Past(({"from_step": 0, "to_step": 2},), losses)))
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 3):
+        raw = bytearray(whole)
+        raw[place] ^= 1 << place % 7
+        path.write_bytes(raw)
+        with pytest.raises(UserError):
+            checkpoint.load(path)
+
+
+def test_the_same_run_writes_the_same_bytes(tmp_path, made):
+    for name in "abcdef":
+        checkpoint.save(tmp_path / name, made)
+    assert len({(tmp_path / name).read_bytes() for name in "abcdef"}) == 1
 
 
 SMUGGLED = {

@@ -10,6 +10,7 @@ import threading
 
 from knock import files
 from knock.training import charts, checkpoint, loss_log, recorder
+from knock.training.run import Run
 from tests.helpers import run_plain
 
 import pytest
@@ -91,3 +92,55 @@ def test_after_a_kill_at_any_moment_a_run_ends_in_the_same_bytes(quick):
                 path.unlink()
         at += 1
     assert at > 20
+
+
+def test_losses_that_are_missing_are_written_again_from_the_checkpoint(quick):
+    assert run_plain(*RUN[:-1], "whole") == 0
+    assert run_plain(*RUN, "--steps", "2") == 0
+    for damage in ("", "step,loss\n", "\ufeffstep,loss\n1,0.5\n"):
+        (quick / "a" / loss_log.FILE_NAME).write_text(damage, encoding="utf-8")
+        (quick / "a" / "run.json").unlink(missing_ok=True)
+        assert run_plain(*GO_ON, "--steps", "2") == 0
+    assert run_plain(*GO_ON, "--steps", "3", "--sample-every", "4") == 0
+    same = ("losses.csv", checkpoint.FILE_NAME, "losses.png")
+    assert all((quick / n / f).read_bytes() for n in ("a", "whole") for f in same)
+    for name in same:
+        assert (quick / "a" / name).read_bytes() == (quick / "whole" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(("taken", "said"), [(3, None), (4, None), (5, "has taken 5 steps")])
+def test_a_run_that_went_on_since_it_was_read_is_not_set_back(
+    taken, said, quick, monkeypatch, capsys
+):
+    """Between reading a folder and having its lock, another process takes the run further."""
+    assert run_plain(*RUN, "--steps", "2") == 0
+    train = Run.train
+
+    def later(learner, *given):
+        monkeypatch.setattr(Run, "train", train)
+        assert run_plain(*GO_ON, "--steps", str(taken)) == 0
+        return train(learner, *given)
+
+    steps, save = [], checkpoint.save
+    monkeypatch.setattr(
+        checkpoint, "save", lambda p, made: (steps.append(made.step), save(p, made))
+    )
+    monkeypatch.setattr(Run, "train", later)
+    capsys.readouterr()
+    assert run_plain(*GO_ON, "--steps", "4") == (2 if said else 0)
+    assert steps == sorted(steps) and steps[-1] == max(taken, 4)
+    if said:
+        assert said in capsys.readouterr().err
+    rows = (quick / "a" / "losses.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows[1:]] == [str(n + 1) for n in range(max(taken, 4))]
+    assert checkpoint.load(quick / "a").step == max(taken, 4)
+    told = json.loads((quick / "a" / "run.json").read_text())["history"]
+    assert [(one["from_step"], one["to_step"]) for one in told] == [(0, max(taken, 4))]
+
+
+def test_a_finished_run_is_left_alone(quick, capsys):
+    assert run_plain(*RUN) == 0
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in quick.rglob("*")}
+    assert run_plain(*GO_ON) == 0
+    assert "all 3 steps are taken already" in capsys.readouterr().out
+    assert before == {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in quick.rglob("*")}

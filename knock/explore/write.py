@@ -37,7 +37,7 @@ def write(
         raise UserError(f"--out must name an HTML file, such as page.html, not {out}")
     source = source or newest_of(question.name)
     found, home = checkpoints.load_of(question.name, source)
-    folder = folder or record.data_folder(record.read_run(home))
+    folder = folder or record.pictures_of(found, home)
     pictures = data.load(found.recipe.dataset, found.recipe.image_shape, "test", folder)
     path = out or home / FILE_NAME
     refuse_foreign(path, _MARK)

@@ -142,7 +142,7 @@ def open_run(place: Path, data: Path | None = None, framework: str | None = None
         question,
         found,
         _framework(question, found.framework, framework),
-        data or record.data_folder(record.read_run(folder)),
+        data or record.pictures_of(found, folder),
     )
 
 

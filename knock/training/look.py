@@ -81,7 +81,7 @@ class Look:
             trained.seed,
             trained.dtype,
         )
-        folder = options.data or record.data_folder(record.read_run(home))
+        folder = options.data or record.pictures_of(found, home)
         adapter.setup(options.device, self.recipe.dtype, options.threads)
         self._state = {k: v for k, v in found.state.items() if k.split(".")[0] in trained.networks}
         checkpoints.require_fit(

@@ -103,6 +103,17 @@ def data_folder(run: Mapping[str, Any]) -> Path | None:
     return Path(run["data"]) if run.get("data") else None
 
 
+def pictures_of(found: Checkpoint, home: Path) -> Path | None:
+    """Where the data of the run in `home` were; its checkpoint knows where `run.json` is missing.
+
+    Raises UserError as `read_run` does.
+    """
+    told = read_run(home)
+    if told or not found.past:
+        return data_folder(told)
+    return Path(found.past.data) if found.past.data else None
+
+
 def write_shown(folder: Path, name: str, rows: Mapping[str, Pixels], enlarge: int) -> None:
     """Write what an answer shows: `name`.png to look at, and `name`.safetensors as numbers."""
     pictures.write_rows(folder / f"{name}.png", rows, enlarge)
