@@ -83,6 +83,11 @@ TRAIN = "batch_size, steps, rounds, sample_every, save_every, shown"
         ),
         ("[check]", "[check]\nloose = { encoder = 0.0 }", "check.loose.encoder must be"),
         ('networks = ["Encoder", "Decoder"]', "networks = []", "parts.networks must be a list of"),
+        (
+            'networks = ["encoder", "decoder"]',
+            "networks = []",
+            "optimizers.optimizer.networks must be a list of length >= 1, not []",
+        ),
         ("[train]", "[tarin]", "unknown key tarin; choose from: number, name, title, class, paper"),
         ("number = 1\n", "", "number is missing"),
         ("[presets.quick]", "[presets.quick.train]\nstep = 3\n", "train: unknown key step; choose"),
@@ -359,6 +364,21 @@ def test_text_that_python_cannot_take_is_refused(tmp_path, old, new, said):
     with pytest.raises(UserError, match=said) as caught:
         recipe.load(path)
     assert str(path) in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_a_recipe_without_parts_is_refused(monkeypatch):
+    tree = {**recipe.head(AE), "parts": {}}
+    monkeypatch.setattr(resolve, "_parsed", lambda _: tree)
+    with pytest.raises(UserError, match=r"recipe\.toml: parts must be a table of length >= 1"):
+        recipe.parts(AE)
+
+
+@pytest.mark.parametrize("name", ["", "../../x", "a b", "Ä"])
+def test_a_question_has_a_name_that_can_be_typed(monkeypatch, name):
+    tree = {**recipe.head(AE), "name": name}
+    monkeypatch.setattr(resolve, "_parsed", lambda _: tree)
+    with pytest.raises(UserError, match=r"recipe\.toml: name must be a-z"):
+        questions.all_questions()
 
 
 def test_a_recipe_without_data_is_refused(tmp_path):

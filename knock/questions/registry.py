@@ -1,5 +1,6 @@
 """The registry: which questions there are, and their files. It imports no answer."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -92,6 +93,8 @@ def all_questions() -> list[Question]:
             raise UserError(
                 f"{file}: number, name and title must be there, a whole number and texts"
             )
+        if not re.fullmatch("[a-z][a-z0-9_]*", name):
+            raise UserError(f"{file}: name must be a-z, 0-9 and _ as in wgan_gp, not {name!r}")
         questions.append(Question(number, name, title, file.parent, head.get("opens")))
     return sorted(questions, key=lambda q: q.number)
 

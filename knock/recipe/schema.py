@@ -30,7 +30,7 @@ class Optimizer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An optimiser and the networks whose weights it updates; eps is 1e-8, outside the root."""
 
     algorithm: Literal["adam", "rmsprop", "sgd"]
-    networks: list[str]
+    networks: Annotated[list[str], msgspec.Meta(min_length=1)]
     lr: Rate
     betas: tuple[Decay, Decay] = (0.9, 0.999)
     alpha: Decay = 0.99
@@ -174,7 +174,9 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     class_name: str = msgspec.field(name="class")
     paper: str
     methods: dict[str, list[str]]
-    parts: dict[str, Annotated[list[str], msgspec.Meta(min_length=1)]]
+    parts: Annotated[
+        dict[str, Annotated[list[str], msgspec.Meta(min_length=1)]], msgspec.Meta(min_length=1)
+    ]
     networks: dict[str, Network]
     optimizers: dict[str, Optimizer]
     train: Train
