@@ -16,6 +16,9 @@ from knock.errors import UserError
 _HALF = ".part"
 """The ending of a file while it is being written; its name also begins with a dot."""
 
+DISK_FULL = "the disk is full"
+"""What the message of such an error contains."""
+
 _HEAD = 4096  # bytes: whatever tells a file of ours from another stands in its first ones
 
 _umask = os.umask(0o077)  # it can only be read by setting it, and not while other threads write
@@ -255,5 +258,5 @@ def sweep(folder: Path, names: Collection[str]) -> None:
 def cannot_write(path: Path, error: OSError, option: str = "--out") -> str:
     """The error message for a failed write, with what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"cannot write {path}: the disk is full; make room, or choose another {option}"
+        return f"cannot write {path}: {DISK_FULL}; make room, or choose another {option}"
     return f"cannot write {path}: {error.strerror}; choose another {option}"

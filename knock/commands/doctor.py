@@ -1,7 +1,6 @@
 """`knock doctor`: what is installed, what is missing, and how to get it."""
 
 import importlib.metadata
-import os
 import platform
 import shutil
 import subprocess
@@ -38,7 +37,9 @@ def overview() -> Iterator[str]:
 
     yield f"knock {knock.__version__}, Python {platform.python_version()}, {platform.platform()}"
     free = shutil.disk_usage(".").free // 2**30
-    yield f"{os.cpu_count()} CPU cores, {free} GiB of disk free here"
+    from knock.training.process import cores
+
+    yield f"{cores()} CPU cores, {free} GiB of disk free here"
     yield ""
     yield "frameworks"
     for framework in FRAMEWORKS.values():

@@ -1,6 +1,5 @@
 """One grading: from a folder of submissions to the grades, a table and a page."""
 
-import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -21,6 +20,7 @@ from knock.grade.roster import Roster
 from knock.grade.submissions import Submission
 from knock.grade.table import MARK, table
 from knock.questions import find
+from knock.training.process import cores
 
 _TABLE = Path("grades.csv")
 """The table where no other file is named; if it exists already, a free name like it."""
@@ -99,7 +99,7 @@ def grade(options: Options) -> int:
         if options.dask:
             coming = schedule.on_cluster(left, settings, options.dask)
         else:
-            coming = schedule.here(left, settings, options.jobs or os.cpu_count() or 1)
+            coming = schedule.here(left, settings, options.jobs or cores())
         try:
             for submission, grade in coming:
                 grades[submission] = grade

@@ -11,6 +11,7 @@ SHOWN = 12
 """How many made pictures are shown."""
 
 
+@charts.as_it_comes()
 def draw(path: Path, title: str, made: Pixels, train: Pixels) -> None:
     """Write the sheet: some made pictures, under each the nearest training picture and how far.
 

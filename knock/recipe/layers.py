@@ -84,6 +84,22 @@ class Placed:
         return tuple(p for layer in self.layers for p in layer.parameters)
 
 
+def require_statistics(recipe: Recipe) -> None:
+    """Raise UserError where a batch is too small for a batch normalisation: one number a channel.
+
+    Its variance is 0, and the unbiased one, for the running statistics, 0 / 0: some frameworks
+    refuse that, others go on with NaN, or train a network that gives the same for every picture.
+    """
+    size = recipe.train.batch_size
+    for network in networks(recipe).values():
+        for one in network.layers:
+            if isinstance(one.layer, kinds.BatchNorm) and size * math.prod(one.input[1:]) < 2:
+                raise UserError(
+                    f"{network.name}.{one.name} normalises over a batch, and one of {size} leaves "
+                    "it a single number per channel; take --batch-size 2 or more"
+                )
+
+
 def networks(recipe: Recipe) -> dict[str, Placed]:
     """Every network of a recipe, in its order. Raises UserError where sizes do not fit."""
     placed = {name: place(name, n, recipe.sizes) for name, n in recipe.networks.items()}

@@ -1,6 +1,8 @@
 """Loss curves, sheets that compare runs, and points in a plane."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ from knock.training.table import BETTER, Table
 
 import numpy as np
 from numpy.typing import NDArray
+
+LOSSES = "losses.png"
+"""The curves of a run, in its folder."""
 
 _WINDOWS = 50  # means of a fiftieth of a run: enough to see where a game's noisy losses go
 _DPI = 110
@@ -22,6 +27,23 @@ _BETTER: dict[str, Any] = {"weight": "bold", "color": "#a3480f"}
 _DECADE = 10  # losses that span less are read more easily on a plain axis
 
 
+@contextlib.contextmanager
+def as_it_comes() -> Iterator[None]:
+    """matplotlib without the user's own settings, so that a figure is the same everywhere.
+
+    Fonts, sizes, LaTeX and windows are settings that people have for their own figures.
+    """
+    try:
+        import matplotlib
+    except ValueError:  # a name in MPLBACKEND that this version does not know
+        del os.environ["MPLBACKEND"]
+        import matplotlib
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
+
+
+@as_it_comes()
 def curve(path: Path, curves: Mapping[str, Mapping[str, Sequence[float]]], title: str) -> None:
     """Draw losses over steps: {label: columns of a loss log}, one axis for each loss."""
     figure, axes = _figure(_losses(curves), height=3.2)
@@ -30,6 +52,7 @@ def curve(path: Path, curves: Mapping[str, Mapping[str, Sequence[float]]], title
     save(path, figure)
 
 
+@as_it_comes()
 def sheet(
     path: Path,
     title: str,
@@ -93,6 +116,7 @@ def sheet(
     save(path, figure)
 
 
+@as_it_comes()
 def table(path: Path, shown: Table) -> None:
     """Draw a table: its title, and for each row its name, some of its pictures, and its numbers."""
     from matplotlib.figure import Figure
@@ -140,6 +164,7 @@ def _height(pictures: Pixels | None, picture: float, line: float) -> float:
     return max(line, picture * int(height) / int(width))
 
 
+@as_it_comes()
 def scatter(path: Path, points: NDArray[Any], labels: NDArray[Any], classes: Sequence[str]) -> None:
     """Draw points (N×z, z at least 1) in the plane of their first two numbers, a colour a class."""
     from matplotlib.figure import Figure

@@ -7,14 +7,14 @@ from pathlib import Path
 from knock.errors import UserError
 from knock.files import sweep
 from knock.paths import RUNS
-from knock.training import animation, loss_log, record
+from knock.training import animation, charts, loss_log, record
 from knock.training import checkpoint as checkpoints
 
 SAMPLES = "samples"
 _SAMPLE = r"step_[0-9]{6,}\.png"
 _SHOWN = tuple(f"{name}.{kind}" for name in ("result", "test") for kind in ("png", "safetensors"))
 _WRITTEN = (
-    *(checkpoints.FILE_NAME, record.FILE_NAME, loss_log.FILE_NAME, "losses.png"),
+    *(checkpoints.FILE_NAME, record.FILE_NAME, loss_log.FILE_NAME, charts.LOSSES),
     *(*_SHOWN, "test.json", animation.GIF, animation.STRIP),
 )
 """What a run writes into its folder, beside `samples`."""

@@ -105,7 +105,7 @@ def read(folder: Path) -> dict[str, list[float]]:
     """
     path = folder / FILE_NAME
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # a spreadsheet adds a mark
         names, *rows = csv.reader(text[: text.rfind("\n") + 1].splitlines())
         values = [[float(cell) for cell in row] for row in rows]
         columns = {name: [row[i] for row in values] for i, name in enumerate(names)}

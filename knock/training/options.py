@@ -13,6 +13,7 @@ from knock.arguments import OneLineParser, add_device, folder, place, positive, 
 from knock.errors import UserError
 from knock.paths import RUNS
 from knock.questions import Question
+from knock.training import process
 
 _MOST_THREADS = 1024
 
@@ -263,18 +264,18 @@ def add_how(group: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
         "--threads",
         type=threads,
         metavar="N",
-        help=f"CPU threads (all cores but one: {spare_cores()})",
+        help=f"CPU threads (OMP_NUM_THREADS, or all cores but one: {spare_cores()})",
     )
 
 
 def spare_cores() -> int:
-    """All cores but the one that draws batches and writes checkpoints.
+    """As many threads as OMP_NUM_THREADS wishes; else all cores but one, if there are several.
 
-    A framework whose threads have to wait for a core loses more than that core is worth: PyTorch
-    was measured ten times slower with two threads on two cores, one of them busy.
+    That one draws batches and writes checkpoints. A framework whose threads have to wait for a core
+    loses more than that core is worth: PyTorch was measured ten times slower with two threads on
+    two cores, one of them busy.
     """
-    if hasattr(os, "sched_getaffinity"):  # Linux: the cores that this process may use
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    return max(1, cores - 1)
+    wish = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if re.fullmatch("[0-9]{1,4}", wish) and 1 <= int(wish) <= _MOST_THREADS:
+        return int(wish)
+    return max(1, process.cores() - 1)

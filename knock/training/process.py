@@ -1,10 +1,42 @@
 """Settings of the process that trains: what its libraries would do costs time at every step."""
 
 import ctypes
+import math
+import os
+from pathlib import Path
 
+_CGROUPS = Path("/sys/fs/cgroup")
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # as in malloc.h
 _LARGEST = 32 << 20  # bytes; the C library accepts no more
 _KEPT = 256 << 20  # bytes
+
+
+def cores() -> int:
+    """The cores that this process may use: of a container no more than its share."""
+    if hasattr(os, "sched_getaffinity"):  # Linux: the CPU set
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    granted = _quota(_CGROUPS)
+    return count if granted == math.inf else max(1, min(count, math.ceil(granted)))
+
+
+def _quota(folder: Path) -> float:
+    """The cores' worth of time that control groups grant; infinite where they set no limit.
+
+    Within a container its own group is the root of `/sys/fs/cgroup`. Version 2 has both numbers,
+    microseconds of computing and of the period, in one file, version 1 each in one.
+    """
+    try:
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota = (folder / "cpu" / "cpu.cfs_quota_us").read_text().strip()
+            period = (folder / "cpu" / "cpu.cfs_period_us").read_text().strip()
+        granted = int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):  # none, or "max"
+        return math.inf
+    return granted if granted > 0 else math.inf
 
 
 def prepare() -> None:

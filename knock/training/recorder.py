@@ -11,12 +11,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from knock.errors import STOPPED, UserError
-from knock.files import make_folder
+from knock.errors import STOPPED, UserError, in_words
+from knock.files import DISK_FULL, make_folder
 from knock.frameworks.adapter import Adapter
 from knock.questions import Question
 from knock.training import animation, bar, charts, checkpoint, loss_log, past, pictures, record
@@ -133,8 +133,22 @@ class Recorder:
         """Write a step's sample picture: a row for each name, uint8 N×H×W×C.
 
         `samples` are the rows that are made from noise or labels; pictures that are all the same
-        are warned of. The first of them, or else the first row, is the strip's.
+        are warned of. The first of them, or else the first row, is the strip's. A picture that
+        cannot be written costs a warning. Raises UserError where the disk is full: then the weights
+        are saved first, if they still can be.
         """
+        try:
+            self._show(step, rows, samples)
+        except UserError as error:
+            if DISK_FULL not in str(error):
+                self._warn(str(error))
+                return
+            with contextlib.suppress(UserError):
+                self.save(step)
+                self._finish_saving()
+            raise
+
+    def _show(self, step: int, rows: Mapping[str, pictures.Pixels], samples: Sequence[str]) -> None:
         folder = self._begun.folder
         enlarge = pictures.enlargement(self._begun.recipe.image_shape[1])
         make_folder(folder / "samples")
@@ -205,20 +219,33 @@ class Recorder:
     def finish(self, step: int) -> int:
         """Draw the curves and the animation, and print how it ended; the exit code."""
         begun = self._begun
-        charts.curve(
-            begun.folder / "losses.png",
-            {self._adapter.NAME: loss_log.read(begun.folder)},
-            f"{self._question.label}, {begun.recipe.dataset}, {self._adapter.NAME}",
-        )
-        animation.animate(begun.folder, step)
-        if self._band:
-            animation.strip(begun.folder, self._band, step, self._names)
+        self._draw(charts.LOSSES, self._draw_losses)
+        self._draw(animation.GIF, lambda: animation.animate(begun.folder, step))
+        if band := self._band:
+            self._draw(
+                animation.STRIP, lambda: animation.strip(begun.folder, band, step, self._names)
+            )
         if step < begun.recipe.train.steps:
             print(f"stopped after step {step}; go on with: --resume {begun.folder}")
             return STOPPED
         losses = ", ".join(f"{name} {value:.5g}" for name, value in self._last.items())
         print(f"{begun.folder}: step {step}, {losses}, {self._seconds:.1f} s on {self._device}")
         return 0
+
+    def _draw_losses(self) -> None:
+        begun, name = self._begun, self._adapter.NAME
+        charts.curve(
+            begun.folder / charts.LOSSES,
+            {name: loss_log.read(begun.folder)},
+            f"{self._question.label}, {begun.recipe.dataset}, {name}",
+        )
+
+    def _draw(self, name: str, draw: Callable[[], None]) -> None:
+        """Draw a picture of the whole run; where that fails, the run is not lost with it."""
+        try:
+            draw()
+        except Exception as error:  # matplotlib and Pillow raise anything
+            self._warn(f"{self._begun.folder / name} is not drawn: {in_words(error)}")
 
     def conclude(self) -> None:
         """Note that all steps are taken and everything is written: nothing is left to a resume."""
@@ -227,6 +254,9 @@ class Recorder:
     def _write(self, made: Checkpoint, told: Mapping[str, Any]) -> float:
         """Write a checkpoint and its record; the seconds of processor time that this took."""
         began = time.thread_time()
+        if not self._begun.folder.is_dir():
+            self._warn(f"{self._begun.folder} is gone, and is made again")
+            make_folder(self._begun.folder)
         self._losses.sync()
         checkpoint.save(self._begun.folder / checkpoint.FILE_NAME, made)
         record.write_run(self._begun.folder, told)

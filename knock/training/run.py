@@ -19,6 +19,7 @@ from knock.files import make_folder, make_new_folder, only_writer
 from knock.frameworks.adapter import Adapter
 from knock.frameworks.binding import WrongNetwork
 from knock.questions import Question
+from knock.recipe import layers
 from knock.recipe.weights import initial_weights
 from knock.training import (
     charts,
@@ -62,6 +63,8 @@ class Run:
         self.options = options
         begun: Origin = origin.decide(question, adapter.NAME, options, answer)
         self.recipe = begun.recipe
+        if options.test is None:
+            layers.require_statistics(self.recipe)
         self.step = begun.step
         self.begun = begun
         self._threads = options.threads or spare_cores()

@@ -63,6 +63,9 @@ _NAMES = {
 
 
 def setup(device: str, dtype: str, threads: int | None = None) -> str:
+    # The user's keras.json may say otherwise, for models of their own.
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_epsilon(1e-7)
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)  # without this, layers stay in float32
     return start(device, threads)
