@@ -164,6 +164,11 @@ def plan(line: str) -> Plan:
         case ["knock", "check" | "solution" as command, question]:
             mine = f"my/{question}_pytorch.py"
             return Plan(("knock", command, question, mine), "as if that had been begun, and done")
+        case ["knock", "standalone", question]:
+            other = ("--out", f"{question}_home.py")
+            return Plan(("knock", "standalone", question, *other), "another page may make it, too")
+        case ["knock", "standalone", *words]:
+            return Plan(("knock", "standalone", *words))
         case ["knock", "check", *words]:
             if "--ours" in words and "--framework" not in words:
                 words = [*words, "--framework", "pytorch"]
@@ -184,7 +189,6 @@ def plan(line: str) -> Plan:
             | "hint"
             | "solution"
             | "notebook"
-            | "standalone"
             | "diff"
             | "grade"
             | "progress"
