@@ -1,5 +1,6 @@
 """Where things are: in a clone or an installed package, and in the current folder."""
 
+import os
 from pathlib import Path
 
 from knock.errors import UserError
@@ -31,9 +32,16 @@ def cache() -> Path:
 
     It is `knock` in the operating system's folder for caches, which `$XDG_CACHE_HOME` names there.
     """
+    if not has_home():
+        return Path(os.devnull, "knock")  # where nothing is, and nothing can be made
     import pooch
 
     return Path(pooch.os_cache("knock"))
+
+
+def has_home() -> bool:
+    """Whether the user has a place for caches: one who is only a number (in Docker) has none."""
+    return "XDG_CACHE_HOME" in os.environ or os.path.expanduser("~") != "~"
 
 
 def modules() -> list[Path]:

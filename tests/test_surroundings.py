@@ -7,7 +7,9 @@ import shutil
 
 from knock import questions
 from knock import recipe as recipes
+from knock.data import mirrors, places
 from knock.errors import UserError
+from knock.measure.examiner import EXAMINERS
 from knock.recipe import layers
 from knock.training import animation, charts, checkpoint, loss_log, options, process
 from tests.helpers import run_plain
@@ -85,6 +87,29 @@ def test_a_full_disk_under_the_samples_leaves_the_weights(tmp_path, monkeypatch,
     monkeypatch.setattr(recorder.pictures, "write_rows", full)
     assert run_plain(*TINY, "--quiet", "--steps", "5", "--out", "a") == 2
     assert checkpoint.load(tmp_path / "a").step == 3
+
+
+@pytest.fixture
+def homeless(monkeypatch):
+    """As in `docker run --user 12345`: no HOME, and no user of this number."""
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    for name in ("HOME", "XDG_CACHE_HOME", "KNOCK_DATA"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_user_without_a_home_needs_none(homeless, knock, tmp_path, monkeypatch, capsys):
+    assert knock("data")[0] == 0
+    assert run_plain(*TINY, "--quiet", "--steps", "1", "--out", "a") == 0
+    assert EXAMINERS.files() == [] and EXAMINERS.read("x") is None
+    EXAMINERS.write("x", {})  # is not kept
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_user_without_a_home_is_told_where_downloads_may_go(homeless, monkeypatch, tmp_path):
+    with pytest.raises(UserError, match="no home folder .* set KNOCK_DATA"):
+        mirrors.fetch(mirrors.Remote("x", 1, "0"), "mnist", [])
+    monkeypatch.setenv("KNOCK_DATA", str(tmp_path))
+    assert places.downloads("mnist", "x").is_relative_to(tmp_path)
 
 
 @pytest.mark.parametrize(

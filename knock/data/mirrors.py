@@ -43,6 +43,7 @@ def fetch(remote: Remote, name: str, homes: Sequence[str]) -> Path:
     import urllib3
 
     pooch.get_logger().setLevel("WARNING")  # its own messages would mix with ours
+    places.require()
     folder = places.downloads(name, remote.file)
     failures = []
     for home in homes:

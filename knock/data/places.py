@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from knock import paths
+from knock.errors import UserError
 
 VARIABLE = "KNOCK_DATA"
 DOWNLOADS = "downloads"
@@ -13,7 +14,21 @@ DOWNLOADS = "downloads"
 def homes() -> list[Path]:
     """The folders of data sets: `$KNOCK_DATA` if it is set, then the cache folder."""
     named = os.environ.get(VARIABLE)
-    return [Path(named).expanduser(), paths.cache()] if named else [paths.cache()]
+    theirs = [Path(os.path.expanduser(named))] if named else []
+    return [*theirs, *([paths.cache()] if paths.has_home() else [])]
+
+
+def require() -> None:
+    """Raise UserError where there is no folder that could hold data sets."""
+    if not homes():
+        raise UserError(
+            f"you have no home folder that could hold data sets; set {VARIABLE} to a folder"
+        )
+
+
+def _roots() -> list[Path]:
+    """The same, never empty: without any there is a place where nothing can be."""
+    return homes() or [paths.cache()]
 
 
 def candidates(name: str, folder: Path | None) -> list[Path]:
@@ -27,10 +42,10 @@ def candidates(name: str, folder: Path | None) -> list[Path]:
 
 def by_hand(name: str) -> Path:
     """The folder into which users put the files of a set that could not be downloaded."""
-    return homes()[0] / name
+    return _roots()[0] / name
 
 
 def downloads(name: str, file: str) -> Path:
     """The folder of a set's downloads: the first that has `file`, else the first of all."""
-    places = [home / DOWNLOADS / name for home in homes()]
+    places = [home / DOWNLOADS / name for home in _roots()]
     return next((place for place in places if (place / file).is_file()), places[0])

@@ -4,8 +4,10 @@ The TensorFlow and the Keras adapter share this module and import `tf` from here
 first, TensorFlow starts quietly, or one line says that it is not installed.
 """
 
+import atexit
 import contextlib
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,6 +19,7 @@ require("tensorflow")
 
 from knock.errors import UserError  # noqa: E402  # after `require`, which may leave
 from knock.frameworks.devices import cuda_index  # noqa: E402
+from knock.paths import has_home  # noqa: E402
 
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
@@ -28,6 +31,10 @@ os.environ.setdefault(_LOG_LEVEL, "2")  # errors only
 _wants_messages = os.environ[_LOG_LEVEL] in ("0", "1")
 # TensorFlow itself imports Keras if it is installed, and Keras then chooses its backend.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+if not has_home() and "KERAS_HOME" not in os.environ:
+    # Keras would keep its settings in a folder named "~", here.
+    os.environ["KERAS_HOME"] = tempfile.mkdtemp(prefix="keras-")
+    atexit.register(shutil.rmtree, os.environ["KERAS_HOME"], ignore_errors=True)
 
 
 @contextlib.contextmanager
