@@ -148,6 +148,18 @@ def test_a_byte_order_mark_in_the_losses_does_no_harm(tmp_path):
     assert loss_log.read(tmp_path) == {"step": [1.0], "loss": [0.5]}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes")
+def test_what_is_wrong_with_a_checkpoint_is_said(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="it is no file"):
+        checkpoint.load(tmp_path / "pipe")
+    with pytest.raises(UserError, match="No such file"):
+        checkpoint.load(tmp_path / "nothing")
+    with pytest.raises(UserError, match="Not a directory"):
+        (tmp_path / "file").write_text("x")
+        checkpoint.load(tmp_path / "file" / "x")
+
+
 TRAINING = [question for question in questions.all_questions() if not question.opens]
 
 

@@ -88,6 +88,10 @@ def load(path: Path) -> Checkpoint:
     if path.is_dir():
         path = path / FILE_NAME
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise UserError(f"cannot read the checkpoint {path}: it is no file")
+        with open(path, "rb"):  # safetensors does not say why it cannot
+            pass
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
