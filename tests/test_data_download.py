@@ -5,6 +5,7 @@ import hashlib
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -43,6 +44,8 @@ class Handler(BaseHTTPRequestHandler):
         if how != "plain":
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         body = content[start:]
+        if how == "slow":
+            self.server.slow.wait(10)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if how == "breaks" else body)
@@ -98,6 +101,33 @@ def test_a_file_is_fetched_once(server, home):
         assert path == home / "file.bin" and path.read_bytes() == CONTENT
     assert len(server.asked) == 1
     assert [one.name for one in home.iterdir()] == ["file.bin"]
+
+
+def test_two_that_fetch_at_once_share_one_download(server, home, capsys):
+    """Each waits for the other: nothing is fetched twice, and no server is blamed."""
+    server.slow = threading.Event()
+    with ThreadPoolExecutor(2) as both:
+        first = both.submit(fetch, FILE, "set", address(server, "slow"))
+        while not server.asked:
+            time.sleep(0.005)
+        second = both.submit(fetch, FILE, "set", address(server, "slow"))
+        time.sleep(0.05)
+        server.slow.set()
+        assert first.result() == second.result() == home / "file.bin"
+    assert (home / "file.bin").read_bytes() == CONTENT and len(server.asked) == 1
+    assert capsys.readouterr().err == "waiting for another process that downloads set\n"
+    assert [one.name for one in home.iterdir()] == ["file.bin"]
+
+
+def test_where_folders_have_no_locks_each_has_a_half_file_of_its_own(server, home, monkeypatch):
+    def none(handle, how):
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    home.mkdir(parents=True)
+    (home / "file.bin.part").write_bytes(b"another's")
+    assert fetch(FILE, "set", address(server, "good")).read_bytes() == CONTENT
+    assert (home / "file.bin.part").read_bytes() == b"another's"
 
 
 def test_a_part_is_continued(server, home):

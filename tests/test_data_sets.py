@@ -1,7 +1,9 @@
 """The sets themselves: found in their places, read by their layout, refused in one line."""
 
+import shutil
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 from knock import data
@@ -171,20 +173,30 @@ def numbered(folder: Path, numbers) -> None:
         made.write_picture(folder / f"{number:03}.png", 8, 8, (number, 0, 0))
 
 
-def test_every_fifth_picture_of_a_folder_is_for_testing(tmp_path):
-    numbered(tmp_path, range(12))
-    train, test = (data.load("folder", (3, 8, 8), s, tmp_path) for s in ("train", "test"))
-    assert names_of(test) == [4, 9]
-    assert names_of(train) == [0, 1, 2, 3, 5, 6, 7, 8, 10, 11]
-    assert train.classes == () and train.labels.tolist() == [0] * 10
+def parts_of(folder: Path) -> tuple[list[int], list[int]]:
+    """The pictures for training and for testing."""
+    train, test = (data.load("folder", (3, 8, 8), split, folder) for split in ("train", "test"))
+    assert train.classes == test.classes
+    return names_of(train), names_of(test)
 
 
-@pytest.mark.parametrize(("count", "train", "test"), [(1, [0], [0]), (2, [0], [1]), (5, 4, [4])])
+def test_one_picture_in_five_is_drawn_for_testing(tmp_path):
+    numbered(tmp_path, range(60))
+    train, test = parts_of(tmp_path)
+    assert len(test) == 12 and sorted(train + test) == [*range(60)]
+    assert train == sorted(train)
+    for view in range(5):  # as where five views follow one another
+        assert 0 < sum(number % 5 == view for number in test) < 12
+    shutil.copytree(tmp_path, tmp_path / "copy" / "b")
+    assert parts_of(tmp_path / "copy" / "b") == (train, test)
+    numbered(tmp_path / "copy" / "b", [60])
+    assert len({*parts_of(tmp_path / "copy" / "b")[1]} - {*test}) <= 1
+
+
+@pytest.mark.parametrize(("count", "train", "test"), [(1, 1, 1), (2, 1, 1), (5, 4, 1), (9, 8, 1)])
 def test_few_pictures_leave_one_in_each_part(tmp_path, count, train, test):
     numbered(tmp_path, range(count))
-    assert names_of(data.load("folder", (3, 8, 8), "test", tmp_path)) == test
-    train = [*range(train)] if isinstance(train, int) else train
-    assert names_of(data.load("folder", (3, 8, 8), "train", tmp_path)) == train
+    assert [len(part) for part in parts_of(tmp_path)] == [train, test]
 
 
 def test_subfolders_are_classes(tmp_path):
@@ -192,7 +204,8 @@ def test_subfolders_are_classes(tmp_path):
     numbered(tmp_path / "bird", [11, 12, 13])
     train = data.load("folder", (3, 8, 8), "train", tmp_path)
     assert train.classes == ("bird", "frog")
-    assert names_of(train) == [11, 12, 1, 2] and train.labels.tolist() == [0, 0, 1, 1]
+    assert train.labels.tolist() == [0, 0, 1, 1]
+    assert [number > 9 for number in names_of(train)] == [True, True, False, False]
     assert data.classes_in(tmp_path) == ("bird", "frog")
 
 
@@ -201,8 +214,97 @@ def test_each_class_is_in_both_parts(tmp_path):
     numbered(tmp_path / "six", range(11, 17))
     numbered(tmp_path / "two", [21, 22])
     train, test = (data.load("folder", (3, 8, 8), split, tmp_path) for split in ("train", "test"))
-    assert names_of(test) == [1, 15, 22] and test.labels.tolist() == [0, 1, 2]
-    assert names_of(train) == [1, 11, 12, 13, 14, 16, 21] and set(train.labels) == {0, 1, 2}
+    assert test.labels.tolist() == [0, 1, 2] and train.labels.tolist() == [0] + [1] * 5 + [2]
+    assert {*names_of(train), *names_of(test)} == {1, *range(11, 17), 21, 22}
+
+
+def test_pictures_in_any_folder_below_a_class_are_of_it(tmp_path):
+    numbered(tmp_path / "frog" / "green" / "small", [1, 2])
+    numbered(tmp_path / "frog" / "brown", [3])
+    numbered(tmp_path / "toad" / "2024", [4])
+    (tmp_path / "frog" / "green" / "again").symlink_to(tmp_path / "frog")
+    (tmp_path / "frog" / "all").symlink_to(tmp_path)
+    train, test = parts_of(tmp_path)
+    assert {*train, *test} == {1, 2, 3, 4} and len(train) == 3
+    assert data.classes_in(tmp_path) == ("frog", "toad")
+    assert data.left_out(tmp_path) is None
+
+
+PARTED = {
+    "training and val": ("training", "val", "", ()),
+    "train, test and val": ("train", "test", "val", ()),
+    "in another folder": ("birds/train", "birds/validation", "", ()),
+    "in each class": ("frog/train", "frog/val", "frog/other", ("frog", "toad")),
+    "in the names": ("trainA", "testA", "", ("A", "B")),
+    "large letters": ("Train", "TEST", "", ()),
+}
+
+
+@pytest.mark.parametrize("name", PARTED)
+def test_known_layouts_are_recognised(tmp_path, name):
+    train, test, unused, classes = PARTED[name]
+    numbered(tmp_path / train, [1, 2])
+    numbered(tmp_path / test, [3])
+    if unused:
+        numbered(tmp_path / unused, [4])
+    for part, number in ((train, 5), (test, 6)) if classes else ():
+        numbered(tmp_path / part.replace("frog", "toad").replace("A", "B"), [number])
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "1.txt").touch()
+    found = {split: data.load("folder", (3, 8, 8), split, tmp_path) for split in ("train", "test")}
+    assert names_of(found["train"]) == ([1, 2, 5] if classes else [1, 2])
+    assert names_of(found["test"]) == ([3, 6] if classes else [3])
+    assert found["test"].classes == classes
+    assert (data.left_out(tmp_path) or "").endswith(unused)
+
+
+def test_train_alone_is_split_and_train_among_classes_is_one(tmp_path):
+    numbered(tmp_path / "a" / "train" / "frog", [1, 2])
+    assert data.classes_in(tmp_path / "a") == ("frog",)
+    for kind in ("train", "plane"):
+        numbered(tmp_path / "b" / kind, [1, 2])
+    assert data.classes_in(tmp_path / "b") == ("plane", "train")
+
+
+HALF = {
+    "test and val": (["test", "val"], "no folder train"),
+    "no testB": (["trainA", "trainB", "testA"], "trainA, trainB, testA and testB"),
+    "parts in one class only": (["frog/train", "frog/test", "toad"], "toad has none"),
+}
+
+
+@pytest.mark.parametrize("name", HALF)
+def test_half_a_layout_is_refused(tmp_path, name):
+    folders, said = HALF[name]
+    for folder in folders:
+        numbered(tmp_path / folder, [1])
+    assert said in refusal("folder", (3, 8, 8), "train", tmp_path)
+
+
+def test_what_is_left_out_is_said(tmp_path):
+    numbered(tmp_path / "frog", [1, 2])
+    for name in ("frog/Thumbs.db", "frog/.DS_Store", "frog/desktop.ini", "frog/names.csv"):
+        (tmp_path / name).touch()
+    made.write_picture(tmp_path / "__MACOSX" / "frog" / "001.png")
+    made.write_picture(tmp_path / "frog" / "._001.png")
+    assert data.left_out(tmp_path) is None and data.classes_in(tmp_path) == ("frog",)
+    (tmp_path / "toad" / "more").mkdir(parents=True)
+    (tmp_path / "toad" / "more" / "a.HEIC").touch()
+    (tmp_path / "frog" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "frog" / "round.png").symlink_to(tmp_path / "frog" / "round.png")
+    assert data.left_out(tmp_path) == (
+        "1 file is not read (a.HEIC): export .heic as JPEG or PNG; "
+        "2 files are no files but dead links, or the like (gone.png); "
+        "no class, since no pictures are in it: toad"
+    )
+    shutil.copy(tmp_path / "frog" / "001.png", tmp_path / "toad" / "a picture")  # without ending
+    assert data.classes_in(tmp_path) == ("frog", "toad")
+
+
+def test_classes_in_composed_and_decomposed_letters_are_one(tmp_path):
+    for part, form in (("train", "NFC"), ("test", "NFD")):
+        numbered(tmp_path / part / unicodedata.normalize(form, "Kröte"), [1])
+    assert len(data.classes_in(tmp_path)) == 1
 
 
 def test_train_and_test_folders_are_used_and_agree_on_classes(tmp_path):
@@ -254,10 +356,15 @@ def test_folders_that_cannot_be_a_set_are_refused(tmp_path):
     assert "both in itself (001.png)" in refusal("folder", (3, 8, 8), "train", tmp_path / "both")
 
 
-def test_one_bad_picture_in_a_folder_is_named(tmp_path):
-    numbered(tmp_path, range(4))
-    (tmp_path / "002.png").write_bytes((tmp_path / "002.png").read_bytes()[:50])
-    assert str(tmp_path / "002.png") in refusal("folder", (3, 8, 8), "train", tmp_path)
+def test_the_first_ten_bad_pictures_in_a_folder_are_named(tmp_path):
+    numbered(tmp_path / "train", range(14))
+    numbered(tmp_path / "test", [1])
+    for number in range(1, 13):
+        path = tmp_path / "train" / f"{number:03}.png"
+        path.write_bytes(path.read_bytes()[:50])
+    said = refusal("folder", (3, 8, 8), "train", tmp_path)
+    assert all(f"{number:03}.png is" in said for number in range(1, 11)), said
+    assert "011.png" not in said and said.endswith("; and 2 more") and "\n" not in said
 
 
 def test_pictures_of_any_size_become_one_shape(tmp_path):

@@ -50,7 +50,6 @@ def _list() -> int:
 
 def _show(name: str, folder: Path | None, out: Path | None) -> int:
     from knock import data
-    from knock.data import images
     from knock.errors import UserError
     from knock.files import make_folder, write_atomically, write_new
     from knock.training import pictures
@@ -79,6 +78,6 @@ def _show(name: str, folder: Path | None, out: Path | None) -> int:
     else:
         write_atomically(path, png)
     print(path)
-    if name == "folder" and folder and (unread := images.unreadable_below(folder)):
+    if name == "folder" and folder and (unread := data.left_out(folder)):
         print(f"warning: {unread}", file=sys.stderr)
     return 0

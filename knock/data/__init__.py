@@ -14,6 +14,7 @@ from typing import Protocol
 from knock.data import cifar10, digits, folder, folder_pairs, idx, images, newts
 from knock.data.batches import Batches, prefetch, to_pixels, to_unit, unit_pair
 from knock.data.folder import classes as classes_in
+from knock.data.folder import left_out
 from knock.data.imageset import ImageSet, Shape, Split
 from knock.errors import UserError
 from knock.recipe import Augment
@@ -26,6 +27,7 @@ __all__ = [
     "classes",
     "classes_in",
     "download",
+    "left_out",
     "load",
     "prefetch",
     "set_in",

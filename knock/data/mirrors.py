@@ -4,8 +4,10 @@ pooch compares digests and puts a finished file in place in one move. It cannot 
 download: `Resuming` below does that.
 """
 
+import contextlib
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,13 +50,14 @@ def fetch(remote: Remote, name: str, homes: Sequence[str]) -> Path:
     failures = []
     for home in homes:
         try:
-            path = pooch.retrieve(
-                home + remote.file,
-                known_hash=f"sha256:{remote.sha256}",
-                fname=remote.file,
-                path=folder,
-                downloader=Resuming(remote, folder / f"{remote.file}.part"),
-            )
+            with _alone(folder, remote, name) as part:
+                path = pooch.retrieve(
+                    home + remote.file,
+                    known_hash=f"sha256:{remote.sha256}",
+                    fname=remote.file,
+                    path=folder,
+                    downloader=Resuming(remote, folder / part),
+                )
             return Path(path)
         # requests' exceptions are OSErrors too, so they must be caught before those of the disk
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
@@ -68,6 +71,34 @@ def fetch(remote: Remote, name: str, homes: Sequence[str]) -> Path:
         f"cannot download {remote.file} of {name} ({'; '.join(failures)}); try again later, or "
         f"put all files of the set in {places.by_hand(name)}"
     )
+
+
+@contextlib.contextmanager
+def _alone(folder: Path, remote: Remote, name: str) -> Iterator[str]:
+    """The name of the half file, which no other process writes meanwhile.
+
+    Another one that fetches the set is waited for; then the file is there. Where a folder cannot be
+    locked, each process has a half file of its own. The system frees the lock when one ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    part, own = f"{remote.file}.part", f"{remote.file}.{os.getpid()}.part"
+    if os.name != "posix":
+        yield own
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another process that downloads {name}", file=sys.stderr)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:  # some network file systems have no locks
+            part = own
+        yield part
+    finally:
+        os.close(handle)
 
 
 class Resuming:

@@ -11,7 +11,7 @@ from typing import Any
 
 from knock import data, frameworks
 from knock import recipe as recipes
-from knock.data import images, ladder, resize
+from knock.data import ladder, resize
 from knock.data.batches import Batches, prefetch, to_pixels
 from knock.data.imageset import ImageSet, Split
 from knock.errors import UserError
@@ -312,17 +312,23 @@ class Run:
         threads = f"{self._threads} thread{'s' if self._threads > 1 else ''}"
         return (
             f"{self._question.label} in {self._adapter.NAME}{whose.beside(self._answer)}: "
-            f"{recipe.dataset} ({len(self._train_set)} pictures of {height}×{width}), "
+            f"{recipe.dataset} ({self._counted()} of {height}×{width}), "
             f"preset {recipe.preset}{given}, {train.steps} steps of {train.pictures}{start}, "
             f"{self._device}, {threads} → {folder}"
         )
+
+    def _counted(self) -> str:
+        """How many pictures there are, in how many classes, and how many more to test with."""
+        count, classes = len(self._train_set), self._train_set.classes
+        kinds = f" in {len(classes)} class{'es' if len(classes) > 1 else ''}" if classes else ""
+        return f"{count} + {len(self._test.pictures)} test pictures{kinds}"
 
     def _warn_of_pictures(self) -> None:
         """Say where there are few, and which in the user's folder are not read."""
         count, size, folder = len(self._train_set), self.recipe.train.batch_size, None
         if self.begun.dataset == "folder":
             folder = self.begun.data_folder
-        lines = [folder and images.unreadable_below(folder)]
+        lines = [folder and data.left_out(folder)]
         if count < size:
             lines.append(
                 f"{count} training pictures are fewer than a batch of {size}, so a step sees some "
