@@ -304,7 +304,6 @@ class Run:
     def _line(self) -> str:
         """What is trained, on what, and where it goes."""
         recipe, train, folder = self.recipe, self.recipe.train, self.begun.folder
-        _, height, width = recipe.image_shape
         start = f" from step {self.step}" if self.step else ""
         if self.begun.weights:
             start = f" from the weights of {self.options.init}"
@@ -312,16 +311,18 @@ class Run:
         threads = f"{self._threads} thread{'s' if self._threads > 1 else ''}"
         return (
             f"{self._question.label} in {self._adapter.NAME}{whose.beside(self._answer)}: "
-            f"{recipe.dataset} ({self._counted()} of {height}×{width}), "
+            f"{recipe.dataset} ({self._counted()}), "
             f"preset {recipe.preset}{given}, {train.steps} steps of {train.pictures}{start}, "
             f"{self._device}, {threads} → {folder}"
         )
 
     def _counted(self) -> str:
-        """How many pictures there are, in how many classes, and how many more to test with."""
-        count, classes = len(self._train_set), self._train_set.classes
-        kinds = f" in {len(classes)} class{'es' if len(classes) > 1 else ''}" if classes else ""
-        return f"{count} + {len(self._test.pictures)} test pictures{kinds}"
+        """How many pictures there are, how many more to test with, and of how many classes."""
+        _, height, width = self.recipe.image_shape
+        count = len(self._train_set.classes)
+        kinds = f", {count} class{'es' if count > 1 else ''}" if count else ""
+        tested = len(self._test.pictures)
+        return f"{len(self._train_set)} + {tested} test pictures of {height}×{width}{kinds}"
 
     def _warn_of_pictures(self) -> None:
         """Say where there are few, and which in the user's folder are not read."""
