@@ -244,8 +244,8 @@ def test_a_run_says_first_what_it_trains(tmp_path, monkeypatch, capsys):
         assert run_plain(*PLAIN, *words, "--out", "a") == 0
     first, _, again, _ = capsys.readouterr().out.splitlines()
     assert first == (
-        "01 ae in numpy (ae_numpy.py): digits (1415 + 382 test pictures of 8×8, 10 classes), preset quick, 2 steps of 2, "
-        "CPU, 1 thread → a"
+        "01 ae in numpy (ae_numpy.py): digits (1415 + 382 test pictures of 8×8, 10 classes), "
+        "preset quick, 2 steps of 2, CPU, 1 thread → a"
     )
     assert "4 steps of 2 from step 2, CPU" in again
     assert run_plain(*PLAIN, "--quiet", "--steps", "2", "--out", "b") == 0
