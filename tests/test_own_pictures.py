@@ -233,3 +233,45 @@ def test_a_run_is_tested_on_other_pictures(own, tmp_path, monkeypatch, capsys):
     assert error["train"] != error["test"]
     assert run_plain("--test", "a", "--dataset", "folder") == 2  # which folder?
     assert run_plain("--resume", "a", "--data", own, "--steps", "2") == 2  # it learnt from newts
+
+
+# A run that goes on, or is tested, when the pictures have changed
+
+
+@pytest.fixture
+def learnt(own, tmp_path, monkeypatch, capsys) -> Path:
+    """A folder of pictures of two classes from which the run `a` has learnt."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(own, "photos")
+    assert run_plain("--data", "photos", *SHORT, "--out", "a") == 0
+    capsys.readouterr()
+    return Path("photos")
+
+
+GOES_ON = (["--resume", "a", "--steps", "2", "--size", "16", "--quiet"], ["--test", "a"])
+
+
+@pytest.mark.parametrize("words", GOES_ON, ids=["resume", "test"])
+def test_other_names_of_classes_are_refused_and_other_pictures_mentioned(learnt, words, capsys):
+    assert run_plain(*words) == 0 and "learnt from" not in capsys.readouterr().err
+    (learnt / "frog").rename(learnt / "zebra")
+    assert run_plain(*words) == 2
+    assert "(frog missing, zebra new)" in one_err(capsys)
+    (learnt / "zebra").rename(learnt / "frog")
+    (learnt / "newt").mkdir()
+    made.write_picture(learnt / "newt" / "a.png")
+    assert run_plain(*words) == 2
+    assert "(newt new)" in one_err(capsys)
+    shutil.rmtree(learnt / "newt")
+    for number in range(5):
+        made.write_picture(learnt / "toad" / f"more{number}.png")
+    if words[0] == "--resume":
+        words = [*words, "--steps", "3"]
+    assert run_plain(*words) == 0
+    assert "20 training pictures in" in (said := one_err(capsys)) and "the same 16 that" in said
+
+
+def one_err(capsys) -> str:
+    """The one line on standard error."""
+    (line,) = capsys.readouterr().err.splitlines()
+    return line

@@ -62,6 +62,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "data": past.data,
         "init": past.init,
         "classes": past.classes,
+        "pictures": past.pictures,
     }
     metadata = {
         "format": _FORMAT,
@@ -143,6 +144,7 @@ def _past(told: dict[str, Any], losses: NDArray[Any] | None) -> Past:
         data=told["data"],
         init=told["init"],
         classes=tuple(told["classes"]),
+        pictures=told.get("pictures"),
     )
 
 

@@ -32,7 +32,8 @@ class Origin:
     `losses` what came of them; `home` is the folder of the checkpoint, and `mark` its mark when it
     was read. `dataset` is the set that pictures are read from: in a test, maybe another one than
     was learnt from. `weights` are the networks' first ones where the recipe does not draw them, and
-    `init` says, also of a run that goes on, whose they were.
+    `init` says, also of a run that goes on, whose they were. `classes` and `pictures` are what
+    was learnt from, as in `past`.
     """
 
     recipe: Recipe
@@ -46,6 +47,8 @@ class Origin:
     losses: Columns = field(default_factory=dict)
     init: dict[str, Any] | None = None
     weights: State | None = None
+    classes: tuple[str, ...] = ()
+    pictures: dict[str, Any] | None = None
     home: Path | None = None
     mark: tuple[int, int, int] | None = None
 
@@ -157,6 +160,8 @@ def _from_checkpoint(question: Question, options: Options, source: Path) -> Orig
         past.seconds(known.get("history", ()), len(was.history)),
         was.losses,
         was.init,
+        classes=was.classes,
+        pictures=was.pictures,
         home=home,
         mark=mark,
     )
@@ -170,6 +175,7 @@ def _past_beside(found: Checkpoint, home: Path, known: Mapping[str, Any]) -> Pas
         losses=losses,
         data=known.get("data"),
         init=known.get("init"),
+        classes=tuple(known.get("classes") or ()),
     )
 
 

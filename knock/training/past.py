@@ -21,7 +21,8 @@ _SECONDS = "seconds"
 class Past:
     """`data` is where the pictures are, `init` with whose weights the first step began.
 
-    `classes` are the names of the data set's classes, by number.
+    `classes` are the names of the data set's classes, by number; `pictures` tells of the user's own
+    pictures how many were learnt from, and their digest.
     """
 
     history: tuple[Stretch, ...] = ()
@@ -29,6 +30,7 @@ class Past:
     data: str | None = None
     init: dict[str, Any] | None = None
     classes: tuple[str, ...] = ()
+    pictures: dict[str, Any] | None = None
 
 
 def joined(history: Sequence[Stretch], stretch: Stretch) -> tuple[Stretch, ...]:

@@ -52,6 +52,7 @@ class Recorder:
         device: str,
         threads: int,
         classes: tuple[str, ...],
+        pictures: dict[str, Any] | None,
         quiet: bool,
     ) -> None:
         self.stopped = False
@@ -66,6 +67,7 @@ class Recorder:
         self._losses = LossLog(begun.folder, begun.step, begun.losses)
         self._last = self._losses.last
         self._classes = classes
+        self._pictures = pictures
         self._record: dict[str, Any] = {}  # what run.json says at the last checkpoint
         self._pending: list[tuple[int, Mapping[str, Any]]] = []
         self._flushed = 0.0
@@ -202,6 +204,7 @@ class Recorder:
                 data=str(begun.data_folder.resolve()) if begun.data_folder else None,
                 init=begun.init,
                 classes=self._classes,
+                pictures=self._pictures,
             ),
         )
         self._reading = time.monotonic() - self._saved

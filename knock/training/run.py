@@ -29,6 +29,7 @@ from knock.training import (
     pictures,
     process,
     record,
+    same_pictures,
     whose,
 )
 from knock.training import checkpoint as checkpoints
@@ -74,6 +75,9 @@ class Run:
         test_set = self._load("test").middle(self.recipe.augment.crop)
         self._test = TestSet(test_set, self.recipe, adapter)
         self._require_classes()
+        own = begun.dataset == "folder"
+        self._pictures = same_pictures.told(self._train_set) if own else None
+        self._require_same_pictures()
         self.source = Batches(self._train_set, self.recipe, adapter.CHANNELS_LAST)
         self.examples = self._test.examples()
         self._tables: list[Table] = []
@@ -87,6 +91,22 @@ class Run:
         except UserError as error:
             more = elsewhere.instead(recipe, self.options, begun.folder)
             raise UserError(f"{error}{more}") from None
+
+    def _require_same_pictures(self) -> None:
+        """The classes that were learnt from; a line if pictures are others.
+
+        A test may be of any pictures, unless the networks are told of their classes.
+        """
+        begun, named = self.begun, self.options.data or self.options.dataset
+        if begun.dataset != "folder" or self.recipe.dataset != "folder" or not begun.data_folder:
+            return
+        others = self.options.test is not None and named is not None
+        if not others or self.recipe.constants.get("classes"):
+            same_pictures.require_classes(begun.classes, self.class_names, begun.data_folder)
+        if not others:
+            line = same_pictures.changed(begun.pictures, self._pictures, begun.data_folder)
+            if line:
+                print(f"warning: {line}", file=sys.stderr)
 
     def _require_classes(self) -> None:
         """As many classes as are told to the networks; 0 where a recipe tells them by option."""
@@ -252,6 +272,7 @@ class Run:
                 device=self._device,
                 threads=self._threads,
                 classes=self.class_names,
+                pictures=self._pictures,
                 quiet=self.options.quiet,
             )
             if not self.options.quiet:
