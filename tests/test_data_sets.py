@@ -187,6 +187,7 @@ def test_one_picture_in_five_is_drawn_for_testing(tmp_path):
     assert train == sorted(train)
     for view in range(5):  # as where five views follow one another
         assert 0 < sum(number % 5 == view for number in test) < 12
+    assert {number // 15 for number in test} == {0, 1, 2, 3}  # nor are they the last ones
     shutil.copytree(tmp_path, tmp_path / "copy" / "b")
     assert parts_of(tmp_path / "copy" / "b") == (train, test)
     numbered(tmp_path / "copy" / "b", [60])
