@@ -67,9 +67,10 @@ class Session:
         self.last = Request(str(file))  # the file, and what the last report was about
         self.ready: Ready | None = None
         self.over = threading.Event()
+        self.looking = threading.Thread(target=self._look_out, daemon=True)
 
     def __enter__(self) -> None:
-        threading.Thread(target=self._look_out, daemon=True).start()
+        self.looking.start()
         self.ready = Ready(self.question, self.framework)
         self.look()
 
@@ -78,6 +79,8 @@ class Session:
         self.give_up()
         if self.ready is not None:
             self.ready.close()
+        # Python would abort if it ended while the library that watches comes back to it.
+        self.looking.join(SECOND)
 
     def follow(self) -> "Session | None":
         """Go on until the learner quits, or goes on with another file, which is returned."""
