@@ -59,8 +59,7 @@ def test_a_file_name_that_is_not_text_can_be_printed(monkeypatch):
 
 
 def test_what_is_no_file_is_left_alone(monkeypatch):
-    """In a notebook standard output is an object of Jupyter's; without a window it is None."""
-    monkeypatch.setattr(sys, "stderr", None)
+    """In a notebook, standard output is an object of Jupyter's."""
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     with pytest.raises(SystemExit):
         exit_with(lambda: print(SIGNS) or 0)
