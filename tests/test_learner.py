@@ -187,3 +187,12 @@ def test_the_page_needs_no_other_file(knock, tmp_path):
     assert "a<b" not in text
     assert not re.search(r'src=|href="[^#]|@import|url\(', text)
     assert "reconstruction_loss" in text
+
+
+def test_a_page_of_the_user_s_is_not_replaced_but_ours_is(knock, tmp_path):
+    page, words = tmp_path / "diff.html", ("diff", "ae", "keras", "pytorch", "--html", "diff.html")
+    page.write_text("<p>mine</p>", encoding="utf-8")
+    assert "did not make it; choose another --html" in knock(*words)[2]
+    assert page.read_text(encoding="utf-8") == "<p>mine</p>"
+    page.unlink()
+    assert [knock(*words)[0] for _ in range(2)] == [0, 0]

@@ -67,7 +67,7 @@ def _launch(
         said = look.parse(question, "options", adapter.NAME, words)
         seen = look.Look(question, adapter, said)
         functions[0](seen, seen.make(model_class))
-        return said.out
+        return seen.folder
     run = Run(question, adapter, options.parse(question, "options", words), NOTEBOOK)
     take(run, model_class, *functions)
     return run.begun.folder

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from knock import frameworks
 from knock.errors import UserError
-from knock.files import write_atomically
+from knock.files import refuse_foreign, write_atomically
 from knock.questions import Question, find
 from knock.scripts import notebook
 
@@ -23,6 +23,7 @@ SAME, CHANGED, LEFT, RIGHT = " ", "|", "<", ">"
 _NARROWEST = 40
 _FORWARD = {"__call__": "forward", "call": "forward"}
 """The frameworks' other names for the method that computes a network's output."""
+_MARK = "table.diff"  # of the style at the head of every page that difflib makes
 _BEGINNING = re.compile(r" *(#|@|\w[\w.]*(?:, \w+)*)")
 
 Row = tuple[str, str, str]
@@ -57,6 +58,7 @@ def show(word: str, first: str, second: str, page: Path | None = None) -> str:
         return columns(left, right, shutil.get_terminal_size((160, 24)).columns)
     if page.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--html must name an HTML file, such as diff.html, not {page}")
+    refuse_foreign(page, _MARK, "--html")
     write_atomically(page, document(question, left, right), "--html")
     return f"{page}: open it in a browser"
 

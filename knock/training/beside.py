@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from knock.errors import UserError
-from knock.files import free
+from knock.files import make_new_folder
 from knock.paths import RUNS
 from knock.training import folders, sheet
 from knock.training.table import aligned
@@ -19,8 +19,13 @@ def compare(named: Sequence[Path], out: Path | None) -> list[str]:
     file.
     """
     runs = _labelled(_found(named))
-    path = _place(out)
-    table = sheet.draw(path, runs)
+    path = _place(out or make_new_folder(RUNS / "compare"))
+    try:
+        table = sheet.draw(path, runs)
+    except UserError:
+        if out is None:
+            path.parent.rmdir()  # nothing was drawn into it
+        raise
     return [*aligned(table), str(path)]
 
 
@@ -49,11 +54,9 @@ def _labelled(runs: Sequence[Path]) -> dict[str, Path]:
     return dict(zip(labels, runs, strict=True))
 
 
-def _place(out: Path | None) -> Path:
+def _place(out: Path) -> Path:
     """Where the sheet goes."""
-    path = out or free(RUNS / "compare")
-    if path.suffix.lower() != ".png":
-        path = path / sheet.FILE_NAME
+    path = out if out.suffix.lower() == ".png" else out / sheet.FILE_NAME
     if os.path.lexists(path):
         raise UserError(f"{path} exists already; choose another --out")
     return path

@@ -13,7 +13,7 @@ from knock import data
 from knock import recipe as recipes
 from knock.arguments import OneLineParser, folder
 from knock.data.batches import to_pixels, to_unit
-from knock.files import free, make_folder
+from knock.files import make_folder, make_new_folder
 from knock.frameworks.adapter import Adapter
 from knock.paths import RUNS
 from knock.questions import Question
@@ -31,7 +31,7 @@ class Options:
     data: Path | None
     device: str
     threads: int
-    out: Path
+    out: Path | None
 
 
 def parser(question: Question, program: str) -> OneLineParser:
@@ -60,7 +60,6 @@ def parse(question: Question, program: str, framework: str, words: Sequence[str]
     said = vars(parser(question, program).parse_args(words))
     said["checkpoint"] = said["checkpoint"] or newest_of(str(question.opens))
     said["threads"] = said["threads"] or spare_cores()
-    said["out"] = said["out"] or free(RUNS / f"{question.name}_{framework}")
     return Options(**said)
 
 
@@ -91,7 +90,8 @@ class Look:
         )
         self._test = data.load(self.recipe.dataset, self.recipe.image_shape, "test", folder)
         self._adapter = adapter
-        self._out = options.out
+        self._chosen = options.out is not None
+        self.folder = options.out or RUNS / f"{question.name}_{adapter.NAME}"
         images = to_unit(self._test.images, self.recipe.dtype)
         self.images = adapter.to_device({"images": images})["images"]
 
@@ -100,7 +100,9 @@ class Look:
         model = model_class(self.recipe)
         self._adapter.build(model, self.recipe)
         self._adapter.write(model, self.recipe, self._state)
-        make_folder(self._out)
+        if not self._chosen:
+            self.folder = make_new_folder(self.folder)  # another may have taken the name
+        make_folder(self.folder)
         return model
 
     def scatter(self, name: str, points: Any) -> None:
@@ -116,6 +118,6 @@ class Look:
         pictures.write_png(self._path(name), pictures.grid(rows), enlarge)
 
     def _path(self, name: str) -> Path:
-        path = self._out / f"{name}.png"
+        path = self.folder / f"{name}.png"
         print(path)
         return path
