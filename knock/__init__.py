@@ -22,16 +22,18 @@ def _one_line_for_ctrl_c(
 sys.excepthook = _one_line_for_ctrl_c
 
 
-def _open_what_is_closed() -> None:
-    """Give a program without standard streams (`2>&-`) empty ones.
+def _open_what_is_closed() -> frozenset[str]:
+    """Give a program without standard streams (`2>&-`) empty ones, and return their names.
 
     Otherwise the next file that is opened would get the number of the missing one, and messages of
     C libraries would be written into it.
     """
+    closed = set()
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
+            closed.add(name)
             nothing = os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
             if nothing != number:
                 os.dup2(nothing, number)
@@ -41,6 +43,8 @@ def _open_what_is_closed() -> None:
             mode = "w" if number else "r"
             stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
             setattr(sys, name, stream)
+    return frozenset(closed)
 
 
-_open_what_is_closed()
+CLOSED = _open_what_is_closed()
+"""The standard streams that this program was begun without; what is written there is lost."""

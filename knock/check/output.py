@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
+from knock import CLOSED
 from knock.errors import UserError
 
 
@@ -17,15 +18,13 @@ def kept_for_data() -> Iterator[Callable[[bytes], None]]:
     may still print when the command has ended. Raises UserError where standard output is closed.
     """
     out = sys.stdout
-    if out is None:
+    if "stdout" in CLOSED:
         raise UserError("standard output is closed: there is nowhere to write the data to")
     out.flush()
     if out is not sys.__stdout__:  # somebody in this process catches what is printed
         with contextlib.redirect_stdout(sys.stderr):
             yield lambda data: print(data.decode(), end="", file=out)
         return
-    if sys.stderr is None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     with os.fdopen(os.dup(1), "wb") as stream, contextlib.redirect_stdout(sys.stderr):
         os.dup2(2, 1)
 
