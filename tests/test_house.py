@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from knock import paths
+from tests.conftest import group
 
 import pytest
 
@@ -34,3 +35,10 @@ def test_an_import_upwards_or_a_room_without_a_place_is_red(room, line, said, tm
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert said in done.stdout
+
+
+def test_tests_that_share_what_they_make_are_one_workers():
+    assert group("tests/test_run.py::test_a[b]") == group("tests/test_run.py::test_c")
+    verify = "tests/test_verify.py::test_a_planted_mistake"
+    assert group(f"{verify}[gan-keras-no β]") == group(f"{verify}[gan-chainer-x]")
+    assert group(f"{verify}[gan-keras-no β]") != group(f"{verify}[wgan-keras-no β]")

@@ -110,7 +110,7 @@ DAMAGE = {
     "recipe": (f"{HERE}/recipe.toml", rewrite("lr =", "rate ="), "recipe.toml: "),
     "recipe of a preset": (
         f"{HERE}/recipe.toml",
-        rewrite("[presets.quick", "[presets.quick.train]\nstep = 1\n[presets.quick"),
+        rewrite("[presets.quick]", "[presets.quick.train]\nstep = 1\n[presets.quick]"),
         "--preset quick --dataset newts: ",
     ),
     "page": (f"{HERE}/README.md", os.remove, "no file "),

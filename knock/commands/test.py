@@ -21,5 +21,5 @@ def run(found: Namespace, rest: list[str]) -> int:
     paths.require_clone("the tests are")
     if not (importlib.util.find_spec("pytest") and importlib.util.find_spec("xdist")):
         raise UserError(f"the tests need pytest and pytest-xdist: {installing.command('test')}")
-    command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "loadgroup", *rest]
+    command = [sys.executable, "-m", "pytest", "-n", "auto", *rest]
     return subprocess.run(command, cwd=paths.ROOT).returncode
