@@ -11,8 +11,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ["MPLBACKEND"] = "Agg"
 os.environ.pop("KNOCK_DATA", None)
 
-# A shell starts a job in the background with Ctrl-C ignored, and nohup ignores SIGHUP. So would every
-# program that the tests start, those that are sent one among them.
+# A shell starts a job in the background with Ctrl-C ignored, and nohup ignores SIGHUP. So would
+# every program that the tests start, those that are sent one among them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
