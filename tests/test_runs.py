@@ -216,7 +216,7 @@ def changed(old, new):
             "still to do: losses (called_real)",
         ),
     ],
-    ids=str,
+    ids=lambda value: value.__name__ if callable(value) else str(value),
 )  # fmt: skip
 def test_a_file_that_would_not_train_is_refused(knock, begun, tmp_path, words, change, said):
     path = tmp_path / "my" / "gan_chainer.py"
