@@ -435,6 +435,8 @@ class Browser:
     def finger(self, kind, *points):
         where = [{"x": x, "y": y} for x, y in points]
         self.send("Input.dispatchTouchEvent", type=kind, touchPoints=where)
+        # The page is told with its next frame, on a busy machine after we have gone on.
+        self.run("new Promise(go => requestAnimationFrame(() => requestAnimationFrame(go)))")
 
     def key(self, key, shift=False):
         code = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Home": 36}[key]
