@@ -132,6 +132,25 @@ def test_a_run_takes_the_next_name_when_another_began_since_it_looked(tmp_path, 
     assert not list(other.iterdir()) and (ours / "result.png").is_file()
 
 
+def test_the_next_name_of_a_numbered_one_has_the_next_number(tmp_path, monkeypatch):
+    """`ae_numpy-2-2` would be no name of a run: --resume without a folder would not find it."""
+    monkeypatch.chdir(tmp_path)
+    assert run_plain(*TINY, "--steps", "1") == 0
+    (first,) = (tmp_path / "runs").iterdir()
+    second, claim = first.with_name(f"{first.name}-2"), files.make_new_folder
+
+    def late(path):
+        second.mkdir()  # the other one comes first
+        return claim(path)
+
+    monkeypatch.setattr("knock.training.run.make_new_folder", late)
+    assert run_plain(*TINY, "--steps", "1") == 0
+    assert {path.name for path in first.parent.iterdir()} == {
+        *(first.name, second.name, f"{first.name}-3"),
+    }
+    assert (first.with_name(f"{first.name}-3") / "result.png").is_file()
+
+
 @posix
 def test_what_is_no_file_is_written_into(tmp_path):
     pipe, said = tmp_path / "pipe", []

@@ -8,7 +8,6 @@ from typing import Any
 from knock import data
 from knock import recipe as recipes
 from knock.errors import UserError
-from knock.files import free
 from knock.frameworks.adapter import State
 from knock.paths import RUNS
 from knock.questions import Question
@@ -26,7 +25,8 @@ import msgspec
 
 @dataclass(frozen=True)
 class Origin:
-    """`state` is None for a run from the first step.
+    """`state` is None for a run from the first step; where no folder was said, `folder` is then the
+    name whose first free number the run takes when it begins.
 
     Otherwise `history` tells who took the steps so far, in how many `seconds` each stretch, and
     `losses` what came of them; `home` is the folder of the checkpoint, and `mark` its mark when it
@@ -72,8 +72,9 @@ def decide(question: Question, framework: str, options: Options, answer: str = O
 
 
 def _new(question: Question, name: str, options: Options) -> Origin:
-    folder = options.out or free(RUNS / name)
-    refuse_another_run(folder)
+    folder = options.out or RUNS / name
+    if options.out is not None:
+        refuse_another_run(folder)
     dataset = options.dataset or (data.set_in(options.data, "folder") if options.data else None)
     if options.init:
         return _from_weights(question, options, dataset, Path(options.init), folder)
