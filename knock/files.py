@@ -8,7 +8,7 @@ import re
 import stat
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from knock.errors import UserError
@@ -194,25 +194,42 @@ def make_new_folder(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
-    """Keep other runs out of a folder.
+def lock_of(folder: Path) -> Iterator[Callable[..., bool] | None]:
+    """Yield a function that locks a folder against other processes; None where no folder can be.
 
-    The system frees the lock when the process ends. Raises UserError if another run has it.
+    It returns whether it has the lock, and waits for it where it is given `wait=True`. It raises
+    OSError where the file system has no locks. The system frees the lock when the process ends.
     """
-    if os.name != "posix":  # elsewhere a folder cannot be locked, and two runs are not noticed
-        yield
+    if os.name != "posix":
+        yield None
         return
     import fcntl
 
     handle = os.open(folder, os.O_RDONLY)
-    try:
+
+    def take(wait: bool = False) -> bool:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            raise UserError(f"another run is writing into {folder}; choose another --out") from None
-        yield
+            return False
+        return True
+
+    try:
+        yield take
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder. Raises UserError if another run has it.
+
+    Where a folder cannot be locked, two runs are not noticed.
+    """
+    with lock_of(folder) as take:
+        if take is not None and not take():
+            raise UserError(f"another run is writing into {folder}; choose another --out")
+        yield
 
 
 @contextlib.contextmanager
@@ -221,24 +238,12 @@ def in_turn(folder: Path, patience: float = 10.0) -> Iterator[None]:
 
     One that has waited `patience` seconds, or that cannot lock, goes on all the same.
     """
-    if os.name != "posix":
-        yield
-        return
-    import fcntl
-
-    handle, until = os.open(folder, os.O_RDONLY), time.monotonic() + patience
-    try:
-        while time.monotonic() < until:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
+    with lock_of(folder) as take:
+        until = time.monotonic() + patience
+        with contextlib.suppress(OSError):  # some network folders have no locks
+            while take is not None and time.monotonic() < until and not take():
                 time.sleep(0.01)
-            except OSError:  # some network folders have no locks
-                break
         yield
-    finally:
-        os.close(handle)
 
 
 def sweep(folder: Path, names: Collection[str]) -> None:

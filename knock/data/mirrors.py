@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from knock.data import places
 from knock.errors import UserError
+from knock.files import lock_of
 
 if TYPE_CHECKING:
     import requests
@@ -78,27 +79,21 @@ def _alone(folder: Path, remote: Remote, name: str) -> Iterator[str]:
     """The name of the half file, which no other process writes meanwhile.
 
     Another one that fetches the set is waited for; then the file is there. Where a folder cannot be
-    locked, each process has a half file of its own. The system frees the lock when one ends.
+    locked, each process has a half file of its own.
     """
     folder.mkdir(parents=True, exist_ok=True)
     part, own = f"{remote.file}.part", f"{remote.file}.{os.getpid()}.part"
-    if os.name != "posix":
-        yield own
-        return
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another process that downloads {name}", file=sys.stderr)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError:  # some network file systems have no locks
+    with lock_of(folder) as take:
+        if take is None:
             part = own
+        else:
+            try:
+                if not take():
+                    print(f"waiting for another process that downloads {name}", file=sys.stderr)
+                    take(wait=True)
+            except OSError:  # some network file systems have no locks
+                part = own
         yield part
-    finally:
-        os.close(handle)
 
 
 class Resuming:
