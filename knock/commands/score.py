@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from knock.arguments import add_device, file, folder
+from knock.arguments import file, folder
 from knock.errors import UserError, in_words
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ HELP = "measure the pictures that trained runs make"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Which runs, how many pictures, whose eyes, and how it is reported."""
+    from knock.training.options import add_how
+
     parser.add_argument(
         "runs",
         nargs="+",
@@ -35,10 +37,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=folder, metavar="FOLDER", help="where the real pictures are (as in the run)"
     )
-    add_device(parser)
-    parser.add_argument(
-        "--threads", type=_threads, metavar="N", help="CPU threads (all cores but one)"
-    )
+    add_how(parser)
     parser.add_argument(
         "--json", action="store_true", help="print the scores as JSON, for programs (see GUIDE.md)"
     )
@@ -100,10 +99,3 @@ def _count(word: str) -> int:
         return int(word)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a whole number, not {word!r}") from None
-
-
-def _threads(word: str) -> int:
-    value = _count(word)
-    if not 1 <= value <= 1024:
-        raise argparse.ArgumentTypeError(f"must be from 1 to 1024, not {word!r}")
-    return value
