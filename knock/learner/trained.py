@@ -5,7 +5,8 @@ from pathlib import Path
 
 from knock.errors import UserError
 from knock.questions import Question
-from knock.scripts import raised, starter
+from knock.scripts import starter
+from knock.scripts.source import Source
 
 _CALL = re.compile(r"\bmain\(\s*[\"'](\w+)[\"']")
 
@@ -20,15 +21,8 @@ def require_trains(question: Question, file: Path) -> None:
         raise UserError(f"no file {file} to run; knock start {question.name} begins an answer")
     if file.suffix == ".ipynb":
         raise UserError(f"{file} is a notebook: its last cells train what is in the others")
-    try:
-        text = file.read_text(encoding="utf-8")
-        left = starter.left(text, question.parts)
-    except (
-        SyntaxError,
-        ValueError,
-        RecursionError,
-    ) as error:  # also of bytes that are no text
-        raise UserError(f"{file} does not run: {raised.describe(error, file)}") from None
+    text = Source.read(file).text
+    left = starter.left(text, question.parts)
     if left:
         to_do = "; ".join(f"{part} ({', '.join(names)})" for part, names in left.items())
         raise UserError(f"{file} cannot be trained yet; still to do: {to_do}")

@@ -34,7 +34,7 @@ def _found(named: Sequence[Path]) -> list[Path]:
     for path in named:
         if not path.is_dir():
             raise UserError(f"no folder {path}: knock runs lists the runs that there are")
-        there = [path] if folders.is_run(path) else folders.runs_in(path)
+        there = folders.runs_at(path)
         if not there:
             raise UserError(f"{path} is no run, and there is none in it; knock runs lists them")
         for folder in there:

@@ -66,6 +66,11 @@ def runs_in(path: Path) -> list[Path]:
     return sorted(one for place in places for one in path.glob(place) if is_run(one))
 
 
+def runs_at(path: Path) -> list[Path]:
+    """The run that a folder holds, or else the runs below it."""
+    return [path] if is_run(path) else runs_in(path)
+
+
 def newest(base: str) -> Path | None:
     """Of the runs with this name, or with a number behind it, the last; None when there is none."""
     found = []

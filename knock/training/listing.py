@@ -95,8 +95,7 @@ def find(folder: Path) -> list[Listed]:
     Raises UserError where the folder cannot be read.
     """
     try:
-        there = [folder] if folders.is_run(folder) else folders.runs_in(folder)
-        return [_read(one) for one in sorted(there, key=_written)]
+        return [_read(one) for one in sorted(folders.runs_at(folder), key=_written)]
     except OSError as error:
         raise UserError(f"cannot read {error.filename}: {error.strerror}") from None
 
