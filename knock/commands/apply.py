@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from knock.arguments import file, place, seed
+from knock.arguments import file, seed
 from knock.errors import print_error
 
 HELP = "give a trained run pictures of your own: knock apply convae photo.jpg"
@@ -10,14 +10,9 @@ HELP = "give a trained run pictures of your own: knock apply convae photo.jpg"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Which run, which pictures, and where the results go."""
-    from knock.training.options import add_how
+    from knock.trained.options import add_run, add_where
 
-    parser.add_argument(
-        "run",
-        metavar="RUN",
-        type=place,
-        help="a run's folder or checkpoint; or a question, for its newest run",
-    )
+    add_run(parser)
     parser.add_argument(
         "pictures",
         nargs="+",
@@ -34,11 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--separate", action="store_true", help="a folder with the results alone, not enlarged"
     )
-    parser.add_argument(
-        "--out", type=file, metavar="FILE|FOLDER", help="where they go (the run's folder)"
-    )
-    parser.add_argument("--framework", "-f", help="the one that makes them (the run's own)")
-    add_how(parser)
+    add_where(parser)
 
 
 def run(found: Namespace, rest: list[str]) -> int:

@@ -3,7 +3,7 @@
 import argparse
 from argparse import ArgumentParser, Namespace
 
-from knock.arguments import file, place, positive, printable, seed, up_to
+from knock.arguments import positive, printable, seed, up_to
 
 HELP = "let a trained run make pictures: knock sample dcgan --n 64 --seed 3"
 
@@ -13,14 +13,9 @@ _LONGEST = 100  # pictures of a walk
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Which run, which pictures, and where they go."""
-    from knock.training.options import add_how
+    from knock.trained.options import add_run, add_where
 
-    parser.add_argument(
-        "run",
-        metavar="RUN",
-        type=place,
-        help="a run's folder or checkpoint; or a question, for its newest run",
-    )
+    add_run(parser)
     what = parser.add_argument_group("which pictures")
     what.add_argument(
         "--n", type=up_to(_MOST), metavar="N", help="how many (64; where there are classes, 8 each)"
@@ -49,11 +44,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     one.add_argument(
         "--separate", action="store_true", help="a folder of single pictures, not enlarged"
     )
-    how.add_argument(
-        "--out", type=file, metavar="FILE|FOLDER", help="where they go (the run's folder)"
-    )
-    how.add_argument("--framework", "-f", help="the one that makes them (the run's own)")
-    add_how(how)
+    add_where(how)
 
 
 def run(found: Namespace, rest: list[str]) -> int:

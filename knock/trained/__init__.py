@@ -9,5 +9,7 @@
 | `classes` | the classes that a run's pictures are asked for by, with their names |
 | `sample` | `knock sample`: pictures from noise |
 | `apply` | `knock apply`: what a run makes of the user's own pictures |
+| `film` | such ways in motion |
+| `options` | the options that both commands share |
 | `output` | where pictures go, and whether a file there may be replaced |
 """
