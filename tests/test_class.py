@@ -19,6 +19,7 @@ from knock.grade import (
     each,
     handed_in,
     names,
+    plain_text,
     points,
     report,
     roster,
@@ -36,6 +37,7 @@ import pytest
 WORTH = points.load()
 PARTS = list(find("gan").parts)
 TEXT = "raise SystemExit('nobody runs this')\n"
+ASK = "; ask for a file that ends in .py or .ipynb"
 
 
 def zipped(files, **more):
@@ -108,16 +110,88 @@ def test_who_has_nothing_that_can_be_graded_has_one_row_with_the_reason(tmp_path
     found, said = handed(tmp_path)
     assert found == {
         ("anna", "anna/gan_keras.py"): "gan",
-        ("bert", "bert"): "no script or notebook, but essay.pdf",
+        ("bert", "bert"): f"no script or notebook, but essay.pdf{ASK}",
         ("carl", "carl/homework.py"): "no question in its name; add --question",
         ("dora", "dora"): "no question in the names (a.py, b.py); add --question",
-        ("emil", "emil_777_888_essay"): "no script or notebook, but emil_777_888_essay.pdf",
+        ("emil", "emil_777_888_essay"): f"no script or notebook, but emil_777_888_essay.pdf{ASK}",
         ("fay", "fay.py"): "no question in its name; add --question",
         ("Gil", "Gil_7_assignsubmission_file_/gan_keras.py"): "gan",
     }
-    assert said == ["anna/helpers.py: no question in its name; add --question"]
+    assert said == [
+        "anna/helpers.py: no question in its name; add --question",
+        "readme.txt: neither a folder nor a script, a notebook or a zip file, so not graded",
+        "Gil_7_assignsubmission_onlinetext_: nothing to grade in it, but elsewhere of the same "
+        "student",
+    ]
     found, _ = handed(tmp_path, "gan")
     assert found["carl", "carl/homework.py"] == "no framework in its name; add --framework"
+
+
+ODD = {
+    "anna_gan_keras.py.txt": "rename to anna_gan_keras.py",
+    "bert_gan_keras.ipynb.json": "rename to bert_gan_keras.ipynb",
+    "carl_gan_keras.py (1)": "rename to carl_gan_keras.py",
+    "dora_GAN_Keras.PY.bak": "rename to dora_GAN_Keras.PY",
+    "emil_gan_keras.docx": "rename to emil_gan_keras.py",
+    "fay.tar.gz": "unpack it, or make it a zip file",
+    "gil.rar": "unpack it",
+    "hal.zip": "it is no zip file, or damaged",
+    "ida/gan_keras.txt": "rename to gan_keras.py",
+    "jo/.gan_keras.py": "rename to gan_keras.py",
+    "kim/__gan_keras.py": "rename to gan_keras.py",
+    "list.csv": "neither a folder nor a script",
+    "essay.docx": "neither a folder nor a script",
+    "no ending": "neither a folder nor a script",
+    ".lea_gan_keras.py": "the name begins with .",
+    "__mo_gan_keras.py": "the name begins with .",
+    ".nia/gan_keras.py": "the name begins with .",
+    "\udcff_gan_keras.py.txt": "rename to",
+    "olaf/a/b/gan_keras.PY.TXT": "rename to gan_keras.PY",
+    "pia_gan_keras.py~": "rename to pia_gan_keras.py",
+    "RIA_GAN_KERAS.PY": "gan",
+    "sid/gan_keras.py": "gan",
+    "sid/ae_keras.py.txt": "rename to ae_keras.py",
+}
+"""What may be in a class's folder, and what is said of it."""
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+def test_whatever_is_in_a_classs_folder_has_a_row_or_is_named_in_a_line(archive, tmp_path, packed):
+    place, odd = tmp_path / "class", dict(ODD)
+    if packed or os.name != "posix":
+        del odd["\udcff_gan_keras.py.txt"]
+    if packed:
+        place = archive({**dict.fromkeys(odd, TEXT), "ursa/": ""})
+    for name in [] if packed else odd:
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_text(TEXT, encoding="utf-8")
+    if not packed:
+        (place / "ursa").mkdir()
+    if not packed and os.name == "posix":
+        (tmp_path / "elsewhere").mkdir()
+        for name, where in (("tom", "elsewhere"), ("uma.zip", "x"), ("vic_gan_keras.py", "x")):
+            (place / name).symlink_to(tmp_path / where)
+            odd[name] = "it is a link, so it was not read; put there"
+        os.mkfifo(place / "wim_gan_keras.py")
+        os.mkfifo(place / "pipe")
+        odd |= {"wim_gan_keras.py": "put the file there", "pipe": "neither a folder nor a script"}
+    odd["ursa"] = "no script or notebook; ask for a file"
+    found, lines = handed(place)
+    told = [*lines, *(f"{who} {file}: {why}" for (who, file), why in found.items())]
+    for name, said in odd.items():
+        top = plain_text.plain(name.partition("/")[0])
+        stem = PurePosixPath(handed_in.meant(top) or top).stem
+        assert [one for one in told if (top in one or stem in one) and said in one], (name, told)
+
+
+def test_what_would_flood_a_teachers_terminal_is_counted(archive):
+    files = {f"../{number}.py": TEXT for number in range(50)}
+    found, lines = handed(archive({"anna.zip": {**files, "gan_keras.py": TEXT}}))
+    assert list(found.values()) == ["gan"]
+    assert [line.rpartition(": ")[2] for line in lines] == [
+        *["its path leads out of the zip file"] * 3,
+        "and 47 more of this kind",
+    ]
 
 
 def test_an_option_that_contradicts_names_is_said_in_one_line_and_in_each_row(tmp_path):
@@ -204,7 +278,8 @@ def test_no_path_of_a_zip_file_leaves_it(archive, tmp_path):
     files["../../gan_keras.py"] = TEXT
     path = archive(files)
     found, _ = handed(path)
-    assert found["anna", "anna"].count("its path leads out of the zip file") == 4
+    assert found["anna", "anna"].count("its path leads out of the zip file") == 3
+    assert found["anna", "anna"].endswith("; and 1 more of this kind")
     assert found["../../gan_keras.py", "../../gan_keras.py"] == "its path leads out of the zip file"
     assert found["bert", "bert/gan_keras.py"] == "gan"
     path.unlink()
@@ -220,7 +295,7 @@ def test_a_link_in_a_zip_file_is_not_followed(archive):
             whole.writestr(info, "/etc/passwd")
         whole.writestr("bert/gan_keras.py", TEXT)
     found, _ = handed(archive(made.getvalue()))
-    assert found["anna", "anna/gan_keras.py"] == "it is a link, so it was not read"
+    assert found["anna", "anna/gan_keras.py"].startswith("it is a link, so it was not read")
 
 
 def lying(data, name, says):
@@ -508,7 +583,7 @@ def test_without_out_the_table_gets_a_free_name_and_nothing_is_graded_twice(grad
     (tmp_path / "grades.csv").write_text("mine\n", encoding="utf-8")
     code, out, _ = graded("grade", "class.zip", "--question", "gan")
     assert code == 0
-    assert "    not read Eve: no script or notebook, but a.doc\n" in out
+    assert f"    not read Eve: no script or notebook, but a.doc{ASK}\n" in out
     assert out.endswith("1 could not be read; the table says why\ngrades-2.csv: the points\n")
     code, out, _ = graded("grade", "class.zip", "--question", "gan")
     assert out.startswith("5 of 5 are graded already\n")

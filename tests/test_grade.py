@@ -866,7 +866,11 @@ def test_question_framework_and_student_are_read_from_names(tmp_path):
         ("gan_tensorflow", "gan", "tensorflow"),
     ]
     assert all(one.text == "x = 1\n" for one in found)
-    assert ignored == ["anna/helpers.py: no question in its name; add --question"]
+    assert ignored == [
+        "anna/helpers.py: no question in its name; add --question",
+        "notes.txt: neither a folder nor a script, a notebook or a zip file, so not graded",
+        ".hidden: passed over, since the name begins with . or __; rename what is to be graded",
+    ]
     (tmp_path / "carl").mkdir()
     (tmp_path / "carl" / "homework.py").touch()
     (nothing,) = (one for one in submissions.find(tmp_path, None, None)[0] if not one.question)
@@ -877,6 +881,8 @@ def test_question_framework_and_student_are_read_from_names(tmp_path):
     assert {(one.question, one.framework) for one in found} == {("ae", "chainer")}
     assert len(found) == 5
     assert [line.split(", but another ")[0] for line in ignored] == [
+        "notes.txt: neither a folder nor a script, a notebook or a zip file, so not graded",
+        ".hidden: passed over, since the name begins with . or __; rename what is to be graded",
         "--question ae",
         "--framework chainer",
     ]
@@ -892,14 +898,15 @@ def test_what_is_not_a_readable_file_is_reported_and_not_read(tmp_path):
     (folder / "dora_ae_keras.py").mkdir()
     (folder / "emil_ae_keras.py").write_text("x = 1\n")
     found = {one.student: one for one in submissions.find(folder, None, None)[0]}
-    assert found["anna"].problem == "it is a link, so it was not read"
+    link = "it is a link, so it was not read; put there what it leads to"
+    assert found["anna"].problem == link
     assert found["bert"].problem.startswith("it is not text")
     assert found["carl"].problem == "it is larger than 256 KB, so it was not read"
     assert found["emil"].problem == ""
     assert not any(one.text for name, one in found.items() if name != "emil")
-    assert found["dora_ae_keras.py"].problem == "no script or notebook"
+    assert found["dora_ae_keras.py"].problem.startswith("no script or notebook; ask for")
     unread = grading.grade(found["anna"], SETTINGS)
-    assert (unread.remark, unread.parts) == ("it is a link, so it was not read", [])
+    assert (unread.remark, unread.parts) == (link, [])
 
 
 def test_names_keep_their_letters_and_nobody_is_left_out_silently(tmp_path):
@@ -913,7 +920,7 @@ def test_names_keep_their_letters_and_nobody_is_left_out_silently(tmp_path):
     assert {one.student for one in found if not one.problem} == {"加藤2", "佐藤2", "Müller"}
     assert {one.student: one.problem for one in found if one.problem} == {
         "deep": "its folders are nested too deep",
-        "empty": "no script or notebook",
+        "empty": "no script or notebook; ask for a file that ends in .py or .ipynb",
     }
     assert ignored == []
 

@@ -8,6 +8,7 @@ import contextlib
 import io
 import itertools
 import os
+import re
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
@@ -61,6 +62,8 @@ class Handed:
     """What one folder, zip file or single file holds: the files, what else, and what is wrong.
 
     `name` is that of the folder or the file, without its ending; `alone` says that it is a file.
+    `others` has the names of what is neither script nor notebook, `hidden` those of what was passed
+    over: systems and editors leave such names behind.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Handed:
     files: list[File] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
 
 
 class _NotReadError(Exception):
@@ -103,16 +107,37 @@ def _suffix(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
 
 
+_WITHIN = re.compile(r"(.+?\.(?:py|ipynb))(?![a-z0-9]).+", re.IGNORECASE | re.DOTALL)
+
+
+def meant(name: str) -> str:
+    """The name that a script or a notebook should have had; "" for the name of anything else.
+
+    Systems that hide endings, browsers and editors make `gan_keras.py.txt`, `gan_keras.py (1)`,
+    `gan_keras.ipynb.json` or `gan_keras.py~` of it.
+    """
+    found = _WITHIN.fullmatch(name)
+    return found[1] if found else ""
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(meant(name) or name).stem
+
+
 # A folder
 
 
 def _in_folder(folder: Path, wanted: Wanted) -> Iterator[Handed]:
-    for entry in sorted(folder.iterdir()):
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise UserError(f"cannot read {folder}: {error.strerror}") from None
+    for entry in entries:
         if _hidden(entry.name):
-            continue
-        if entry.is_symlink() or not entry.is_dir():
+            handed = Handed(entry.name, hidden=[entry.name])
+        elif entry.is_symlink() or not entry.is_dir():
             zipped = _suffix(entry.name) == _ZIP and not entry.is_symlink()
-            handed = Handed(entry.stem, alone=not zipped)
+            handed = Handed(_stem(entry.name), alone=not zipped)
             _Folder(folder, handed, wanted).take(entry)
         else:
             handed = Handed(entry.name)
@@ -143,8 +168,8 @@ class _Folder:
                     self.handed.wrong.append(_TOO_MANY)
                     return
                 if _hidden(entry.name):
-                    continue
-                if entry.is_symlink() or not entry.is_dir():
+                    self.handed.hidden.append(entry.name)
+                elif entry.is_symlink() or not entry.is_dir():
                     self.take(entry)
                 elif len(entry.relative_to(folder).parts) > _DEEPEST:
                     self.handed.wrong.append("its folders are nested too deep")
@@ -163,7 +188,10 @@ class _Folder:
             except OSError as error:
                 self.wrong(path, f"cannot be read: {error.strerror}")
         elif suffix not in LARGEST:
-            self.handed.others.append(path.name)
+            if suffix == _ZIP or path.is_dir():
+                self.wrong(path, _LINK)
+            else:
+                self.handed.others.append(path.name)
         elif not self.wanted(shown):
             self.handed.files.append(File(shown))
         else:
@@ -177,9 +205,9 @@ class _Folder:
 
     def _read(self, path: Path) -> bytes:
         if path.is_symlink() or not path.resolve().is_relative_to(self.root.resolve()):
-            raise _NotReadError("it is a link, so it was not read")
+            raise _NotReadError(_LINK)
         if not path.is_file():
-            raise _NotReadError("it is not a file")
+            raise _NotReadError("it is no file but a pipe or the like; put the file there")
         if path.stat().st_size > LARGEST[_suffix(path.name)]:
             raise _NotReadError(TOO_LARGE)
         return path.read_bytes()
@@ -189,26 +217,74 @@ class _Folder:
         self.handed.wrong.append(f"{plain_text.plain(path.name)}: {why}")
 
 
+_LINK = "it is a link, so it was not read; put there what it leads to"
 _TOO_MANY = f"it holds more than {_MOST} files; the rest was not looked at"
 
 
 # A zip file
 
 
+@dataclass
+class _List:
+    """What a zip file holds: files, folders, and the paths of hidden and of strange ones."""
+
+    files: list[tuple[PurePosixPath, zipfile.ZipInfo]] = field(default_factory=list)
+    folders: list[PurePosixPath] = field(default_factory=list)
+    hidden: list[PurePosixPath] = field(default_factory=list)
+    strange: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, archive: zipfile.ZipFile) -> "_List":
+        """The list of a zip file; a path that leads out of it is strange."""
+        found = cls()
+        for info in archive.infolist():
+            path = PurePosixPath(_name(info).replace("\\", "/"))
+            if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
+                found.strange.append(plain_text.plain(str(path)))
+            elif not path.parts:
+                continue
+            elif any(map(_hidden, path.parts)):
+                found.hidden.append(path)
+            elif info.is_dir():
+                found.folders.append(path)
+            else:
+                found.files.append((path, info))
+        found.files.sort(key=lambda one: one[0].parts)
+        return found
+
+    def within(self) -> "_List":
+        """The same without the folder around everything."""
+
+        def inside(paths: list[PurePosixPath]) -> list[PurePosixPath]:
+            return [PurePosixPath(*path.parts[1:]) for path in paths if len(path.parts) > 1]
+
+        files = [(PurePosixPath(*path.parts[1:]), info) for path, info in self.files]
+        return _List(files, inside(self.folders), inside(self.hidden), self.strange)
+
+    def empty(self) -> Iterator[Handed]:
+        """Whatever has a name at the top, but no file below it that is not hidden."""
+        full = {path.parts[0] for path, _ in self.files}
+        below: dict[str, list[str]] = {path.parts[0]: [] for path in self.folders}
+        for path in self.hidden:
+            below.setdefault(path.parts[0], []).append(path.name)
+        for top in sorted(below.keys() - full):
+            yield Handed(top, hidden=[top] if _hidden(top) else below[top])
+
+
 def _by_student(archive: zipfile.ZipFile, name: str, wanted: Wanted) -> Iterator[Handed]:
     """What the zip file of a class holds. A folder around everything is nobody's."""
-    strange: list[str] = []
-    members = list(_members(archive, strange))
-    for shown in strange:
+    listed = _List.of(archive)
+    for shown in listed.strange:
         yield Handed(shown, wrong=[_LEADS_OUT])
-    if _wrapped([path for path, _ in members], name):
-        members = [(PurePosixPath(*path.parts[1:]), info) for path, info in members]
-    members.sort(key=lambda one: one[0].parts)
-    for first, group in itertools.groupby(members, lambda one: one[0].parts[0]):
+    if _wrapped([path for path, _ in listed.files], name):
+        listed = listed.within()
+    yield from listed.empty()
+    for first, group in itertools.groupby(listed.files, lambda one: one[0].parts[0]):
         mine = list(group)
         inside = any(len(path.parts) > 1 for path, _ in mine)
-        stem = first if inside else PurePosixPath(first).stem
+        stem = first if inside else _stem(first)
         handed = Handed(stem, alone=not inside and _suffix(first) != _ZIP)
+        handed.hidden += [path.name for path in listed.hidden if path.parts[0] == first]
         zipped = _Zipped(handed, wanted)
         for path, info in mine:
             zipped.take(archive, path, info, depth=1)
@@ -225,18 +301,6 @@ def _wrapped(paths: list[PurePosixPath], name: str) -> bool:
 
 
 _LEADS_OUT = "its path leads out of the zip file"
-
-
-def _members(
-    archive: zipfile.ZipFile, strange: list[str]
-) -> Iterator[tuple[PurePosixPath, zipfile.ZipInfo]]:
-    """The files of a zip file with their paths; those that lead out of it become `strange`."""
-    for info in archive.infolist():
-        path = PurePosixPath(_name(info).replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
-            strange.append(plain_text.plain(str(path)))
-        elif path.parts and not info.is_dir() and not any(map(_hidden, path.parts)):
-            yield path, info
 
 
 def _name(info: zipfile.ZipInfo) -> str:
@@ -263,13 +327,14 @@ class _Zipped:
             raise
         except Exception:  # it may be damaged in any way
             raise _NotReadError(_DAMAGED) from None
-        strange: list[str] = []
         with archive:
-            for path, info in sorted(_members(archive, strange), key=lambda one: one[0].parts):
+            listed = _List.of(archive)
+            for path, info in listed.files:
                 self.take(archive, below / path, info, depth)
                 if self.left < 0:
                     break
-        self.handed.wrong += [f"{shown}: {_LEADS_OUT}" for shown in strange]
+        self.handed.hidden += [path.name for path in listed.hidden]
+        self.handed.wrong += [f"{shown}: {_LEADS_OUT}" for shown in listed.strange]
 
     def take(
         self, archive: zipfile.ZipFile, path: PurePosixPath, info: zipfile.ZipInfo, depth: int
@@ -296,7 +361,7 @@ class _Zipped:
         else:
             try:
                 if link:
-                    raise _NotReadError("it is a link, so it was not read")
+                    raise _NotReadError(_LINK)
                 self.handed.files.append(File(path, self._read(archive, info, LARGEST[suffix])))
             except _NotReadError as error:
                 self.handed.files.append(File(path, problem=str(error)))

@@ -6,14 +6,16 @@ from pathlib import Path, PurePosixPath
 
 from knock.errors import UserError
 from knock.grade import names, plain_text
-from knock.grade.handed_in import LARGEST, TOO_LARGE, File, Handed, handed_in
+from knock.grade.handed_in import LARGEST, TOO_LARGE, File, Handed, handed_in, meant
 from knock.questions import Question
 from knock.scripts import notebook
 
 import msgspec
 
 _SHOWN = 3
-"""How many names of a list a message shows."""
+"""How many names of a list a message shows, or reasons of one student."""
+
+_PACKED = (".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".zipx")
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -41,7 +43,8 @@ def find(
 
     The question and the framework are given for all of them, or are in a file's name. If the file
     is in no folder, the rest of its name is the student. A student of whom nothing can be graded
-    has one submission, with the reason. Raises UserError if that is so of all of them.
+    has one submission, with the reason. Whatever has no submission is named in a line. Raises
+    UserError if nothing can be graded.
     """
 
     def wanted(path: PurePosixPath) -> bool:
@@ -50,11 +53,25 @@ def find(
 
     found: list[Submission] = []
     said: list[str] = []
+    beside: list[str] = []
+    hidden: list[str] = []
     for handed in handed_in(place, wanted):
-        mine, more = _of(handed, question, framework)
-        found += mine
-        said += more
-    found = _without_repetition(found)
+        if handed.name in handed.hidden:
+            hidden.append(handed.name)
+        elif _is_beside(handed):
+            beside += handed.others
+        else:
+            mine, more = _of(handed, question, framework)
+            found += mine
+            said += more
+    found, repeated = _without_repetition(found)
+    for names_of, why in (
+        (beside, "neither a folder nor a script, a notebook or a zip file, so not graded"),
+        (hidden, "passed over, since the name begins with . or __; rename what is to be graded"),
+        (repeated, "nothing to grade in it, but elsewhere of the same student"),
+    ):
+        if names_of:  # all of them: nobody is left out silently
+            said.append(f"{', '.join(map(plain_text.plain, names_of))}: {why}")
     if not any(one.question for one in found):
         example = "dcgan_keras.py in a subfolder for each student"
         more_of = f": {_called(found[0])}: {found[0].problem}" if found else f", such as {example}"
@@ -67,8 +84,6 @@ def _of(
 ) -> tuple[list[Submission], list[str]]:
     """The submissions of one folder, zip file or file, and what else should be known."""
     owner = names.owner(handed.name)
-    if handed.alone and not handed.files and not owner.number:
-        return [], []  # whatever else lies beside the submissions, such as a list of the class
     whose = plain_text.plain(owner.name or ("" if handed.alone else handed.name))
     late = "handed in late, says Canvas" if owner.late else ""
     found, unnamed = [], []
@@ -87,14 +102,43 @@ def _of(
         name = plain_text.plain(str(file.path))
         found.append(Submission(student, here, there, name, text, problem, note, owner.number))
     lines = [*(_unnamed(file, question, framework) for file in unnamed)]
-    lines += [_about(handed, wrong) for wrong in handed.wrong]
+    lines += [_about(handed, wrong) for wrong in _first(handed.wrong)]
     if found:
+        astray = [one for one in (*handed.others, *handed.hidden) if _is_astray(one)]
+        lines += [_about(handed, _renamed(astray))] if astray else []
         return found, lines
-    reasons = [_why(handed, unnamed, question, framework), *handed.wrong]
+    reasons = [_why(handed, unnamed, question, framework), *_first(handed.wrong)]
     problem = plain_text.message("; ".join(filter(None, reasons)))
     student = whose or plain_text.plain(names.asked(owner.rest)[2] or handed.name)
     name = plain_text.plain(str(unnamed[0].path) if len(unnamed) == 1 else handed.name)
     return [Submission(student, "", "", name, "", problem, late, owner.number)], []
+
+
+def _is_beside(handed: Handed) -> bool:
+    """Whether a file only lies beside the submissions, such as a list of the class."""
+    nothing = handed.alone and not handed.files and not handed.wrong
+    return (
+        nothing and not names.owner(handed.name).number and not any(map(_is_a_try, handed.others))
+    )
+
+
+def _is_a_try(name: str) -> bool:
+    """Whether a name that is no script's was meant as a submission."""
+    return _is_astray(name) or name.lower().endswith(_PACKED)
+
+
+def _is_astray(name: str) -> bool:
+    """Whether a file would be graded if it had another name."""
+    if name.startswith("._"):  # what macOS keeps beside a file
+        return False
+    answers, uses, _ = names.asked(PurePosixPath(meant(name) or name).stem)
+    is_script = PurePosixPath(name).suffix.lower() in LARGEST
+    return bool(meant(name)) or bool(answers and uses) or is_script and bool(answers or uses)
+
+
+def _first(reasons: list[str]) -> list[str]:
+    more = len(reasons) - _SHOWN
+    return [*reasons[:_SHOWN], *([f"and {more} more of this kind"] if more > 0 else [])]
 
 
 def _about(handed: Handed, wrong: str) -> str:
@@ -112,8 +156,21 @@ def _why(
         return f"no {missing} in {what}{which}; add --{missing}"
     if handed.wrong:
         return ""
+    astray = [one for one in (*handed.others, *handed.hidden) if _is_astray(one)]
+    if astray:
+        return _renamed(astray)
+    packed = [one for one in handed.others if one.lower().endswith(_PACKED)]
+    if packed:
+        return f"{_listed(packed)}: not a kind that is read; unpack it, or make it a zip file"
     other = f", but {_listed(handed.others)}" if handed.others else ""
-    return f"no script or notebook{other}"
+    return f"no script or notebook{other}; ask for a file that ends in .py or .ipynb"
+
+
+def _renamed(astray: list[str]) -> str:
+    """What to do about files that would be graded if they had other names."""
+    wanted = [meant(name) or f"{PurePosixPath(name).stem}.py" for name in astray]
+    wanted = [name.lstrip("._") for name in wanted]
+    return f"{_listed(astray)}: not graded under this name; rename to {_listed(wanted)}"
 
 
 def _listed(all_names: list[str]) -> str:
@@ -153,19 +210,21 @@ def _contradictions(
             yield f"--{option} {given}, but another {option} in the name of {_listed(files)}"
 
 
-def _without_repetition(found: list[Submission]) -> list[Submission]:
-    """Of a student of whom nothing can be graded, one submission is enough.
+def _without_repetition(found: list[Submission]) -> tuple[list[Submission], list[str]]:
+    """Of a student of whom nothing can be graded, one submission is enough; and what is left out.
 
     On a learning platform one student may have several folders, one for a typed text among them.
     """
     known = {(one.student, one.number) for one in found if one.question}
-    kept = []
+    kept, left_out = [], []
     for one in found:
         who = one.student, one.number
         if one.question or who not in known:
             kept.append(one)
             known.add(who)
-    return kept
+        else:
+            left_out.append(one.file)
+    return kept, left_out
 
 
 def _told_apart(found: list[Submission]) -> list[Submission]:
