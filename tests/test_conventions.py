@@ -95,6 +95,17 @@ def test_max_pool(pytorch, other, draw):
     same(other.maxpool(x, 2), pytorch.maxpool(x, 2))
 
 
+@pytest.mark.parametrize("what", ["avgpool", "upsample"])
+def test_means_and_repetitions_of_pixels(pytorch, other, draw, what):
+    x = draw(2, 3, 4, 6)
+    same(getattr(other, what)(x, 2), getattr(pytorch, what)(x, 2), 1e-15)
+
+
+def test_global_pool(pytorch, other, draw):
+    x = draw(2, 3, 4, 6)
+    same(other.global_pool(x), pytorch.global_pool(x), 1e-15)
+
+
 def test_flattening_is_channels_first_for_the_weights(pytorch, other, draw):
     arguments = draw(2, 3, 4, 6), draw(5, 3 * 4 * 6), draw(5)
     same(other.flatten_linear(*arguments), pytorch.flatten_linear(*arguments))

@@ -31,6 +31,8 @@ CONV = {"name": "a", "out": 6}
         ),
         (kinds.BatchNorm(name="a"), torch.nn.BatchNorm2d(4)),
         (kinds.MaxPool(kernel=2), torch.nn.MaxPool2d(2)),
+        (kinds.AveragePool(kernel=2), torch.nn.AvgPool2d(2)),
+        (kinds.Upsample(scale=2), torch.nn.Upsample(scale_factor=2)),
         (kinds.ReLU(), torch.nn.ReLU()),
         (kinds.Flatten(), torch.nn.Flatten()),
     ],
@@ -85,6 +87,10 @@ def test_a_size_that_is_none_is_refused(size, said):
         ([kinds.Reshape(shape=[3, 8, 12])], "the counts differ"),
         ([kinds.TransposedConv(kernel=1, pad=6, **CONV)], "does not fit into 8×12"),
         ([kinds.Concat(of="early")], "no layer before it keeps 'early'"),
+        ([kinds.Add(of="early")], "no layer before it keeps 'early'"),
+        ([kinds.Keep(of="a"), kinds.ReLU(), kinds.Restore(of="a")], "put a keep before it"),
+        ([kinds.Keep(of="a"), kinds.MaxPool(kernel=2), kinds.Add(of="a")], "cannot be added to"),
+        ([kinds.Flatten(), kinds.GlobalPool()], "channels × height × width"),
         ([kinds.Conv(kernel=1, **CONV), kinds.Conv(kernel=1, **CONV)], "'a' is taken"),
     ],
 )
@@ -93,6 +99,51 @@ def test_layers_that_do_not_fit_are_refused(chain, said):
         place("net", Network([4, 8, 12], chain), {})
     assert said in str(caught.value)
     assert "networks.net.layers[" in str(caught.value)
+
+
+def test_a_layer_is_there_where_the_constants_say_so():
+    chain = [
+        kinds.Conv(kernel=3, **CONV, spectral={"norm": "spectral"}),
+        kinds.BatchNorm(name="n", running=False, when={"norm": "batch", "deep": True}),
+        kinds.LayerNorm(name="n", when={"norm": "layer"}),
+    ]
+
+    def names(norm, deep=True):
+        placed = place("net", Network([4, 8, 12], chain), {"norm": norm, "deep": deep})
+        return [one.layer.kind for one in placed.layers], [p.name for p in placed.parameters]
+
+    conv = ["a.weight", "a.bias"]
+    assert names("none") == (["conv"], conv)
+    assert names("batch") == (["conv", "batch_norm"], [*conv, "n.weight", "n.bias"])
+    assert names("batch", deep=False) == (["conv"], conv)
+    assert names("layer") == (["conv", "layer_norm"], [*conv, "n.weight", "n.bias"])
+    assert names("spectral") == (["conv"], [*conv, "a.u"])
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ({"nrom": "batch"}, "no constant is called 'nrom'"),
+        ({"side": 8}, "no constant is called 'side'"),
+        ({"norm": 1}, "the constant norm is 'layer', never 1"),
+    ],
+)
+def test_a_condition_that_can_never_hold_is_refused(when, said):
+    for layer in (kinds.ReLU(when=when), kinds.Conv(kernel=3, **CONV, spectral=when)):
+        with pytest.raises(UserError) as caught:
+            place("net", Network([4, 8, 12], [layer]), {"norm": "layer", "side": 8})
+        assert said in str(caught.value)
+        assert "networks.net.layers[0]" in str(caught.value)
+
+
+def test_the_vector_of_a_spectral_layer_begins_as_a_direction_of_its_own():
+    layers = [kinds.Conv(kernel=3, **CONV, spectral=True)]
+    placed = place("net", Network([4, 8, 12], layers), {})
+    u = placed.parameters[-1]
+    assert (u.name, u.shape, u.trainable, u.kind) == ("a.u", (6,), False, "vector")
+    first, other = _first_value(u, 0, "one"), _first_value(u, 0, "other")
+    assert np.linalg.norm(first) == pytest.approx(1.0, abs=1e-15)
+    assert not np.isclose(first, other).any()
 
 
 def test_flattened_maps_are_marked_where_they_matter():

@@ -25,6 +25,11 @@ CHAINS = {
         [kinds.TransposedConv(name="a", kernel=5, stride=2, pad=2, out_pad=1, out=2)],
     ),
     "maxpool": ([2, 4, 6], [kinds.MaxPool(kernel=2)]),
+    "avgpool": ([2, 4, 6], [kinds.AveragePool(kernel=2)]),
+    "global_pool": ([2, 4, 6], [kinds.GlobalPool()]),
+    "upsample": ([2, 2, 3], [kinds.Upsample()]),
+    "spectral linear": ([6], [kinds.Linear(name="a", out=4, spectral=True)]),
+    "spectral conv": ([2, 5, 6], [kinds.Conv(name="a", kernel=3, pad=1, out=3, spectral=True)]),
     "relu": ([2, 4, 6], [kinds.ReLU()]),
     "leaky_relu": ([2, 4, 6], [kinds.LeakyReLU(slope=0.2)]),
     "tanh": ([2, 4, 6], [kinds.Tanh()]),
@@ -43,8 +48,30 @@ CHAINS = {
             kinds.Conv(name="b", kernel=3, pad=1, out=2),
         ],
     ),
+    "a block with a shortcut": (
+        [2, 4, 6],
+        [
+            kinds.Keep(of="block"),
+            kinds.Conv(name="short", kernel=1, out=3),
+            kinds.Keep(of="shortcut"),
+            kinds.Restore(of="block"),
+            kinds.Tanh(),
+            kinds.Conv(name="a", kernel=3, pad=1, out=3),
+            kinds.Add(of="shortcut"),
+            kinds.Add(of="shortcut"),  # what is kept may be used more than once
+        ],
+    ),
     "reshape": ([2, 4, 6], [kinds.Flatten(), kinds.Reshape(shape=[4, 2, 6])]),
 }
+
+
+def settle(module):
+    """Turn a spectral layer's u until u⁺ and v no longer depend on the weight, in the first order.
+
+    Only then is its gradient, for which they are constants, the slope of what it computes.
+    """
+    for _ in range(300 if "u" in module.values else 0):
+        module.turn()
 
 
 @pytest.mark.parametrize("name", CHAINS)
@@ -57,13 +84,15 @@ def test_gradients_are_the_slopes(name):
         (k, v) for module in network.modules for k, v in module.values.items()
     ):
         value[...] = noise.normal(0, i, key, value.shape)
+    for module in network.modules:
+        settle(module)
     weight = noise.normal(0, 0, "weight", network(x).shape)
     dx = network.backward(weight)
     learned = [
         (value, module.gradients[key])
         for module in network.modules
         for key, value in module.values.items()
-        if not key.startswith("running_")
+        if not key.startswith("running_") and key != "u"
     ]
     arrays, gradients = [x, *(value for value, _ in learned)], [g for _, g in learned]
     for array, gradient in zip(arrays, [dx, *gradients], strict=True):
@@ -74,6 +103,29 @@ def test_gradients_are_the_slopes(name):
             ends.append((network(x) * weight).sum())
         array[...] = kept
         assert (ends[0] - ends[1]) / (2 * step) == pytest.approx((gradient * direction).sum())
+
+
+def test_a_spectral_layers_u_turns_towards_its_largest_stretch():
+    """And its stretch becomes 1; its gradient counts u⁺ and v as constants, and not σ."""
+    plain.setup("cpu", "float64")
+    layer = kinds.Conv(name="a", kernel=3, pad=1, out=4, spectral=True)
+    (module,) = plain.Network(place("net", Network([3, 4, 6], [layer]), {})).modules
+    module.values["weight"][...] = noise.normal(0, 0, "w", (4, 3, 3, 3))
+    module.values["u"][...] = noise.normal(0, 0, "u", (4,))
+    for _ in range(100):
+        module.turn()
+    before = module.values["u"].copy()
+    assert np.linalg.norm(module.used().reshape(4, -1), 2) == pytest.approx(1.0, abs=1e-9)
+    assert np.array_equal(module.values["u"], before)
+    first, stretches, last = np.linalg.svd(module.values["weight"].reshape(4, -1))
+    assert module.sigma == pytest.approx(stretches[0], abs=1e-9)
+    d = noise.normal(0, 0, "d", (4, 3, 3, 3))
+    module.clear()
+    module.add_slope(d)
+    along = (d * module.values["weight"]).sum() / module.sigma
+    direction = np.outer(first[:, 0], last[0]).reshape(d.shape)
+    wanted = (d - along * direction) / module.sigma
+    assert module.gradients["weight"] == pytest.approx(wanted, abs=1e-6)
 
 
 def test_every_kind_of_layer_has_its_gradients_tried():
@@ -128,7 +180,7 @@ def test_a_reference_steps_downhill_along_its_slopes(question, monkeypatch):
 
     _, state = loss_and_state(first)
     for key, weight in first.items():
-        if ".running_" in key:
+        if ".running_" in key or key.endswith(".u"):
             continue
         ((name, settings),) = ((n, o) for n, o in still.items() if key.split(".")[0] in o.networks)
         loss = settings.networks[0] if len(still) > 1 else "loss"

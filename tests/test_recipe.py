@@ -102,10 +102,7 @@ def test_a_mistake_is_refused_by_its_key(tmp_path, old, new, said):
     assert "\n" not in str(caught.value)
 
 
-KINDS = (
-    "linear, conv, tconv, maxpool, flatten, reshape, relu, leaky_relu, sigmoid, tanh, batch_norm, "
-    "layer_norm, dropout, keep, concat"
-)
+KINDS = ", ".join(kinds.BY_NAME)
 
 
 @pytest.mark.parametrize(
@@ -122,24 +119,25 @@ KINDS = (
         ('{ layer = "concat" }', " (concat): of is missing"),
         (
             '{ layer = "linear", name = "a", out = 3, kernel = 3 }',
-            " (linear): unknown key kernel; choose from: name, out, bias, min_side, max_side",
+            " (linear): unknown key kernel; choose from: name, out, bias, spectral, "
+            "min_side, max_side, when",
         ),
         (
             '{ layer = "conv", name = "a", out = 3, kernel = 3, out_pad = 0 }',
             " (conv): unknown key out_pad; choose from: name, out, kernel, stride, pad, bias, "
-            "min_side, max_side",
+            "spectral, min_side, max_side, when",
         ),
         (
             '{ layer = "maxpool", kernel = 3, stride = 2 }',
-            " (maxpool): unknown key stride; choose from: kernel, min_side, max_side",
+            " (maxpool): unknown key stride; choose from: kernel, min_side, max_side, when",
         ),
         (
             '{ layer = "relu", slope = 0.2 }',
-            " (relu): unknown key slope; choose from: min_side, max_side",
+            " (relu): unknown key slope; choose from: min_side, max_side, when",
         ),
         (
             '{ layer = "layer_norm", name = "a", running = true }',
-            " (layer_norm): unknown key running; choose from: name, min_side, max_side",
+            " (layer_norm): unknown key running; choose from: name, min_side, max_side, when",
         ),
         ('{ layer = "linear", name = 3, out = 3 }', ".name must be a text, not 3"),
         (
@@ -231,6 +229,28 @@ def test_an_override_is_checked_like_the_file():
         recipe.load(AE, overrides={"optimizers": {"optimizer": {"lr": 2.0}}})
     with pytest.raises(UserError, match=r"constants\.width"):
         recipe.load(AE, overrides={"constants": {"width": 2}})
+
+
+CHOICES = '[choices]\nway = ["up", "down"]\n\n'
+
+
+@pytest.mark.parametrize(
+    ("way", "choices", "said"),
+    [
+        ("up", CHOICES, "constants.way cannot be 'sideways'; choose from: up, down"),
+        ("round", CHOICES, "constants.way cannot be 'round'; choose from: up, down"),
+        ("up", CHOICES.replace("way", "wya"), "choices names 'wya', which is no constant"),
+    ],
+)
+def test_a_constant_that_is_a_word_has_its_choices(tmp_path, way, choices, said):
+    path = changed(tmp_path, "[constants]", f'{choices}[constants]\nway = "{way}"')
+    changes = {"constants": {"way": "sideways"}} if way == "up" else {}
+    with pytest.raises(UserError, match=said):
+        recipe.load(path, overrides=changes)
+    if said.startswith("constants.way cannot be 'sideways'"):
+        assert (
+            recipe.load(path, overrides={"constants": {"way": "down"}}).constants["way"] == "down"
+        )
 
 
 def test_json_brings_back_an_equal_recipe():

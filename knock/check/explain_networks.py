@@ -89,7 +89,7 @@ def _where(placed: Sequence[PlacedLayer], places: Sequence[int]) -> str:
     """Some layers in a learner's words: one by its name, or by the name before it; or all."""
     one = placed[places[0]]
     called = _TITLES.get(one.layer.kind, one.layer.kind.replace("_norm", " normalisation"))
-    called = called.replace("concat", "skip")
+    called = called.replace("concat", "skip").replace("add", "shortcut")
     if len(places) > 1:
         return f"each {called}"
     if one.name:
@@ -124,6 +124,8 @@ def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
             yield what, _with("axes", (0, 2, 3))
         case kinds.Concat():
             yield "carries nothing", _without_skip
+        case kinds.Add():
+            yield "carries nothing", lambda one: None
 
 
 def _epsilons() -> Iterator[tuple[str, Change]]:

@@ -284,6 +284,8 @@ def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
     return found
 
 
+_LED_AROUND = kinds.Concat | kinds.Restore | kinds.Dropout
+
 _CARRY = (kinds.Linear, kinds.Conv, kinds.TransposedConv)
 """The layers whose weights the whole input of a network must pass, where it has no skips."""
 
@@ -293,7 +295,8 @@ def blocked(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
 
     That layer's weight is 0, so the output depends only on biases and running averages, which are
     drawn here, and on the layers after it: it is wrong only where one of these is. Networks with
-    skips, which lead around a layer, have no entry. The model has other weights afterwards.
+    skips, which lead around a layer, have no entry, nor has a spectral layer, whose weight would be
+    0 / 0. The model has other weights afterwards.
     """
     first = dict(initial_weights(recipe))
     for key, array in first.items():
@@ -303,11 +306,11 @@ def blocked(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
             )
     found = {}
     for name, placed in layers.networks(recipe).items():
-        if any(isinstance(one.layer, kinds.Concat | kinds.Dropout) for one in placed.layers):
+        if any(isinstance(one.layer, _LED_AROUND) for one in placed.layers):
             continue
         tensor = adapter.to_device({"x": shown(recipe, placed)})["x"]
         for one in placed.layers:
-            if isinstance(one.layer, _CARRY):
+            if isinstance(one.layer, _CARRY) and not getattr(one.layer, "spectral", False):
                 key = f"{name}.{one.layer.name}"
                 weight = {f"{key}.weight": np.zeros_like(first[f"{key}.weight"])}
                 adapter.write(model, recipe, {**first, **weight})

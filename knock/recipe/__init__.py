@@ -10,7 +10,7 @@ and `weights` work out what a recipe means in numbers. `weights` alone needs Num
 """
 
 from knock.recipe import settings
-from knock.recipe.kinds import LARGEST_SIDE, Layer, Size
+from knock.recipe.kinds import LARGEST_SIDE, Constant, Layer, Size
 from knock.recipe.resolve import (
     DEFAULT_PRESET,
     head,
@@ -24,7 +24,6 @@ from knock.recipe.schema import (
     LARGEST_BATCH,
     Augment,
     Check,
-    Constant,
     DataSet,
     Draw,
     Network,

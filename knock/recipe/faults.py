@@ -87,5 +87,10 @@ def _literal(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) is Literal else ()
 
 
+def refused(key: str, value: Any, choices: Iterable[str]) -> str | None:
+    """What is wrong with a value that is none of these words; None where it is one."""
+    return None if value in choices else _refused(key, value, choices)
+
+
 def _refused(key: str, value: Any, choices: Iterable[str]) -> str:
     return f"{key} cannot be {reprlib.repr(value)}; choose from: {', '.join(choices)}"

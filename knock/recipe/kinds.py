@@ -17,6 +17,12 @@ LARGEST_SIDE = 1024
 Size = int | str
 """A number, or an expression in constants and in the image's channels, height and width."""
 
+Constant = int | float | bool | str
+"""A number, a switch or a word that a recipe gives a name."""
+
+When = dict[str, Constant]
+"""Constants, each with the value that it must have; all of them, where there are several."""
+
 
 class _Layer(
     msgspec.Struct,
@@ -26,10 +32,14 @@ class _Layer(
     omit_defaults=True,
     tag_field="layer",
 ):
-    """What all kinds share: the layer is there for pictures with a shorter side in this range."""
+    """What all kinds share: the layer is there for pictures with a shorter side in this range.
+
+    And only `when` the recipe's constants have these values.
+    """
 
     min_side: Positive = 1
     max_side: Positive = LARGEST_SIDE
+    when: When = {}
 
     @property
     def kind(self) -> str:
@@ -38,15 +48,21 @@ class _Layer(
 
 
 class Linear(_Layer, frozen=True, tag="linear"):
-    """y = x Wᵀ + b, with `out` numbers."""
+    """y = x Wᵀ + b, with `out` numbers. `spectral`: W is divided by its largest stretch."""
 
     name: str
     out: Size
     bias: bool = True
+    spectral: bool | When = False
 
 
 class Conv(_Layer, frozen=True, tag="conv"):
-    """A convolution to `out` maps; `pad` zeros on every side of its input."""
+    """A convolution to `out` maps; `pad` zeros on every side of its input.
+
+    `spectral`, always or under a condition: the weight, a matrix with a row for each map, is
+    divided by its largest stretch (Miyato et al. 2018, algorithm 1). The layer then has a vector
+    `u`, which is kept from step to step and which no optimiser changes.
+    """
 
     name: str
     out: Size
@@ -54,6 +70,7 @@ class Conv(_Layer, frozen=True, tag="conv"):
     stride: Positive = 1
     pad: FromZero = 0
     bias: bool = True
+    spectral: bool | When = False
 
 
 class TransposedConv(_Layer, frozen=True, tag="tconv"):
@@ -72,6 +89,22 @@ class MaxPool(_Layer, frozen=True, tag="maxpool"):
     """The largest of each `kernel` × `kernel` window; windows do not overlap."""
 
     kernel: Positive
+
+
+class AveragePool(_Layer, frozen=True, tag="avgpool"):
+    """The mean of each `kernel` × `kernel` window; windows do not overlap."""
+
+    kernel: Positive
+
+
+class GlobalPool(_Layer, frozen=True, tag="global_pool"):
+    """The mean of each map: a row with a number per channel."""
+
+
+class Upsample(_Layer, frozen=True, tag="upsample"):
+    """Each pixel `scale` times in both directions."""
+
+    scale: Annotated[int, msgspec.Meta(ge=2)] = 2
 
 
 class Flatten(_Layer, frozen=True, tag="flatten"):
@@ -122,7 +155,7 @@ class Dropout(_Layer, frozen=True, tag="dropout"):
 
 
 class Keep(_Layer, frozen=True, tag="keep"):
-    """Keeps its input under the name `of` for a later concat."""
+    """Keeps its input under the name `of` for a later concat, restore or add."""
 
     of: str
 
@@ -133,11 +166,26 @@ class Concat(_Layer, frozen=True, tag="concat"):
     of: str
 
 
+class Restore(_Layer, frozen=True, tag="restore"):
+    """What was kept under the name `of`, in place of its input, which a keep just before keeps."""
+
+    of: str
+
+
+class Add(_Layer, frozen=True, tag="add"):
+    """Its input plus what was kept under the name `of`, of the same shape."""
+
+    of: str
+
+
 Layer = (
     Linear
     | Conv
     | TransposedConv
     | MaxPool
+    | AveragePool
+    | GlobalPool
+    | Upsample
     | Flatten
     | Reshape
     | ReLU
@@ -149,6 +197,8 @@ Layer = (
     | Dropout
     | Keep
     | Concat
+    | Restore
+    | Add
 )
 
 BY_NAME: dict[str, type[Layer]] = {kind.__struct_config__.tag: kind for kind in get_args(Layer)}

@@ -133,8 +133,15 @@ def place(name: str, network: Network, sizes: Sizes) -> Placed:
         if isinstance(side, int) and not layer.min_side <= side <= layer.max_side:
             continue
         where = f"networks.{name}.layers[{index}] ({layer.kind})"
+        if not _holds(layer.when, sizes, f"{where}.when"):
+            continue
         if isinstance(layer, kinds.Keep):
             kept[layer.of] = shape
+        elif isinstance(layer, kinds.Linear | kinds.Conv) and layer.spectral:
+            asked = layer.spectral is True or _holds(layer.spectral, sizes, f"{where}.spectral")
+            layer = msgspec.structs.replace(layer, spectral=asked)
+        elif isinstance(layer, kinds.Restore) and not _is_kept(placed):
+            raise UserError(f"{where}: what it replaces would be lost; put a keep before it")
         elif isinstance(layer, kinds.Dropout):
             dropouts += 1
             layer = msgspec.structs.replace(layer, of=f"{layer.of}{dropouts}")
@@ -145,6 +152,27 @@ def place(name: str, network: Network, sizes: Sizes) -> Placed:
         placed.append(one)
         shape = output
     return Placed(name, start, tuple(_with_maps(placed)))
+
+
+def _holds(when: kinds.When, sizes: Sizes, where: str) -> bool:
+    """Whether the constants have the values that a condition names.
+
+    Raises UserError for one that there is not, or whose value is of another type: neither could
+    ever be right.
+    """
+    for name, value in when.items():
+        if name not in sizes or name in _OF_PICTURES:
+            raise UserError(f"{where}: no constant is called {name!r}")
+        if type(sizes[name]) is not type(value):
+            raise UserError(f"{where}: the constant {name} is {sizes[name]!r}, never {value!r}")
+    return all(sizes[name] == value for name, value in when.items())
+
+
+_OF_PICTURES = ("channels", "height", "width", "side")
+
+
+def _is_kept(placed: list[PlacedLayer]) -> bool:
+    return bool(placed) and isinstance(placed[-1].layer, kinds.Keep)
 
 
 def _output(
@@ -164,11 +192,17 @@ def _output(
             if min(new) < 1:
                 raise DoesNotFit(where, f"a {k}×{k} kernel does not fit into {height}×{width}")
             return evaluate(out, sizes, f"{where}.out"), *new
-        case kinds.MaxPool(kernel=k):
+        case kinds.MaxPool(kernel=k) | kinds.AveragePool(kernel=k):
             height, width = _sides(shape, where)
             if height % k or width % k:
                 raise DoesNotFit(where, f"{height}×{width} must divide by {k}")
             return shape[0], height // k, width // k
+        case kinds.Upsample(scale=scale):
+            height, width = _sides(shape, where)
+            return shape[0], height * scale, width * scale
+        case kinds.GlobalPool():
+            _sides(shape, where)
+            return shape[:1]
         case kinds.Flatten():
             return (math.prod(shape),)
         case kinds.Reshape(shape=wanted):
@@ -176,9 +210,15 @@ def _output(
             if math.prod(other) != math.prod(shape):
                 raise UserError(f"{where}: {shape} cannot become {other}: the counts differ")
             return other
+        case kinds.Concat(of=of) | kinds.Restore(of=of) | kinds.Add(of=of) if of not in kept:
+            raise UserError(f"{where}: no layer before it keeps {of!r}")
+        case kinds.Restore(of=of):
+            return kept[of]
+        case kinds.Add(of=of):
+            if kept[of] != shape:
+                raise DoesNotFit(where, f"{of} is {kept[of]}, which cannot be added to {shape}")
+            return shape
         case kinds.Concat(of=of):
-            if of not in kept:
-                raise UserError(f"{where}: no layer before it keeps {of!r}")
             if kept[of][1:] != shape[1:]:
                 raise DoesNotFit(where, f"{of} is {kept[of]}, which does not fit beside {shape}")
             return shape[0] + kept[of][0], *shape[1:]
@@ -235,7 +275,10 @@ def _parameters(
         fan_out=outs * places,
     )
     bias = Parameter(f"{layer.name}.bias", (outs,), "vector")
-    return (weight, bias) if layer.bias else (weight,)
+    own = (weight, bias) if layer.bias else (weight,)
+    if isinstance(layer, kinds.TransposedConv) or not layer.spectral:
+        return own
+    return *own, Parameter(f"{layer.name}.u", (outs,), "vector", trainable=False, first="unit")
 
 
 _KEEPS_ORDER = (

@@ -236,6 +236,11 @@ def _convert(tree: Mapping[str, Any], path: Path | str) -> File:
         raise UserError(f"{path}: data must name at least one data set")
     if not file.optimizers and file.opens is None:
         raise UserError(f"{path}: optimizers must name at least one, or nothing is trained")
+    for name, words in file.choices.items():
+        if name not in file.constants:
+            raise UserError(f"{path}: choices names {name!r}, which is no constant")
+        if fault := faults.refused(f"constants.{name}", file.constants[name], words):
+            raise UserError(f"{path}: {fault}")
     for name, optimizer in file.optimizers.items():
         for network in optimizer.networks:
             if network not in file.networks:

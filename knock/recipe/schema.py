@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from knock.recipe.kinds import LARGEST_SIDE, Layer, Positive, Size
+from knock.recipe.kinds import LARGEST_SIDE, Constant, Layer, Positive, Size
 
 import msgspec
 
@@ -13,8 +13,6 @@ LARGEST_BATCH = 65536
 Rate = Annotated[float, msgspec.Meta(gt=0.0, le=1.0)]
 
 Decay = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
-
-Constant = int | float | bool | str
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -165,7 +163,8 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `parts` are what a learner writes, in their order, each with the names that an answer gives it;
     no run depends on them. `retired` are constants that the recipe once had, each with the value
-    that changed nothing: see `without_retired`.
+    that changed nothing: see `without_retired`. `choices` has the values that a
+    constant may have, for those that are words.
     """
 
     number: Positive
@@ -189,6 +188,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pairs: Literal["AtoB", "BtoA"] | None = None
     scores: list[Literal["classes", "overlap", "kept", "named"]] = []
     retired: dict[str, Constant] = {}
+    choices: dict[str, Annotated[list[str], msgspec.Meta(min_length=1)]] = {}
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -33,7 +33,7 @@ _FIXED = {
     r"optimizers\.[^.]+\.(algorithm|networks)": _CODE,
     r"draws\.[^.]+\.(shape|rounds|rows|fixed|check)": "the answers rely on it",
     r"(seed|dtype|dataset|preset|size)": "that is an option of its own",
-    r"(number|name|title|class|paper|opens|scores|parts|methods|check|retired)\b.*": (
+    r"(number|name|title|class|paper|opens|scores|parts|methods|check|retired|choices)\b.*": (
         "it says what the question is, not how a run is trained"
     ),
 }

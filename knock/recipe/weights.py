@@ -28,6 +28,10 @@ def _first_value(p: Parameter, seed: int, name: str) -> NDArray[np.float64]:
             return np.ones(p.shape)
         case "normal":
             return noise.normal(seed, 0, name, p.shape, std=p.std)
+        case "unit":  # a direction, all alike
+            drawn = noise.normal(seed, 0, name, p.shape)
+            made: NDArray[np.float64] = drawn / np.linalg.norm(drawn)
+            return made
         case "glorot_uniform":  # Glorot & Bengio 2010, equation 16
             limit = math.sqrt(6.0 / (p.fan_in + p.fan_out))
         case "he_uniform":  # He et al. 2015, equation 10, as a uniform of the same variance

@@ -126,7 +126,7 @@ def parser(question: Question, program: str) -> OneLineParser:
             f"--{name.replace('_', '-')}",
             dest=f"constants.{name}",
             type=type(value),
-            metavar="N",
+            **_values(tree.get("choices", {}).get(name)),
             help=f"the recipe's constant {name!r} ({usual.constants[name]})",
         )
     if "pairs" in tree:
@@ -192,6 +192,11 @@ def parser(question: Question, program: str) -> OneLineParser:
         help="begin with the weights of a run of any framework (those that the recipe draws)",
     )
     return made
+
+
+def _values(choices: Sequence[str] | None) -> dict[str, Any]:
+    """How an option shows the values of a constant: its words, where only some are possible."""
+    return {"choices": choices} if choices else {"metavar": "N"}
 
 
 def _example(usual: recipes.Recipe) -> str:

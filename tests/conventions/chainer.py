@@ -29,6 +29,18 @@ def maxpool(x, k):
     return F.max_pooling_2d(_array(x), k, cover_all=False).array
 
 
+def avgpool(x, k):
+    return F.average_pooling_2d(_array(x), k).array
+
+
+def upsample(x, k):
+    return F.unpooling_2d(_array(x), k, cover_all=False).array
+
+
+def global_pool(x):
+    return F.mean(chainer.Variable(_array(x)), axis=(2, 3)).array
+
+
 def flatten_linear(x, w, b):
     return F.linear(F.reshape(_array(x), (len(x), -1)), _array(w), _array(b)).array
 

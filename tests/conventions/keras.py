@@ -39,6 +39,18 @@ def maxpool(x, k):
     return to_numpy(ops.max_pool(_tensor(x), k))
 
 
+def avgpool(x, k):
+    return to_numpy(ops.average_pool(_tensor(x), k))
+
+
+def upsample(x, k):
+    return to_numpy(layers.UpSampling2D(k)(_tensor(x)))
+
+
+def global_pool(x):
+    return to_numpy(ops.mean(_tensor(x), [1, 2]))
+
+
 def flatten_linear(x, w, b):
     network = keras.Sequential([layers.Flatten(), layers.Dense(w.shape[0])])
     return apply(network, x, "linear", w, b, in_map=x.shape[1:])

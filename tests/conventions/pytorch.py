@@ -26,6 +26,21 @@ def maxpool(x, k):
     return F.max_pool2d(_tensor(x), k).numpy()
 
 
+def avgpool(x, k):
+    """The mean of each k×k tile."""
+    return F.avg_pool2d(_tensor(x), k).numpy()
+
+
+def upsample(x, k):
+    """Each pixel as a k×k tile."""
+    return F.interpolate(_tensor(x), scale_factor=k).numpy()
+
+
+def global_pool(x):
+    """The mean of each map: (N, C)."""
+    return _tensor(x).mean((2, 3)).numpy()
+
+
 def flatten_linear(x, w, b):
     """x (N, C, H, W) flattened, then a linear layer of canonical weight w (O, C·H·W)."""
     return F.linear(_tensor(x).flatten(1), _tensor(w), _tensor(b)).numpy()

@@ -32,6 +32,18 @@ def maxpool(x, k):
     return to_numpy(tf.nn.max_pool2d(_tensor(x), k, k, "VALID"))
 
 
+def avgpool(x, k):
+    return to_numpy(tf.nn.avg_pool2d(_tensor(x), k, k, "VALID"))
+
+
+def upsample(x, k):
+    return to_numpy(tf.repeat(tf.repeat(_tensor(x), k, axis=1), k, axis=2))
+
+
+def global_pool(x):
+    return to_numpy(tf.reduce_mean(_tensor(x), [1, 2]))
+
+
 def flatten_linear(x, w, b):
     layer = framework.Linear(w.shape[1], w.shape[0])
     _fill(layer, "linear", w, b, in_map=x.shape[1:])

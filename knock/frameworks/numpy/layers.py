@@ -52,24 +52,71 @@ class Module:
         raise NotImplementedError
 
 
-class Linear(Module):
+class Spectral(Module):
+    """A layer that may use W / σ instead of its weight W, σ being W's largest stretch.
+
+    Miyato et al. 2018, algorithm 1: W is a matrix M with a row for each output. One round of the
+    power iteration turns the kept u into v = Mᵀu / ‖Mᵀu‖ and u⁺ = M v / ‖M v‖, and σ is u⁺ᵀ M v.
+    Calling the layer does not change u; `turn` does.
+    """
+
+    layer: kinds.Linear | kinds.Conv
+
+    def round(self) -> tuple[Array, Array]:
+        """u⁺ and v, of the weight as it is now."""
+        matrix = self.values["weight"].reshape(len(self.values["weight"]), -1)
+        v = _unit(matrix.T @ self.values["u"])
+        return _unit(matrix @ v), v
+
+    def turn(self) -> None:
+        """The kept u becomes u⁺."""
+        if self.layer.spectral:
+            self.values["u"][...] = self.round()[0]
+
+    def used(self) -> Array:
+        """The weight that the layer works with: W / σ, or W where it is not spectral."""
+        self.weight = self.values["weight"]
+        if self.layer.spectral:
+            self.u, self.v = self.round()
+            matrix = self.weight.reshape(len(self.u), -1)
+            self.sigma = self.u @ matrix @ self.v
+            self.weight = self.weight / self.sigma
+        return self.weight
+
+    def add_slope(self, d: Array) -> None:
+        """Add the weight's gradient, given that of the used one.
+
+        u⁺ and v count as constants, σ does not: ∂L/∂W = (D − ⟨D, W/σ⟩ u⁺vᵀ) / σ.
+        """
+        if self.layer.spectral:
+            along = (d * self.weight).sum()
+            d = (d - along * np.outer(self.u, self.v).reshape(d.shape)) / self.sigma
+        self.gradients["weight"] += d
+
+
+def _unit(vector: Array) -> Array:
+    made: Array = vector / max(float(np.linalg.norm(vector)), 1e-12)
+    return made
+
+
+class Linear(Spectral):
     """y = x Wᵀ + b."""
 
     layer: kinds.Linear
 
     def __call__(self, x: Array) -> Array:
         self.x = x
-        y = x @ self.values["weight"].T
+        y = x @ self.used().T
         return y + self.values["bias"] if self.layer.bias else y
 
     def backward(self, d: Array) -> Array:
-        self.gradients["weight"] += d.T @ self.x
+        self.add_slope(d.T @ self.x)
         if self.layer.bias:
             self.gradients["bias"] += d.sum(0)
-        return d @ self.values["weight"]
+        return d @ self.weight
 
 
-class Conv(Module):
+class Conv(Spectral):
     """y[n,o,i,j] = Σ over c,u,v of x[n, c, s·i+u−p, s·j+v−p] · w[o,c,u,v], plus b[o]."""
 
     layer: kinds.Conv
@@ -77,16 +124,16 @@ class Conv(Module):
     def __call__(self, x: Array) -> Array:
         pad = self.layer.pad
         self.x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-        y = _over_places(self._windows(self.x), self.values["weight"])
+        y = _over_places(self._windows(self.x), self.used())
         return y + self.values["bias"][:, None, None] if self.layer.bias else y
 
     def backward(self, d: Array) -> Array:
         windows = self._windows(self.x)
-        self.gradients["weight"] += np.tensordot(d, windows, ((0, 2, 3), (0, 2, 3)))
+        self.add_slope(np.tensordot(d, windows, ((0, 2, 3), (0, 2, 3))))
         if self.layer.bias:
             self.gradients["bias"] += d.sum((0, 2, 3))
         dx = np.zeros_like(self.x)
-        _add_to_places(self._windows(dx), d, self.values["weight"])
+        _add_to_places(self._windows(dx), d, self.weight)
         pad = self.layer.pad
         return dx[:, :, pad : dx.shape[2] - pad, pad : dx.shape[3] - pad]
 
@@ -173,15 +220,63 @@ class MaxPool(Module):
         return dx.reshape(self.shape)
 
 
+class AveragePool(Module):
+    """The mean of each k×k window."""
+
+    layer: kinds.AveragePool
+
+    def __call__(self, x: Array) -> Array:
+        k = self.layer.kernel
+        n, c, height, width = x.shape
+        y: Array = x.reshape(n, c, height // k, k, width // k, k).mean((3, 5))
+        return y
+
+    def backward(self, d: Array) -> Array:
+        return _repeated(d, self.layer.kernel) / self.layer.kernel**2
+
+
+class Upsample(Module):
+    """Each pixel as a square of the same ones."""
+
+    layer: kinds.Upsample
+
+    def __call__(self, x: Array) -> Array:
+        return _repeated(x, self.layer.scale)
+
+    def backward(self, d: Array) -> Array:
+        k = self.layer.scale
+        n, c, height, width = d.shape
+        dx: Array = d.reshape(n, c, height // k, k, width // k, k).sum((3, 5))
+        return dx
+
+
+def _repeated(maps: Array, times: int) -> Array:
+    return maps.repeat(times, 2).repeat(times, 3)
+
+
+class GlobalPool(Module):
+    """The mean of each map."""
+
+    def __call__(self, x: Array) -> Array:
+        self.sides = x.shape[2:]
+        y: Array = x.mean((2, 3))
+        return y
+
+    def backward(self, d: Array) -> Array:
+        height, width = self.sides
+        share: Array = d[:, :, None, None] / (height * width)
+        return share.repeat(height, 2).repeat(width, 3)
+
+
 class ReLU(Module):
     """max(x, 0); its slope at 0 is 0."""
 
     def __call__(self, x: Array) -> Array:
-        self.x = x
-        return np.maximum(x, 0)
+        self.above = x.real > 0
+        return np.where(self.above, x, 0)
 
     def backward(self, d: Array) -> Array:
-        return d * (self.x > 0)
+        return d * self.above
 
 
 class LeakyReLU(Module):
@@ -305,6 +400,9 @@ _MODULES: dict[type[Layer], type[Module]] = {
     kinds.Conv: Conv,
     kinds.TransposedConv: TransposedConv,
     kinds.MaxPool: MaxPool,
+    kinds.AveragePool: AveragePool,
+    kinds.GlobalPool: GlobalPool,
+    kinds.Upsample: Upsample,
     kinds.Flatten: Reshape,
     kinds.Reshape: Reshape,
     kinds.ReLU: ReLU,
@@ -313,9 +411,11 @@ _MODULES: dict[type[Layer], type[Module]] = {
     kinds.Tanh: Tanh,
     kinds.BatchNorm: BatchNorm,
     kinds.LayerNorm: LayerNorm,
-    kinds.Dropout: Module,  # these three are the network's own work
+    kinds.Dropout: Module,  # these five are the network's own work
     kinds.Keep: Module,
     kinds.Concat: Module,
+    kinds.Restore: Module,
+    kinds.Add: Module,
 }
 
 
@@ -344,6 +444,10 @@ class Network:
                     self.kept[of] = x
                 case kinds.Concat(of=of):
                     x = np.concatenate([x, self.kept[of]], axis=1)
+                case kinds.Restore(of=of):
+                    x = self.kept[of]
+                case kinds.Add(of=of):
+                    x = x + self.kept[of]
                 case kinds.Dropout():
                     self.masks.append(next(waiting))
                     x = x * self.masks[-1]
@@ -352,7 +456,7 @@ class Network:
         return x
 
     def backward(self, d: Array) -> Array:
-        owed: dict[str, Array] = {}
+        owed: dict[str, Any] = dict.fromkeys(self.kept, 0.0)
         masks = list(self.masks)
         for layer, module in reversed(self.layers):
             match layer:
@@ -360,7 +464,11 @@ class Network:
                     d = d + owed[of]
                 case kinds.Concat(of=of):
                     own = d.shape[1] - self.kept[of].shape[1]
-                    d, owed[of] = d[:, :own], d[:, own:]
+                    d, owed[of] = d[:, :own], owed[of] + d[:, own:]
+                case kinds.Restore(of=of):  # before it is a keep, which has all that is owed
+                    d, owed[of] = np.zeros(()), owed[of] + d
+                case kinds.Add(of=of):
+                    owed[of] = owed[of] + d
                 case kinds.Dropout():
                     d = d * masks.pop()
                 case _:
