@@ -23,8 +23,21 @@ WHOLE = ROOT if IN_CLONE else PACKAGE
 RUNS = Path("runs")
 """The default folder of runs, in the current folder."""
 
-MY = Path("my")
-"""The default folder of a learner's answers, in the current folder."""
+PROGRESS = "progress.jsonl"
+"""The file with a learner's progress, in the folder of their answers."""
+
+
+def my() -> Path:
+    """The default folder of a learner's answers, as seen from the current folder.
+
+    It is `my` in the current folder or, where that has none, in the nearest folder above in which
+    somebody has begun: with `cd my`, too, the same answers are meant.
+    """
+    here = Path("my")
+    if here.is_dir():
+        return here
+    above = (folder for folder in Path.cwd().parents if (folder / here / PROGRESS).is_file())
+    return Path(os.path.relpath(next(above, Path.cwd()))) / here
 
 
 def cache() -> Path:

@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from knock import frameworks
+from knock import frameworks, paths
 from knock.check import parts as learner
 from knock.learner import progress
 from knock.questions import all_questions, find, hint_page
@@ -198,7 +198,7 @@ def test_without_a_part_to_work_on_the_whole_level_is_shown(knock, tmp_path):
 def test_what_an_earlier_version_remembered_is_still_read(knock, tmp_path):
     line = '{"question":"gan","framework":"keras","file":"my/gan_keras.py","done":["networks"],'
     (tmp_path / "my").mkdir()
-    (tmp_path / progress.FILE).write_text(line + '"passed":""}\n', encoding="utf-8")
+    (tmp_path / "my" / paths.PROGRESS).write_text(line + '"passed":""}\n', encoding="utf-8")
     (tmp_path / "my" / "gan_keras.py").write_text("x = 1\n", encoding="utf-8")
     code, out, err = knock("hint", "gan")
     assert (code, err) == (0, "")

@@ -6,11 +6,11 @@ import shlex
 import subprocess
 import sys
 
-from knock import frameworks
+from knock import frameworks, paths
 from knock.check import judge, parts
 from knock.commands import check as command
 from knock.errors import UserError
-from knock.learner import answers, editor, in_hand, overview, progress
+from knock.learner import answers, editor, in_hand, overview
 from knock.learner.watch import loop
 from knock.questions import find
 from knock.scripts import side_by_side
@@ -78,7 +78,7 @@ def test_with_nothing_in_hand_a_line_says_how_to_begin(knock, command):
 
 
 def test_what_is_in_hand_survives_lost_progress_and_lost_files(knock, tmp_path, begun):
-    (tmp_path / progress.FILE).unlink()
+    (tmp_path / "my" / paths.PROGRESS).unlink()
     os.utime(tmp_path / "my" / "ae_chainer.py", (1, 1))
     assert in_hand.last(None)[0].name == "gan"  # the one saved last
     os.utime(tmp_path / "my" / "gan_keras.py", (0, 0))
@@ -91,6 +91,29 @@ def test_what_is_in_hand_survives_lost_progress_and_lost_files(knock, tmp_path, 
         in_hand.last("pytorch")
     with pytest.raises(UserError, match="no framework 'jax'"):
         in_hand.last("jax")
+
+
+@pytest.mark.usefixtures("begun")
+@pytest.mark.parametrize("folder", ["my", "my/deep", "notes"])
+def test_the_same_is_in_hand_from_within_the_folder_and_beside_it(
+    knock, tmp_path, monkeypatch, folder
+):
+    before = (tmp_path / "my" / paths.PROGRESS).read_text(encoding="utf-8")
+    (tmp_path / folder).mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / folder)
+    code, out, err = knock("check")
+    shown = f"{os.path.relpath(tmp_path)}/my/gan_keras.py"
+    assert (code, err) == (1, f"In hand: 05 gan in Keras, {shown}\n")
+    assert out.startswith(f"05 gan in Keras: {shown}\n")
+    assert knock("check", "ae")[1].startswith("01 ae in Chainer: ")
+    assert knock("check", "ae", "-f", "keras")[0] == 2  # ours is not judged instead
+    knock("start", "vae", "-f", "keras")
+    assert (tmp_path / "my" / "vae_keras.py").is_file()
+    after = (tmp_path / "my" / paths.PROGRESS).read_text(encoding="utf-8")
+    assert [line.split(",")[2] for line in after.splitlines()] == [
+        *sorted((line.split(",")[2] for line in before.splitlines()), reverse=True),
+        '"file":"my/vae_keras.py"',
+    ]
 
 
 def test_after_the_last_pass_the_next_three_commands_are_named_once(knock, begun, tmp_path):
@@ -164,7 +187,7 @@ def test_start_opens_the_editor_with_its_own_arguments(knock, tmp_path, monkeypa
     code, out, err = knock("start", "ae", "-f", "keras", "--open")
     assert (code, err) == (0, "")
     assert "Then: knock check ae" in out
-    assert (tmp_path / "seen").read_text() == repr(["-w", str(answers.paths.MY / "ae_keras.py")])
+    assert (tmp_path / "seen").read_text() == repr(["-w", str(answers.paths.my() / "ae_keras.py")])
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,10 @@ def remember(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def write(*answers: tuple[str, str, bool]) -> None:
-        paths.MY.mkdir(exist_ok=True)
+        paths.my().mkdir(exist_ok=True)
         questions = {question.name: question for question in all_questions()}
         for name, framework, passes in answers:
-            file = paths.MY / f"{name}_{framework}.py"
+            file = paths.my() / f"{name}_{framework}.py"
             file.write_text("mine\n", encoding="utf-8")
             passed = progress.digest(file) if passes else ""
             progress.checked(questions[name], framework, file, ["networks"], passed)
@@ -140,9 +140,12 @@ def test_without_a_file_the_last_answer_is_checked_or_that_of_the_framework(
     assert knock("check", "gan")[1].startswith("05 gan in Keras: ")
     asked = []
     monkeypatch.setattr(command, "_all", lambda question, seed: asked.append(question.name) or 0)
-    assert knock("check", "ae") == (0, "", "")  # without any, ours is checked
+    code, out, err = knock("check", "ae")  # ours is never judged in place of the learner's
+    assert (code, out, err.count("\n"), asked) == (2, "", 1, [])
+    assert "you have no answer to question 01 ae here" in err
+    assert "knock check ae --ours checks ours" in err
     assert knock("check", "gan", "--ours") == (0, "", "")
-    assert asked == ["ae", "gan"]
+    assert asked == ["gan"]
     code, out, err = knock("check", "gan", "my/gan_keras.py", "--ours")
     assert (code, out, err) == (2, "", "knock: either --ours or my/gan_keras.py, not both\n")
     (tmp_path / "my" / "gan_keras.py").unlink()
@@ -153,7 +156,10 @@ def test_without_a_file_the_last_answer_is_checked_or_that_of_the_framework(
 def test_our_own_answers_are_checked_and_not_remembered(knock, tmp_path, monkeypatch):
     monkeypatch.setattr("knock.check.check", lambda *_: [])
     code, out, _ = knock("check", "gan", str(paths.ANSWERS / "gan_keras.py"))
-    assert (code, out.splitlines()[1:]) == (0, ["  0 passed, 0 failed"])
+    assert (code, out.splitlines()) == (
+        0,
+        ["05 gan in Keras: our answer, gan_keras.py", "  0 passed, 0 failed"],
+    )
     assert not (tmp_path / "my").exists()
 
 

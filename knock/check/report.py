@@ -171,8 +171,8 @@ def lines(checked: CheckedFile) -> str:
     """The same for a terminal: a line that says what was checked, the parts, the stages."""
     question = f"{checked.question.number:02d} {checked.question.name}"
     title = f"{question} in {frameworks.find(checked.framework).title}"
-    shown = Path(checked.file).name if checked.whose == "ours" else checked.file
-    told = [f"{title}: {shown}"]
+    ours = f"our answer, {Path(checked.file).name}"
+    told = [f"{title}: {ours if checked.whose == 'ours' else checked.file}"]
     for part in checked.parts:
         told.append(line(part))
     if checked.rest:

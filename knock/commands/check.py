@@ -46,8 +46,8 @@ def refused(words: Sequence[str], error: UserError) -> None:
 def run(found: Namespace, rest: list[str]) -> int:
     """Check one answer; 0 when all of it passed, 1 otherwise.
 
-    Without a file it is the learner's own, which `knock start` or an earlier check knows; where
-    there is none, or with `--ours`, it is ours in every installed framework.
+    Without a file it is the learner's own, which `knock start` or an earlier check knows; with
+    `--ours`, it is ours in every installed framework.
     """
     if found.json:
         return _as_data(found)
@@ -89,7 +89,10 @@ def _as_data(found: Namespace) -> int:
 
 
 def _meant(found: Namespace) -> tuple["Question", str | None, Path | None]:
-    """The question, the framework and the file: None for every framework, and for our file."""
+    """The question, the framework and the file; with `--ours` no file, and None for all frameworks.
+
+    Raises UserError where there is no such file, or none of the learner's.
+    """
     from knock import frameworks
     from knock.learner import answers, in_hand
 
@@ -99,8 +102,11 @@ def _meant(found: Namespace) -> tuple["Question", str | None, Path | None]:
     question, framework, path = in_hand.meant(found.question, mine, found.file)
     if found.ours:
         framework, path = found.framework, None
-    if not found.ours and path is None:
-        framework, path = answers.known(question, framework) or (framework, None)
+    elif path is None:
+        other = f"; knock check {question.name} --ours checks ours"
+        framework, path = answers.remembered(question, framework, other)
+    elif not path.is_file():
+        raise UserError(f"{path} is a folder; name a file" if path.is_dir() else f"no file {path}")
     if framework is None and path is not None:
         framework = frameworks.of_file(path)
     return question, framework, path

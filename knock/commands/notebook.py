@@ -65,7 +65,7 @@ def run(found: Namespace, rest: list[str]) -> int:
     if not is_notebook(path):
         raise UserError(f"--out must name a notebook, such as {path.stem or 'mine'}{SUFFIX}")
     answers.refuse(path, found.force)
-    written = f"{paths.MY}/{question.name}_{framework}_notebook.py" if theirs else None
+    written = f"{paths.my()}/{question.name}_{framework}_notebook.py" if theirs else None
     source = Source.read(file or question.answer(framework)).text
     if found.starter:
         command = f'check("{question.name}", "{framework}", "{written}")'

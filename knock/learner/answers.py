@@ -13,7 +13,7 @@ from knock.scripts import notebook, starter
 
 def file_of(question: Question, framework: str) -> Path:
     """Where a learner's answer is, unless they chose another file."""
-    return paths.MY / question.answer(framework).name
+    return paths.my() / question.answer(framework).name
 
 
 def check_command(question: Question, framework: str, file: Path) -> str:
@@ -49,13 +49,13 @@ def known(question: Question, framework: str | None) -> tuple[str, Path] | None:
     return None
 
 
-def remembered(question: Question, framework: str | None) -> tuple[str, Path]:
-    """The same. Raises UserError also if there is none."""
+def remembered(question: Question, framework: str | None, other: str = "") -> tuple[str, Path]:
+    """The same. Raises UserError also if there is none; `other` ends what it says to do then."""
     found = known(question, framework)
     if found is None:
         raise UserError(
             f"you have no answer to question {question.label} here; begin one with knock start "
-            f"{question.name}, or name your file"
+            f"{question.name}, or name your file{other}"
         )
     return found
 

@@ -28,7 +28,7 @@ def show(word: str, level: int, part: str | None = None, framework: str | None =
     if part is None:
         part = at(question, answer) or ALL
         if answer is not None and answer.said:
-            said = [f"The last check of {answer.file}: {answer.said}"]
+            said = [f"The last check of {answer.path.as_posix()}: {answer.said}"]
     elif part != ALL:
         _require(question, part)
     if framework is None and part != ALL and answer is not None:

@@ -109,7 +109,7 @@ def _continue(question: Question, answer: Answer) -> str:
         state = "all parts are done, but the whole file does not pass yet"
     return "\n".join(
         [
-            f"{question.label} in {title}, in {answer.file}: {state}",
+            f"{question.label} in {title}, in {answer.path.as_posix()}: {state}",
             f"Check: {answers.shortest_check(question, answer.framework, answer.path)}",
             f"Stuck? knock hint {question.name}",
         ]

@@ -10,12 +10,10 @@ from pathlib import Path
 
 from knock.errors import UserError, print_error
 from knock.files import in_turn, keep, make_folder, write_atomically
-from knock.paths import MY
+from knock.paths import PROGRESS, my
 from knock.questions import Question
 
 import msgspec
-
-FILE = MY / "progress.jsonl"
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -35,8 +33,8 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def path(self) -> Path:
-        """The file, relative to the current folder."""
-        return Path(self.file)
+        """The file as seen from the current folder; `file` is relative to that which has `my`."""
+        return my().parent / self.file
 
     @property
     def passes(self) -> bool:
@@ -56,7 +54,7 @@ def answers() -> list[Answer]:
     """All known answers, the last changed comes last; warns if the file is damaged."""
     found, damage = _read()
     if damage:
-        print_error(f"{FILE} is damaged ({damage}); the lines that can be read are used")
+        print_error(f"{my() / PROGRESS} is damaged ({damage}); the lines that can be read are used")
     return found
 
 
@@ -96,21 +94,21 @@ def checked(
     and `said` are as in `Answer`.
     """
     known = any(one.path.resolve() == file.resolve() for one in _read()[0])
-    if known or file.resolve().is_relative_to(MY.resolve()):
+    if known or file.resolve().is_relative_to(my().resolve()):
         said = " ".join(said.split())  # a message may contain an error with several lines
         _remember(Answer(question.name, framework, _named(file), done, passed, at, said))
 
 
 def _named(file: Path) -> str:
-    """A file's path, relative to the current folder if it is inside it."""
-    path, here = file.resolve(), Path.cwd().resolve()
+    """A file's path, relative to the folder that has `my` if it is inside it."""
+    path, here = file.resolve(), my().parent.resolve()
     return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
 
 
 def _read() -> tuple[list[Answer], str]:
     """The answers that can be read, and what is wrong with the file."""
     try:
-        lines = FILE.read_bytes().splitlines()
+        lines = (my() / PROGRESS).read_bytes().splitlines()
     except FileNotFoundError:
         return [], ""
     except OSError as error:
@@ -131,17 +129,18 @@ def _read() -> tuple[list[Answer], str]:
 
 def _remember(answer: Answer) -> None:
     """Write an answer after all others. If that fails, it only warns: no check fails for it."""
+    folder = my()
     try:
-        make_folder(MY)
-        with in_turn(MY):
-            _append(answer)
+        make_folder(folder)
+        with in_turn(folder):
+            _append(answer, folder / PROGRESS)
     except UserError as error:
         print_error(f"your progress was not saved: {error}")
     except OSError as error:
-        print_error(f"your progress was not saved: cannot read {MY}: {error.strerror}")
+        print_error(f"your progress was not saved: cannot read {folder}: {error.strerror}")
 
 
-def _append(answer: Answer) -> None:
+def _append(answer: Answer, path: Path) -> None:
     found, damage = _read()
     found = [
         one for one in found if (one.question, one.framework) != (answer.question, answer.framework)
@@ -149,6 +148,6 @@ def _append(answer: Answer) -> None:
     text = b"".join(msgspec.json.encode(one) + b"\n" for one in [*found, answer])
     if damage:
         print_error(
-            f"{FILE} was damaged ({damage}), so a new one is begun; the old one is {keep(FILE)}"
+            f"{path} was damaged ({damage}), so a new one is begun; the old one is {keep(path)}"
         )
-    write_atomically(FILE, text)
+    write_atomically(path, text)
