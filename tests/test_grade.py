@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import unicodedata
 from contextlib import closing
 
 from knock import frameworks, paths, recipe
@@ -25,6 +26,7 @@ from knock.grade import (
     messages,
     points,
     report,
+    roster,
     sandbox,
     schedule,
     scratch,
@@ -994,10 +996,25 @@ def result(student="anna", message="", remark=""):
 def test_no_cell_is_a_formula_and_no_text_is_markup():
     assert table([], points.load()).startswith("\ufeffstudent,")  # Excel's mark of UTF-8
     evil = ["=1+1", "+1", "-1", "@SUM(A1)", "  =2\n", "<script>alert(1)</script>", '"><b>']
+    evil += [
+        "\uff1d1",
+        "\uff0b1",
+        "\uff0d1",
+        "\uff201",
+        "a;=1",
+        'a; "=1;',
+        "a\t=1",
+        "\u200d=1",
+        "a|@x",
+    ]
     grades = [result(text, text, text) for text in evil]
     worth = points.load()
-    for row in csv.reader(table(grades, worth).splitlines()[1:]):
-        assert not [cell for cell in row if cell[:1] in set("=+-@")]
+    german = roster.Roster("r.csv", ["Name"], [], [], ";")
+    for made in (table(grades, worth), table(grades, worth, german)):
+        for delimiter in ",;|\t":  # of whoever opens it, which need not be ours
+            for row in csv.reader(made.splitlines()[1:], delimiter=delimiter):
+                begin = {unicodedata.normalize("NFKC", c.lstrip('\u200d" '))[:1] for c in row}
+                assert not begin & set("=+-@"), row
     page = report.document(grades, worth, SETTINGS)
     assert "<script>" not in page and "<b>\n" not in page
     assert html.escape("<script>alert(1)</script>") in page

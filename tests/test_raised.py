@@ -101,3 +101,41 @@ def test_a_cell_of_a_running_notebook_is_named(tmp_path):
     assert told(tmp_path, text) == (
         "ZeroDivisionError: division by zero (In [7], line 2: def step(batch): return 1 / 0)"
     )
+
+
+HOSTILE = {
+    "raises": (
+        "__str__ = lambda self: 1 / 0",
+        "E, which raises ZeroDivisionError when it is asked",
+    ),
+    "is no text": ("__str__ = lambda self: 7", "E, which raises TypeError when it is asked"),
+    "interrupts": (
+        "def __str__(self): raise KeyboardInterrupt",
+        "E, which raises KeyboardInterrupt when it is asked",
+    ),
+    "is a text of its own": (
+        "__str__ = lambda self: type('S', (str,), {'strip': None})('so')",
+        "E: so",
+    ),
+    "lies": ("__class__ = int", "E"),
+    "is long": ("__str__ = lambda self: 'x' * 10**7", f"E: {'x' * (raised._LONGEST - 3)}…"),
+    "is empty": ("", "E"),
+}
+
+
+@pytest.mark.parametrize("kind", ["Exception", "SyntaxError", "SystemExit"])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_whatever_an_error_does_when_it_is_asked_it_is_told_with_its_line(tmp_path, name, kind):
+    body, said = HOSTILE[name]
+    path = tmp_path / "a.py"
+    text = f"class E({kind}):\n    {body or 'x = 1'}\ndef step():\n    raise E\n"
+    path.write_text(text, encoding="utf-8")
+    space = {}
+    exec(compile(text, str(path), "exec"), space)
+    try:
+        space["step"]()
+    except BaseException as error:
+        found = raised.describe(error, path)
+    if kind == "Exception":
+        assert found.startswith(said) and found.endswith(" (line 4: raise E)")
+    assert len(found) < raised._LONGEST + 200

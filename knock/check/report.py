@@ -195,6 +195,11 @@ def _table(stages: list[Stage]) -> list[str]:
     return [*told, f"  {passed} passed, {failed} failed"]
 
 
+_LONGEST = 4000
+"""Characters of a message: a learner's names, which it may contain, could have millions."""
+
+
 def _text(text: str) -> str:
-    """A text without what cannot be written in UTF-8, which an error of a learner's may hold."""
+    """A text, not too long, without what cannot be written in UTF-8: it may be a learner's."""
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
     return text.encode(errors="backslashreplace").decode()

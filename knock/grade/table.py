@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 
 from knock.check.parts import Part
@@ -32,7 +33,7 @@ def table(grades: Sequence[Grade], worth: Points, roster: Roster | None = None) 
     writer = csv.writer(made, delimiter=delimiter, lineterminator="\n")
 
     def write(theirs: list[str], cells: list[str]) -> None:
-        writer.writerow([*theirs, *map(_harmless, cells)])
+        writer.writerow([*theirs, *(_harmless(cell, delimiter) for cell in cells)])
 
     def of(one: Grade) -> list[str]:
         return _row(one, columns, worth, comma)
@@ -84,7 +85,17 @@ def _remarks(grade: Grade) -> str:
     return "; ".join(filter(None, [*messages, grade.remark, grade.note]))
 
 
-def _harmless(cell: str) -> str:
-    """A cell that no spreadsheet reads as a formula: names and messages come from students."""
-    text = " ".join(cell.split())
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+_INVISIBLE = r"[\s\"'\u200c\u200d]*"
+"""What a spreadsheet may take away before it looks at a cell's first character."""
+_BEGINS = "[=+@\uff1d\uff0b\uff0d\uff20-]"
+"""What a formula begins with; in Japan, the wide ones do it, too."""
+
+
+def _harmless(cell: str, delimiter: str) -> str:
+    """A cell that no spreadsheet reads as a formula: names and messages come from students.
+
+    It may also be cut at a delimiter of another country, which no quotes protect from: `a;=1+1`.
+    """
+    others = "".join(one for one in ",;|" if one != delimiter)
+    formula = f"((?:^|[{others}]){_INVISIBLE})(?={_BEGINS})"
+    return re.sub(formula, r"\1'", " ".join(cell.split()))

@@ -31,6 +31,9 @@ _CALLING = re.compile(r"(\w+): Exception encountered when calling ")
 _WIDEST = 80
 """Characters of a line that are shown."""
 
+_LONGEST = 400
+"""Characters of an error's text that are shown: a tensor in it may have millions."""
+
 _MOST = 6
 """How many tensors of a line are shown."""
 
@@ -51,11 +54,32 @@ def describe(error: BaseException, path: Path) -> str:
     """An error that the code of the file at `path` raised, in one line.
 
     With the last line of that file that it went through, the shapes of the tensors in this line
-    and, where a key is missing, the keys that are there.
+    and, where a key is missing, the keys that are there. Whatever the error does when it is asked,
+    it has a description.
     """
+    try:
+        message = _message(error)
+        text = _said(error, message)
+    except BaseException as another:  # raised by a method of the error's own class
+        message, asked = "", f"which raises {_kind(another)} when it is asked for its text"
+        text = _cut(f"{_kind(error)}, {asked}")
+    if isinstance(error, SystemExit):
+        return text
+    try:
+        return _with_place(error, text, message, path)
+    except Exception:  # as above
+        return text
+
+
+def _message(error: BaseException) -> str:
+    """All of an error's text."""
     if isinstance(error, SystemExit):
         return f"it ends the program: sys.exit({error.code!r})"
-    text = _said(error)
+    asked = error.msg if isinstance(error, SyntaxError) else error
+    return str.__str__(str(asked)).strip()  # str may return a text of a class of its own
+
+
+def _with_place(error: BaseException, text: str, message: str, path: Path) -> str:
     if isinstance(error, SyntaxError):
         if not error.lineno:
             return text
@@ -64,7 +88,7 @@ def describe(error: BaseException, path: Path) -> str:
         where = notebook.place(path, error.lineno) if known else f"line {error.lineno}"
         shown = _shortened(error.text or "")
         return f"{text} ({where}{shown and f': {shown}'})"
-    found = _place(error, path)
+    found = _place(error, message, path)
     if found is None:
         return text
     linecache.checkcache(str(path))  # it may have been saved since it was last shown
@@ -74,16 +98,26 @@ def describe(error: BaseException, path: Path) -> str:
     return f"{text} ({where}{shown and f': {shown}'}{''.join(f'; {one}' for one in given)})"
 
 
-def _said(error: BaseException) -> str:
+def _said(error: BaseException, message: str) -> str:
     """The error's kind and the first line of its text, without what a framework lays around it."""
-    message = (error.msg if isinstance(error, SyntaxError) else str(error)).strip()
-    lines, kind = message.splitlines(), type(error).__name__
+    if isinstance(error, SystemExit):
+        return _cut(message)
+    lines, kind = message.splitlines(), _kind(error)
     if bold := _BOLD.search(message):
         inner = _CALLING.findall(message[: bold.start()])
         lines, kind = message[bold.end() :].splitlines(), inner[-1] if inner else kind
     elif lines and lines[0] == _TRACED:
-        return lines[-1].strip()
-    return f"{kind}: {_BOLD.sub('', lines[0])}" if lines else kind
+        return _cut(lines[-1].strip())
+    return _cut(f"{kind}: {_BOLD.sub('', lines[0])}" if lines else kind)
+
+
+def _kind(error: BaseException) -> str:
+    """The name of an error's class, whatever a class of classes says it is."""
+    return str(type.__dict__["__name__"].__get__(type(error)))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _shortened(line: str) -> str:
@@ -91,10 +125,10 @@ def _shortened(line: str) -> str:
     return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"
 
 
-def _place(error: BaseException, path: Path) -> _Place | None:
+def _place(error: BaseException, message: str, path: Path) -> _Place | None:
     """Where in a file an error was raised; None where it did not go through that file."""
     steps = list(traceback.walk_tb(error.__traceback__))
-    entries = _ENTRY.findall(str(error)) if str(error).strip().startswith(_TRACED) else []
+    entries = _ENTRY.findall(message) if message.startswith(_TRACED) else []
     at = next((n for n in reversed(range(len(entries))) if entries[n][0] == str(path)), None)
     if at is not None:
         line = int(entries[at][1])
