@@ -1,5 +1,7 @@
 """Grading: points for what is right, and whatever a submission does, it loses only that part."""
 
+import contextlib
+import copy
 import csv
 import html
 import json
@@ -12,11 +14,13 @@ import socket
 import subprocess
 import sys
 import time
+import tracemalloc
 import unicodedata
 from contextlib import closing
 
 from knock import frameworks, paths, recipe
 from knock.check import forks, trace
+from knock.check.early import failure
 from knock.check.judge import Standard
 from knock.check.parts import Part
 from knock.errors import UserError
@@ -550,66 +554,152 @@ def test_a_trace_comes_out_as_it_went_in(honest):
     assert messages.unpack(messages.refused("why"), found, small)[0] == "why"
 
 
-def drop(*keys):
-    """A change that removes an entry."""
+def without(field, *keys):
+    """A change of a trace that removes an entry."""
 
-    def change(sent):
+    def change(got):
+        place = getattr(got, field)
         for key in keys[:-1]:
-            sent = sent[key]
-        del sent[keys[-1]]
+            place = place[key]
+        del place[keys[-1]]
 
     return change
 
 
-def put(value, *keys):
-    """A change of an entry."""
+def put(value, *fields):
+    """A change of a field of a trace, or of its field `resumed`."""
 
-    def change(sent):
-        for key in keys[:-1]:
-            sent = sent[key]
-        sent[keys[-1]] = value
+    def change(got):
+        for name in fields[:-1]:
+            got = getattr(got, name)
+        object.__setattr__(got, fields[-1], value)
 
     return change
+
+
+def state(step, name, array):
+    """A change of an array of a state."""
+    return lambda got: got.states[step].update({name: array})
 
 
 HOSTILE = {
     "no outputs": put({}, "outputs"),
-    "one output too few": drop("outputs", "encoder"),
-    "one layer too few": drop("blocked", "decoder.fc"),
+    "one output too few": without("outputs", "encoder"),
+    "one layer too few": without("blocked", "decoder.fc"),
     "no losses": put([], "losses"),
-    "a loss that is a text": put("0.1", "losses", 0, "loss"),
-    "more losses": lambda sent: sent["losses"].append({"loss": 1.0}),
-    "no state after ten steps": drop("states", 10),
-    "a state without a weight": drop("states", 10, "encoder.fc.weight"),
-    "a weight of another shape": put([1, 2], "states", 0, "encoder.fc.bias", "shape"),
-    "objects": put("|O", "outputs", "encoder", "dtype"),
-    "texts": put("<U4", "outputs", "encoder", "dtype"),
-    "a type that is not Python": put("f8, (", "outputs", "encoder", "dtype"),
-    "a weight that is true": lambda sent: sent["states"][1]["encoder.fc.bias"].update(
-        dtype="|b1", data=bytes(sent["states"][1]["encoder.fc.bias"]["shape"][0])
+    "no losses, and an error after them": lambda got: (
+        got.losses.clear(),
+        got.errors.update(checkpoint="x"),
     ),
-    "a step that is endless": put(
-        {"dtype": "<f8", "shape": [], "data": np.float64("inf").tobytes()},
-        *("states", 10, "optimizer.step"),
+    "few losses, and an error after them": lambda got: (
+        got.losses.__delitem__(slice(50, None)),
+        got.errors.update(checkpoint="x"),
     ),
-    "too few bytes": put(b"12345678", "outputs", "encoder", "data"),
-    "an error in no stage": put({"nowhere": "x"}, "errors"),
+    "all losses, and an error before them": put({"loss": "x"}, "errors"),
+    "two errors": put({"10 steps": "x", "checkpoint": "x"}, "errors"),
+    "more losses": lambda got: got.losses.append({"loss": 1.0}),
+    "losses of a hundred names": lambda got: got.losses[0].update({f"{n}": 0 for n in range(99)}),
+    "no state after ten steps": without("states", 10),
+    "no state at all": put({}, "states"),
+    "a state after three steps": lambda got: got.states.update({3: got.states[2]}),
+    "a state without a weight": without("states", 10, "encoder.fc.weight"),
+    "a weight of another shape": state(0, "encoder.fc.bias", np.zeros((1, 2))),
+    "objects": lambda got: got.outputs.update(encoder=np.array([got], object)),
+    "texts": lambda got: got.outputs.update(encoder=np.array(["0.1"])),
+    "complex numbers": lambda got: got.outputs.update(encoder=np.zeros(3, complex)),
+    "a weight that is true": lambda got: got.states[1].update(
+        {"encoder.fc.bias": got.states[1]["encoder.fc.bias"] > 0}
+    ),
+    "a step that is endless": state(10, "optimizer.step", np.array(np.inf)),
+    "an error elsewhere": put({"nowhere": "x"}, "errors"),
     "no end": put(None, "resumed"),
     "another first step": put({"other": 1.0}, "again"),
     "no outputs after a checkpoint": put({}, "resumed", "outputs"),
     "no steps after a checkpoint": put([], "resumed", "losses"),
+    "no state after a checkpoint": put({}, "resumed", "state"),
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_no_honest_process_sends_is_refused(name, honest):
+    found, small, _ = honest
+    got = copy.deepcopy(found)
+    HOSTILE[name](got)
+    with pytest.raises(messages.NotNumbersOfACheckError):
+        messages.unpack(messages.pack(got, []), found, small)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in HOSTILE if "no " in name or "after them" in name]
+)
+def test_what_is_absent_is_not_right(name, honest):
+    """The judge by itself takes no point for numbers that are not there."""
+    found, small, _ = honest
+    got = copy.deepcopy(found)
+    HOSTILE[name](got)
+    standard = Standard(small, find("ae").reference_file, plain, found)
+    assert failure(standard.judge(got)), name
+    if "after a checkpoint" not in name and name != "no end":  # that is of the whole, not of a part
+        assert failure(standard.judge(got, travel=False)), name
+
+
+def declared(*changes):
+    """A change of the list at the beginning of a message."""
+
+    def change(message):
+        size = int.from_bytes(message[:4], "big")
+        head = msgspec.msgpack.decode(message[4 : 4 + size])
+        for place, value in changes:
+            head[-1][0][place] = value
+        new = msgspec.msgpack.encode(head)
+        return len(new).to_bytes(4, "big") + new + message[4 + size :]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda message: message[:-9],
+        lambda message: message + bytes(8),
+        lambda message: b"",
+        lambda message: b"\xff\xff\xff\xff" + message[4:],
+        lambda message: (1 << 24).to_bytes(4, "big") + b"\xdc\xff\xff" + bytes(1 << 24),
+        declared((0, "other")),
+        declared((1, 7)),
+        declared((2, "decoder")),
+        declared((2, {})),
+        declared((3, "|O")),
+        declared((3, "f8, (")),
+        declared((4, [1, 2])),
+        declared((4, [-1])),
+        declared((4, [1 << 40, 0])),
+        declared((4, [1 << 30, 1 << 30, 1 << 30])),
+        declared((4, [{}] * 9999)),
+    ],
+)
+def test_a_message_that_is_not_what_it_declares_is_refused(change, honest):
     found, small, message = honest
-    sent = msgspec.msgpack.decode(message)
-    HOSTILE[name](sent)
     with pytest.raises(messages.NotNumbersOfACheckError):
-        messages.unpack(msgspec.msgpack.encode(sent), found, small)
-    with pytest.raises(messages.NotNumbersOfACheckError):
-        messages.unpack(message[:-9], found, small)
+        messages.unpack(change(message), found, small)
+
+
+def test_numbers_take_as_much_memory_as_their_message_is_long(honest):
+    """Nothing in a message is larger when it is read than it was on its way."""
+    found, small, message = honest
+    entry = msgspec.msgpack.encode(["x", 0, "", "<f8", [0]])
+    count = 200_000
+    head = b"\x95\xa0\x90\xa0\xa0\xdd" + count.to_bytes(4, "big") + entry * count
+    flood = len(head).to_bytes(4, "big") + head
+    assert len(flood) < messages.largest(found) or len(flood) > 1 << 20
+    for sent in (message, flood):
+        tracemalloc.start()
+        with contextlib.suppress(messages.NotNumbersOfACheckError):
+            messages.unpack(sent, found, small)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < len(sent) + (1 << 20)
+    assert len(message) < messages.largest(found) < 3 * len(message) + (2 << 20)
 
 
 def test_a_loss_that_is_nan_after_a_checkpoint_does_not_pass(honest):

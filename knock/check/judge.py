@@ -105,24 +105,37 @@ class Standard:
         return cls(recipe, judge_path, adapter, expected)
 
     def judge(self, got: Trace, travel: bool = True) -> list[Result]:
-        """An answer's numbers, stage by stage."""
+        """An answer's numbers, stage by stage: each that is owed must be there, and right.
+
+        Without `travel` the last stage is there only where the answer raised in it.
+        """
         recipe, expected = self.recipe, self.expected
         results = list(compared(got, expected, recipe))
         for place, result in enumerate(results):
             if result.status == "failed":
                 named = self._named(result, got)
                 results[place] = replace(result, message=named or result.message)
-        if travel:
+        if travel or "checkpoint" in got.errors:
             results.append(self._resumed(got))
         return results
 
     def _resumed(self, got: Trace) -> Result:
         """Does an answer continue from a checkpoint as if it had never stopped?"""
         name, tolerance = "checkpoint", TOLERANCE["checkpoint"]
-        if got.errors or got.resumed is None:
+        if got.errors:
             return _stage(name, got, 0.0, "")
         after = trace.RESUMED_AT if self.recipe.optimizers else 0
-        state, resumed = got.states[after], got.resumed
+        state, resumed = got.states.get(after, {}), got.resumed
+        if resumed is None and after in self.expected.states:
+            return _stage(name, got, float("inf"), _missing("what it does after a checkpoint"))
+        if resumed is None:  # so short a run has no checkpoint
+            return _stage(name, got, 0.0, "")
+        seen = got.outputs.keys() & resumed.outputs.keys()
+        gone = (state.keys() ^ resumed.state.keys()) | (self.expected.outputs.keys() - seen)
+        if gone:
+            return _stage(name, got, float("inf"), _missing(min(gone)))
+        if len(resumed.losses) < min(trace.RESUMED_STEPS, len(got.losses) - after):
+            return _stage(name, got, float("inf"), _missing("a step after a checkpoint"))
         for key, array in resumed.state.items():
             if not np.array_equal(array, state[key]):
                 message = f"{key} changes when it is written and read again"
@@ -181,9 +194,9 @@ def _output_mistake(known: Suspects, got: Trace, expected: Trace, recipe: Recipe
     wrong = [
         n for n, a in expected.outputs.items() if not explain_numbers.close(got.outputs.get(n), a)
     ]
-    if not wrong or explain_numbers.change_of_output(
-        got.outputs[wrong[0]], expected.outputs[wrong[0]]
-    ):
+    if not wrong or not got.outputs.keys() >= expected.outputs.keys():
+        return None
+    if explain_numbers.change_of_output(got.outputs[wrong[0]], expected.outputs[wrong[0]]):
         return None
     if wrong[0] in recipe.networks:
         return explain_networks.explain(wrong[0], got.outputs[wrong[0]], recipe)
@@ -203,11 +216,14 @@ def _judge(question: Question, framework: str, ours: bool) -> tuple[Adapter, Pat
 
 def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
     """The stages that compare two traces."""
-    yield _stage("parameters", got, 0.0, "", _counted(recipe))
+    value, message = _owed(0, got, expected)
+    yield _stage("parameters", got, value, message, _counted(recipe))
 
     value, message = 0.0, ""
     for name, array in expected.outputs.items():
-        if name in got.outputs:
+        if name not in got.outputs:
+            value, message = float("inf"), message or _missing(name)
+        else:
             value = max(value, of_output(name, got.outputs[name], array, recipe))
             if value > TOLERANCE["forward"] and not message:
                 message = explain_numbers.of_output(name, got.outputs[name], array)
@@ -223,14 +239,15 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
     value = _loss_difference(got, expected, 1)
     message = ""
     if value > TOLERANCE["loss"]:
-        message = explain_numbers.of_loss(got, expected, recipe) if got.losses else "no step yet"
+        message = (
+            explain_numbers.of_loss(got, expected, recipe) if got.losses else _missing("every loss")
+        )
     yield _stage("loss", got, value, message)
 
-    value, message = 0.0, ""
-    if 1 in got.states:
+    value, message = _owed(1, got, expected)
+    if 1 in got.states and not message:
         a, b = (trace.gradients(recipe, t.states[1]) for t in (got, expected))
         value = _state_difference(a, b, list(b))
-        message = ""
         if value > TOLERANCE["gradients"]:
             message = explain_numbers.of_optimizer(
                 got, expected, recipe
@@ -239,13 +256,16 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
 
     learned = [f"{n.name}.{p.name}" for n in _placed(recipe) for p in n.parameters if p.trainable]
     for steps in (10, 100):
-        name, value, message = f"{steps} steps", 0.0, ""
-        if steps in got.states:
+        name = f"{steps} steps"
+        value, message = _owed(steps, got, expected)
+        if steps in got.states and not message:
             value = max(
                 _loss_difference(got, expected, steps),
                 _state_difference(got.states[steps], expected.states[steps], learned),
             )
-            if value > TOLERANCE[name]:
+            if len(got.losses) < min(steps, len(expected.losses)):
+                message = _missing("a step's losses")
+            elif value > TOLERANCE[name]:
                 message = explain_numbers.of_steps(got, expected, recipe)
         yield _stage(name, got, value, message)
 
@@ -255,12 +275,29 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
     else:
         value, message = 0.0, ""
         for steps in (1, 10, 100):  # an early mistake no longer shows after a hundred
+            missing, said = _owed(steps, got, expected)
+            value, message = max(value, missing), message or said
             if steps in got.states and not message:
                 a, b = got.states[steps], expected.states[steps]
                 value = max(value, _state_difference(a, b, statistics))
                 if value > TOLERANCE["batch norm"]:
                     message = explain_numbers.of_statistics(a, b, statistics)
         yield _stage("batch norm", got, value, message)
+
+
+def _owed(step: int, got: Trace, expected: Trace) -> tuple[float, str]:
+    """Infinity and why, where the state after a step, or some of it, is not there; else 0."""
+    if step not in expected.states:  # a shorter run than most
+        return 0.0, ""
+    if step not in got.states:
+        after = f"after {step} {'step' if step == 1 else 'steps'}" if step else "before any step"
+        return float("inf"), _missing(f"the state {after}")
+    gone = expected.states[step].keys() - got.states[step].keys()
+    return (float("inf"), _missing(min(gone))) if gone else (0.0, "")
+
+
+def _missing(what: str) -> str:
+    return f"{what} is missing"
 
 
 _ORDER = list(TOLERANCE)
@@ -293,8 +330,8 @@ def _counted(recipe: Recipe) -> str:
 
 
 def _loss_difference(got: Trace, expected: Trace, steps: int) -> float:
-    """The largest relative difference of any loss over the first steps."""
-    if not got.errors and len(got.losses) < min(steps, len(expected.losses)):
+    """The largest relative difference of any loss over the first steps; infinite if one is gone."""
+    if len(got.losses) < min(steps, len(expected.losses)):
         return float("inf")
     pairs = zip(got.losses[:steps], expected.losses[:steps], strict=False)
     return max((of_losses(a, b) for a, b in pairs), default=0.0)

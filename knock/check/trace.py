@@ -27,6 +27,9 @@ LOOKED_AT = (1, 2, 10, 100)
 RESUMED_AT = 10
 """The step whose state is written back into the trained model, as a checkpoint does it."""
 
+RESUMED_STEPS = 2
+"""How many steps are taken from there."""
+
 STEPS_AN_EPOCH = 3
 """So few that what depends on the epoch changes within the first ten steps."""
 
@@ -37,7 +40,7 @@ Array = NDArray[Any]
 class Resumed:
     """What a trained model does with the state that it had after `RESUMED_AT` steps.
 
-    `state` is read back at once, `losses` are those of the next two steps.
+    `state` is read back at once, `losses` are those of the next `RESUMED_STEPS` steps.
     """
 
     outputs: dict[str, Array]
@@ -204,7 +207,7 @@ def _resumed(model: Any, adapter: Adapter, recipe: Recipe, trace: Trace) -> Resu
     after = RESUMED_AT if recipe.optimizers else 0
     adapter.write(model, recipe, trace.states[after])
     seen, back = outputs(model, adapter, recipe), adapter.read(model, recipe)
-    steps = (after + 1, after + 2) if after else ()
+    steps = range(after + 1, after + 1 + RESUMED_STEPS) if after else ()
     return Resumed(seen, back, [losses(model, adapter, batch(recipe, step)) for step in steps])
 
 

@@ -184,6 +184,7 @@ class _Take:
             self.settings.seconds,
             self.settings.memory,
             [str(paths.WHOLE)],
+            messages.largest(self.standard.expected),
         )
         _judging.release()
         try:

@@ -27,6 +27,9 @@ import psutil
 _START = 120
 """Seconds that a framework may take to import, on a busy machine."""
 
+_REPLY = 1 << 16
+"""Bytes that a reply may have besides what a submission has sent."""
+
 _LOOK = 0.1
 """Seconds between two measurements of a job's memory, where it has a process of its own."""
 
@@ -60,7 +63,8 @@ class WorkerProcess:
         reply = None
         with contextlib.suppress(OSError):  # the process is dead: then there is no reply
             messages.write(process.stdin, message)
-            reply = self._next(process, CLOCK * job.seconds + _START)
+            seconds = CLOCK * job.seconds + _START
+            reply = self._next(process, seconds, job.largest + _REPLY)
         if reply is None:
             self.close()  # the next job starts a new one
             return messages.Outcome(ended="it ended the process that runs all submissions")
@@ -78,7 +82,7 @@ class WorkerProcess:
     def _begin(self) -> subprocess.Popen[bytes]:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process
         self._process = process = self._start(self._errors)
-        if self._next(process, _START) != messages.READY:
+        if self._next(process, _START, _REPLY) != messages.READY:
             raise self._broken(self._errors)
         return process
 
@@ -97,11 +101,11 @@ class WorkerProcess:
             start_new_session=True,  # Ctrl-C is for the grader, which ends its processes itself
         )
 
-    def _next(self, process: "_Process", seconds: float) -> bytes | None:
-        """The next frame; None if none comes in time."""
+    def _next(self, process: "_Process", seconds: float, largest: int) -> bytes | None:
+        """The next frame, of at most `largest` bytes; None if none comes in time."""
         assert process.stdout is not None
         ready, _, _ = select.select([process.stdout], [], [], seconds)
-        return messages.read(process.stdout) if ready else None
+        return messages.read(process.stdout, largest) if ready else None
 
     def _broken(self, errors: IO[bytes]) -> DoesNotStartError:
         errors.seek(0)
@@ -117,7 +121,8 @@ class WorkerProcess:
             process = self._start(errors, "--once", place=place)
             assert process.stdin is not None and process.stdout is not None
             frames: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-            threading.Thread(target=_listen, args=(process.stdout, frames), daemon=True).start()
+            given = (process.stdout, frames, job.largest)
+            threading.Thread(target=_listen, args=given, daemon=True).start()
             try:
                 if _wait(frames, _START) != messages.READY:
                     raise self._broken(errors)
@@ -138,11 +143,12 @@ class WorkerProcess:
                 process.stdin.close()
 
 
-def _listen(stream: IO[bytes], frames: "queue.SimpleQueue[bytes | None]") -> None:
-    """Pass on each frame that a process sends, and None at its end."""
+def _listen(stream: IO[bytes], frames: "queue.SimpleQueue[bytes | None]", left: int) -> None:
+    """Pass on each frame that a process sends, and None at its end or after `left` bytes."""
     with stream, contextlib.suppress(ValueError):  # a submission may write nonsense
-        while (frame := messages.read(stream)) is not None:
+        while (frame := messages.read(stream, left)) is not None:
             frames.put(frame)
+            left -= len(frame) + messages.FRAMED
     frames.put(None)
 
 

@@ -50,7 +50,7 @@ def main() -> None:
     adapter = frameworks.load(name)
     messages.write(outgoing, messages.READY)
     if "--once" in options:
-        if (message := messages.read(incoming)) is not None:
+        if (message := messages.read(incoming, sys.maxsize)) is not None:
             _run(_job(message), adapter, Path.cwd(), lambda said: messages.write(outgoing, said))
         return
     more = True
@@ -59,7 +59,7 @@ def main() -> None:
         if watcher == 0:
             code = 1
             try:
-                if (message := messages.read(incoming)) is not None:
+                if (message := messages.read(incoming, sys.maxsize)) is not None:
                     outcome = _watch(_job(message), adapter, (incoming, outgoing))
                     messages.write(outgoing, msgspec.msgpack.encode(outcome))
                     code = 0
@@ -91,7 +91,9 @@ def _watch(job: messages.Job, adapter: Adapter, ours: tuple[IO[bytes], ...]) -> 
     child = forks.fork(submission)
     os.close(inn)
     try:
-        said, ended = _listen(out, child, place, time.monotonic() + CLOCK * job.seconds)
+        said, ended = _listen(
+            out, child, place, time.monotonic() + CLOCK * job.seconds, job.largest
+        )
     finally:
         os.close(out)
         forks.kill(child)
@@ -102,7 +104,7 @@ def _watch(job: messages.Job, adapter: Adapter, ours: tuple[IO[bytes], ...]) -> 
     return messages.outcome(messages.frames(said), ended, seconds, used.ru_maxrss << 10)
 
 
-def _listen(out: int, child: int, place: Path, deadline: float) -> tuple[bytes, str]:
+def _listen(out: int, child: int, place: Path, deadline: float, largest: int) -> tuple[bytes, str]:
     """What a fork sends until it closes the pipe, and the reason to stop it, if there is one."""
     said, looked = bytearray(), time.monotonic()
     while True:
@@ -119,8 +121,8 @@ def _listen(out: int, child: int, place: Path, deadline: float) -> tuple[bytes, 
             if not piece:
                 return bytes(said), ""
             said += piece
-            if len(said) > messages.LARGEST:
-                return b"", "it was stopped: it sent more than a check can send"
+            if len(said) > largest:
+                return b"", messages.TOO_MUCH
 
 
 def _end(code: int, seconds: float, job: messages.Job) -> str:
