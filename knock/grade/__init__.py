@@ -17,6 +17,7 @@ numbers are what it is asked for.
 | `process` | a process that runs submissions, seen from outside |
 | `worker` | the same process from inside: a fork for each part, its limits, its end |
 | `sandbox` | the walls around a fork: what it may not do |
+| `calls` | the system calls that a check needs |
 | `scratch` | a fork's own folder: how full it is, and how it is removed |
 | `messages` | what goes in and out of the process |
 | `plain_text` | makes a student's text safe before a teacher sees it |

@@ -225,7 +225,7 @@ class _Take:
 
 
 _FORBIDDEN = {
-    "[Errno 1]": "a submission may start no program, open no connection, "
+    "[Errno 1]": "a submission may start no program, open no connection, lock no file, "
     "and change no file's permissions",
     "PermissionError: [Errno 13]": "a submission may open only its own files",
 }

@@ -1,13 +1,12 @@
 """The walls around a process that runs somebody else's code. It builds them itself, for good.
 
 On Linux the kernel enforces them: `RLIMIT_*` for memory and computing time, Landlock for files, a
-seccomp filter for other processes and the network. None of them needs a privilege. Other systems
-have at most the first kind. The walls are against carelessness and mischief; if you expect worse,
-grade on a machine that holds no secret.
+seccomp filter for system calls, and with them for other processes and the network. None of them
+needs a privilege. Other systems have at most the first kind. The walls are against carelessness and
+mischief; if you expect worse, grade on a machine that holds no secret.
 
 Every library for this needs parts of the system that may be missing (libseccomp, bubblewrap), so
-the system calls are made here. Sources: landlock(7), seccomp(2), and the kernel's system call
-tables for x86-64 and for the generic numbering of AArch64.
+the system calls are made here. Sources: landlock(7), seccomp(2).
 """
 
 import contextlib
@@ -17,9 +16,11 @@ import platform
 import signal
 import struct
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from knock.grade import calls
 
 LINUX = sys.platform == "linux"
 
@@ -194,84 +195,26 @@ def _allow(rules: int, path: Path, access: int) -> None:
             os.close(handle)
 
 
-# seccomp: other processes, and the network
+# seccomp: the system calls
 
 _SECCOMP, _FILTER = 22, 2
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _AND, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x06
 _ALLOWED, _REFUSED, _KILLED = 0x7FFF0000, 0x00050000, 0x80000000
 _EPERM, _ENOSYS = 1, 38
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, (16, 24, 32)  # offsets in seccomp_data
-_A_THREAD = 0x00010000  # CLONE_THREAD
 _OTHER_NUMBERS = 0x40000000  # x32 on x86-64
 
-
-_TO_WRITE, _EMPTIED = 3, 0o1000  # O_WRONLY or O_RDWR; O_TRUNC
-_SET_OWNER, _SET_OWNER_EX = 8, 15  # F_SETOWN: who gets a signal when there is something to read
-
-
-@dataclass(frozen=True)
-class _Machine:
-    """An architecture's number, and those of its system calls."""
-
-    audit: int
-    clone: int
-    fcntl: int
-    opened: Mapping[int, int]
-    """open and openat, each with the position of its flags among the arguments."""
-    refused: Collection[int]
-    """In this order, without those that the architecture does not have:
-
-    - fork, vfork, execve, execveat, unshare, setns; socket, socketpair; ptrace, kill, tkill,
-      rt_sigqueueinfo, rt_tgsigqueueinfo, process_vm_readv and writev, setpriority, ioprio_set,
-      migrate_pages, move_pages;
-    - shmget, msgget, semget, mq_open, add_key, request_key, keyctl: what outlives a process;
-    - chmod, fchmod, fchmodat, chown, lchown, fchown, fchownat, utime, utimes, futimesat, utimensat,
-      setxattr and removexattr with their l- and f-, truncate: what Landlock lets through;
-    - memfd_create, mount, bpf, perf_event_open, userfaultfd, open_by_handle_at.
-    """
-    own_only: Collection[int]
-    """tgkill, prlimit64, sched_setaffinity, sched_setparam, sched_setscheduler, sched_setattr,
-    allowed for the process itself."""
-
-
-_SAME_EVERYWHERE = (424, 425, 434, 438, 447, 452, 463, 466, 469)
-"""pidfd_send_signal, io_uring_setup, pidfd_open, pidfd_getfd, memfd_secret, fchmodat2, setxattrat,
-removexattrat, file_setattr."""
-_CLONE3, _OPENAT2 = 435, 437
-_MACHINES = {
-    "x86_64": _Machine(
-        0xC000003E,
-        56,
-        72,
-        {2: 1, 257: 2},
-        (57, 58, 59, 322, 272, 308, 41, 53, 101, 62, 200, 129, 297, 310, 311, 141, 251, 256, 279)
-        + (29, 68, 64, 240, 248, 249, 250)
-        + (90, 91, 268, 92, 94, 93, 260, 132, 235, 261, 280, 188, 189, 190, 197, 198, 199, 76)
-        + (319, 165, 321, 298, 323, 304),
-        (234, 302, 203, 142, 144, 314),
-    ),
-    "aarch64": _Machine(
-        0xC00000B7,
-        220,
-        25,
-        {56: 2},
-        (221, 281, 97, 268, 198, 199, 117, 129, 130, 138, 240, 270, 271, 140, 30, 238, 239)
-        + (194, 186, 190, 180, 217, 218, 219)
-        + (52, 53, 55, 54, 88, 5, 6, 7, 14, 15, 16, 45)
-        + (279, 40, 280, 241, 282, 265),
-        (131, 261, 122, 118, 119, 274),
-    ),
-}
+_Instruction = tuple[int, int, int, int]
+"""Its code, the steps to skip if it is true, the steps to skip if it is not, and a number."""
 
 
 def _filter_calls() -> bool:
-    """Refuse the calls that start or reach another process, and those that open a socket.
+    """Allow the calls that a check needs, and no others.
 
-    Also those that change a file without opening it, or leave something that outlives the process.
-    Threads are still allowed: `clone3` hides its flags from a filter, so the filter says that it
-    does not exist, and the C library uses `clone` instead. `openat2` is treated in the same way.
+    So it starts and reaches no other process, opens no socket, locks and changes no file that it
+    has not opened for writing, and leaves nothing that outlives it.
     """
-    machine = _MACHINES.get(platform.machine())
+    machine = calls.MACHINES.get(platform.machine())
     if machine is None:
         return False
     program = _program(machine)
@@ -281,10 +224,11 @@ def _filter_calls() -> bool:
     return bool(_libc().prctl(_SECCOMP, _FILTER, filters, 0, 0) == 0)
 
 
-def _program(machine: _Machine) -> list[tuple[int, int, int, int]]:
-    """The filter's instructions: code, steps to skip if true, steps to skip if false, number."""
-    refuse = (_RETURN, 0, 0, _REFUSED | _EPERM)
-    found = [
+def _program(machine: calls.Machine) -> list[_Instruction]:
+    """The filter's instructions."""
+    allow, refuse = (_RETURN, 0, 0, _ALLOWED), (_RETURN, 0, 0, _REFUSED | _EPERM)
+    unknown = (_RETURN, 0, 0, _REFUSED | _ENOSYS)
+    found: list[_Instruction] = [
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_EQUAL, 1, 0, machine.audit),
         (_RETURN, 0, 0, _KILLED),
@@ -292,24 +236,21 @@ def _program(machine: _Machine) -> list[tuple[int, int, int, int]]:
         (_AT_LEAST, 0, 1, _OTHER_NUMBERS),
         refuse,
     ]
-    allow = (_RETURN, 0, 0, _ALLOWED)
-
-    def when(number: int, argument: int, *then: tuple[int, int, int, int]) -> None:
-        """Add a test of an argument's lower half; both machines are little-endian."""
-        block = [(_LOAD, 0, 0, _ARGUMENTS[argument]), *then]
-        found.extend([(_EQUAL, 0, len(block), number), *block])
-
-    for number in (*machine.refused, *_SAME_EVERYWHERE):
-        found += [(_EQUAL, 0, 1, number), refuse]
-    for number in (_CLONE3, _OPENAT2):
-        found += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _REFUSED | _ENOSYS)]
-    when(machine.clone, 0, (_ANY_BIT, 0, 1, _A_THREAD), allow, refuse)
-    when(machine.fcntl, 1, (_EQUAL, 1, 0, _SET_OWNER), (_EQUAL, 0, 1, _SET_OWNER_EX), refuse, allow)
-    for number in machine.own_only:
-        when(number, 0, (_EQUAL, 1, 0, os.getpid()), (_EQUAL, 0, 1, 0), allow, refuse)
-    for number, flags in machine.opened.items():  # Landlock does not see O_TRUNC before Linux 6.2
-        when(number, flags, (_ANY_BIT, 0, 2, _EMPTIED), (_ANY_BIT, 1, 0, _TO_WRITE), refuse, allow)
-    return [*found, allow]
+    for number in machine.allowed:
+        found += [(_EQUAL, 0, 1, number), allow]
+    for number in machine.absent:
+        found += [(_EQUAL, 0, 1, number), unknown]
+    for number, rule in machine.ruled.items():
+        # Its lower half, which is all that these calls look at; both machines are little-endian.
+        block: list[_Instruction] = [
+            (_LOAD, 0, 0, _ARGUMENTS[rule.argument]),
+            (_AND, 0, 0, rule.mask),
+        ]
+        for value in rule.values:
+            wanted = os.getpid() if isinstance(value, str) else value
+            block += [(_EQUAL, 0, 1, wanted), allow]
+        found += [(_EQUAL, 0, len(block) + 1, number), *block, refuse]
+    return [*found, (_AT_LEAST, 0, 1, calls.NEWEST + 1), unknown, refuse]
 
 
 def _libc() -> ctypes.CDLL:

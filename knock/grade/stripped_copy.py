@@ -16,6 +16,7 @@ _ONLY = {
     "check": {"difference.py", "forks.py", "trace.py"},
     "grade": {
         "__init__.py",
+        "calls.py",
         "messages.py",
         "plain_text.py",
         "sandbox.py",

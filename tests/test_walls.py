@@ -1,0 +1,207 @@
+"""The walls around a process that runs a submission: what the kernel lets it do, and what not."""
+
+import ctypes
+import errno
+import json
+import os
+import platform
+import threading
+
+from knock.check import forks
+from knock.grade import calls, sandbox
+
+import pytest
+
+needs_walls = pytest.mark.skipif(not sandbox.LINUX, reason="only Linux has these walls")
+x86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers are of x86-64")
+
+LIMITS = sandbox.Limits(20, 1 << 30)
+
+
+def inside(place, do):
+    """What a function returns inside the walls, with `place` as its scratch folder."""
+    out, inn = os.pipe()
+
+    def child():
+        os.close(out)
+        os.chdir(place)
+        walls = sandbox.put_up(LIMITS, [], [], place)
+        with os.fdopen(inn, "w", encoding="utf-8") as stream:
+            json.dump([walls, do()], stream)
+        return 0
+
+    number = forks.fork(child)
+    os.close(inn)
+    with os.fdopen(out, encoding="utf-8") as stream:
+        said = stream.read()
+    _, status = os.waitpid(number, 0)
+    assert status == 0 and said, f"it ended with {status}"
+    walls, found = json.loads(said)
+    if walls != list(sandbox.ALL):
+        pytest.skip("this kernel has not all walls")
+    return found
+
+
+# The filter of system calls, run here as the kernel runs it
+
+
+def verdict(machine, number, *given, audit=None):
+    """What the filter says of a call: an error's name, "allowed" or "killed"."""
+    seen = {0: number, 4: machine.audit if audit is None else audit}
+    seen |= {16 + 8 * place: value & 0xFFFFFFFF for place, value in enumerate(given)}
+    program, at, held = sandbox._program(machine), 0, 0
+    while True:
+        code, if_true, if_false, value = program[at]
+        at += 1
+        if code == sandbox._LOAD:
+            held = seen.get(value, 0)
+        elif code == sandbox._AND:
+            held &= value
+        elif code == sandbox._RETURN:
+            if value == sandbox._ALLOWED:
+                return "allowed"
+            refused = value & 0xFFFF0000 == sandbox._REFUSED
+            return errno.errorcode[value & 0xFFFF] if refused else "killed"
+        else:
+            holds = held == value if code == sandbox._EQUAL else held >= value
+            at += if_true if holds else if_false
+
+
+@pytest.mark.parametrize("machine", calls.MACHINES.values(), ids=calls.MACHINES)
+def test_a_call_that_nobody_thought_of_is_refused_and_an_unknown_one_does_not_exist(machine):
+    known = {*machine.allowed, *machine.ruled, *machine.absent}
+    assert len(known) == len(machine.allowed) + len(machine.ruled) + len(machine.absent)
+    for number in range(calls.NEWEST + 1):
+        if number not in known:
+            assert verdict(machine, number) == "EPERM", number
+    assert {verdict(machine, number) for number in machine.allowed} == {"allowed"}
+    assert {verdict(machine, number) for number in machine.absent} == {"ENOSYS"}
+    assert {verdict(machine, n) for n in range(calls.NEWEST + 1, 600)} == {"ENOSYS"}
+    assert verdict(machine, 0x40000000 + machine.allowed[0]) == "EPERM"  # x32
+    assert verdict(machine, machine.allowed[0], audit=0x40000003) == "killed"  # 32 bits
+
+
+@pytest.mark.parametrize("machine", calls.MACHINES.values(), ids=calls.MACHINES)
+def test_of_some_calls_only_a_part_is_allowed(machine):
+    """The same for both machines: their numbers differ, not their arguments."""
+    column = 1 if machine is calls.MACHINES["x86_64"] else 2
+    number = calls._numbers(column, calls._RULED)
+    me, other = os.getpid(), os.getppid()
+    write, read, emptied = os.O_WRONLY | 0o1000, 0, 0o1000
+    expected = {
+        "fcntl": [((3, n), n in (0, 1, 2, 3, 4, 1030, 1032)) for n in range(1050)],
+        "ioctl": [((3, n), False) for n in (0x40086602, 0x40049409, 0x5412, 0xC0045877)]
+        + [((3, 0x5401), True)],
+        "openat": [((0, 0, write), True), ((0, 0, read), True), ((0, 0, emptied), False)]
+        + [((0, 0, 0o1003), False), ((0, 0, 3), False)],
+        "fallocate": [((3, 0), True), ((3, 1), False), ((3, 3), False)],
+        "close_range": [((3, 9, 0), True), ((3, 9, 4), True), ((3, 9, 2), False)],
+        "clone": [((0x3D0F00,), True), ((0x7D0F00,), True), ((0x11,), False)]
+        + [((0x3D0B00,), False), ((0x103D0F00,), False)],  # its own files; its own users
+        "prctl": [((15,), True), *(((n,), False) for n in (1, 4, 22, 35, 36, 59))],
+        "tgkill": [((me, me, 6), True), ((other, other, 6), False), ((0, 0, 6), False)],
+        "prlimit64": [((0, 7), True), ((me, 7), True), ((other, 7), False)],
+        "sched_setaffinity": [((0, 8), True), ((other, 8), False)],
+    }
+    for name, cases in expected.items():
+        for given, allowed in cases:
+            assert (verdict(machine, number[name], *given) == "allowed") == allowed, (name, given)
+
+
+# The same, asked of the kernel
+
+SHARED = "/usr/bin/env"
+REFUSED = {  # number on x86-64, and arguments: `fd` of a shared file, `other` process
+    "a lease": (72, "fd", 1024, 0),
+    "a note of changes": (72, "fd", 1026, 1),
+    "a lock": (72, "fd", 6, 0),
+    "a lock of an open file": (72, "fd", 37, 0),
+    "a lease, with more above": (72, "fd", (1 << 32) | 1024, 0),
+    "a note for readers": (72, "fd", 1036, 0),
+    "flock": (73, "fd", 2),
+    "attributes": (16, "fd", 0x40086602, 0),
+    "frozen files": (16, "fd", 0xC0045877, 0),
+    "shared blocks": (16, "fd", 0x40049409, "fd"),
+    "shared memory": (29, 4711, 4096, 0o1666),
+    "shared memory, joined": (30, 0, 0, 0),
+    "shared memory, listed": (31, 0, 13, 0),
+    "messages": (70, 0, 0, 10, 0, 0),
+    "a semaphore": (64, 1, 1, 0o1666),
+    "a queue": (240, 0, 0o102, 0o666, 0),
+    "blocks beyond a file's end": (285, "fd", 1, 0, 1 << 30),
+    "a table of files of its own": (436, 100, 200, 2),
+    "another namespace": (272, 0x10000000),
+    "a process": (57,),
+    "a thread with its own files": (56, 0x3D0B00, 0, 0, 0, 0),
+    "not to end with the grader": (157, 1, 0),
+    "not to be looked at": (157, 4, 0),
+    "another filter": (317, 1, 0, 0),
+    "a socket": (41, 1, 1, 0),
+    "a pair of sockets": (53, 1, 1, 0, 0),
+    "memory as a file": (319, 0, 0),
+    "a ring": (425, 8, 0),
+    "another's signal": (62, "other", 0),
+    "everybody's signal": (62, -1, 0),
+    "another's limits": (302, "other", 7, 0, 0),
+    "another's list of locks": (274, "other", 0, 0),
+    "a session of its own": (112,),
+    "times": (280, "fd", 0, 0, 0),
+    "permissions": (91, "fd", 0),
+    "an extended attribute": (190, "fd", 0, 0, 0, 0),
+    "watched files": (294, 0),
+    "all disks": (162,),
+    "pages of another's pipe": (278, 3, 0, 1, 0),
+    "locked memory": (151, 1),
+    "another personality": (135, 0xFFFFFFFF),
+    "the kernel's messages": (103, 3, 0, 0),
+    "keys": (250, 0, -3, 0),
+    "a timer of the kernel": (222, 1, 0, 0),
+}
+
+
+@needs_walls
+@x86
+def test_a_process_reaches_nothing_but_itself(tmp_path):
+    other = os.getpid()
+
+    def attack():
+        libc = ctypes.CDLL(None, use_errno=True)
+        known = {"fd": os.open(SHARED, os.O_RDONLY), "other": other}
+        found = {}
+        for name, (number, *given) in REFUSED.items():
+            words = [ctypes.c_long(known.get(one, one)) for one in given]
+            ctypes.set_errno(0)
+            gone = libc.syscall(ctypes.c_long(number), *words) < 0
+            found[name] = errno.errorcode.get(ctypes.get_errno()) if gone else "done"
+        return found
+
+    assert inside(tmp_path, attack) == dict.fromkeys(REFUSED, "EPERM")
+
+
+@needs_walls
+def test_honest_code_works_inside_the_walls(tmp_path):
+    """Threads, files, locks in memory, and what Python asks about itself."""
+
+    def work():
+        import fcntl
+        import shutil
+        import tempfile
+
+        said = []
+        thread = threading.Thread(target=said.append, args=("thread",))
+        thread.start()
+        thread.join()
+        with open("a", "w+b") as file:
+            file.write(bytes(9))
+            os.posix_fallocate(file.fileno(), 0, 99)
+            fcntl.fcntl(file, fcntl.F_GETFD)
+            os.set_inheritable(file.fileno(), True)
+            os.set_blocking(file.fileno(), True)
+        shutil.copyfile("a", "b")
+        os.replace("b", "c")
+        with tempfile.TemporaryDirectory(dir=".") as folder:
+            said.append(os.path.basename(os.path.realpath(folder)) != "")
+        os.closerange(200, 300)
+        return [*said, os.stat("c").st_size, sorted(os.listdir(".")), len(os.urandom(3))]
+
+    assert inside(tmp_path, work) == ["thread", True, 99, ["a", "c"], 3]
