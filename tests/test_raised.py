@@ -5,7 +5,10 @@ That it is so in each framework is tested in test_check.py, where all of them ar
 
 import linecache
 
+from knock import paths, recipe
+from knock.questions import find
 from knock.scripts import raised
+from knock.scripts import said as sentences
 
 import numpy as np
 import pytest
@@ -118,7 +121,7 @@ HOSTILE = {
         "E: so",
     ),
     "lies": ("__class__ = int", "E"),
-    "is long": ("__str__ = lambda self: 'x' * 10**7", f"E: {'x' * (raised._LONGEST - 3)}…"),
+    "is long": ("__str__ = lambda self: 'x' * 10**7", f"E: {'x' * (sentences._LONGEST - 3)}…"),
     "is empty": ("", "E"),
 }
 
@@ -138,4 +141,151 @@ def test_whatever_an_error_does_when_it_is_asked_it_is_told_with_its_line(tmp_pa
         found = raised.describe(error, path)
     if kind == "Exception":
         assert found.startswith(said) and found.endswith(" (line 4: raise E)")
-    assert len(found) < raised._LONGEST + 200
+    assert len(found) < sentences._LONGEST + 200
+
+
+# What a framework lays around its sentence
+
+
+class InvalidType(Exception):
+    """As Chainer's."""
+
+
+class InvalidArgumentError(Exception):
+    """As TensorFlow's."""
+
+
+KERAS = (
+    "Exception encountered when calling Reshape.call().\n\n\x1b[1mThe total size must be {}\x1b[0m"
+    "\n\nArguments received by Reshape.call():\n  • inputs=tf.Tensor(shape=(4, 5))"
+)
+GRAPH = (
+    'in user code:\n\n    File "/a.py", line 18, in step  *\n        return net(n)\n'
+    '    File "/keras.py", line 122, in error_handler  **\n        raise e from None\n\n    {}\n'
+)
+NODE = (
+    "Dimensions must be equal, but are 2 and 4 for '{{node mul}} = Mul[T=DT_DOUBLE](Exp, b)' with "
+    "input shapes: [2,6], [4,3] and with computed input tensors: input[2] = <1>."
+)
+TOLD = {
+    "Keras": (ValueError(KERAS.format(3)), "ValueError: The total size must be 3"),
+    "Keras in a graph": (
+        ValueError(GRAPH.format("ValueError: " + KERAS.format(3).replace("\n", "\n    "))),
+        "ValueError: The total size must be 3",
+    ),
+    "a key in Keras": (
+        KeyError("Exception encountered when calling N.call().\n\n\x1b[1mnose\x1b[0m\n\nArg"),
+        "KeyError: 'nose'",
+    ),
+    "a key in a graph": (ValueError(GRAPH.format("KeyError: 'nose'")), "KeyError: 'nose'"),
+    "a node": (
+        ValueError(GRAPH.format("ValueError: " + NODE)),
+        "ValueError: Dimensions must be equal, but are 2 and 4, with input shapes: [2,6], [4,3]",
+    ),
+    "a wrapped function": (
+        InvalidArgumentError(
+            "{{function_node __wrapped__MatMul_device_/job:localhost/device:CPU:0}} Matrix size-"
+            "incompatible: In[0]: [4,8], In[1]: [9,5] [Op:MatMul] name: "
+        ),
+        "InvalidArgumentError: Matrix size-incompatible: In[0]: [4,8], In[1]: [9,5]",
+    ),
+    "a graph that runs": (
+        InvalidArgumentError(
+            "Graph execution error:\n\nDetected at node r defined at (most recent call last):\n"
+            "<stack traces unavailable>\nInput is no matrix\n\t [[{{node r}}]] [Op:__inference_1]"
+        ),
+        "InvalidArgumentError: Input is no matrix",
+    ),
+    "Chainer": (
+        InvalidType(
+            "\nInvalid operation is performed in: Convolution2DFunction (Forward)\n\n"
+            "Expect: in_types[0].shape[1] == in_types[1].shape[1] * 1\nActual: 1 != 3"
+        ),
+        "InvalidType: Convolution2DFunction needs input0.shape[1] == input1.shape[1], but has "
+        "1 != 3",
+    ),
+    "Chainer's kinds": (
+        InvalidType(
+            "\nInvalid operation is performed in: F (Forward)\n\nExpect: t.dtype.kind == i\n"
+            "Actual: f != i"
+        ),
+        "InvalidType: F needs t.dtype.kind == i, but has f != i (f: floats, i: whole numbers)",
+    ),
+    "a colon": (
+        InvalidType("cannot broadcast:\nlhs.shape = (4, 3)\nrhs.shape = (4, 1)"),
+        "InvalidType: cannot broadcast: lhs.shape = (4, 3), rhs.shape = (4, 1)",
+    ),
+    "two float types": (
+        RuntimeError("mat1 and mat2 must have the same dtype, but got Float and Double"),
+        "RuntimeError: mat1 and mat2 must have the same dtype, but got Float and Double: in a check"
+        " all numbers are float64, so give yours the dtype of what you were given",
+    ),
+    "what to do": (
+        ValueError("No gradients provided for any variable."),
+        "ValueError: No gradients provided for any variable: is the loss computed "
+        "on the tape, from these weights?",
+    ),
+    "a name of a checkpoint": (
+        KeyError("exp_avg"),
+        "KeyError: 'exp_avg': the optimiser finds in a checkpoint what another kind keeps: is it "
+        "the recipe's kind?",
+    ),
+    "nothing": (ValueError(), "ValueError"),
+}
+
+
+@pytest.mark.parametrize(("error", "sentence"), TOLD.values(), ids=TOLD)
+def test_of_a_frameworks_error_the_sentence_stays(error, sentence):
+    assert sentences.said(error, sentences.whole(error)) == sentence
+
+
+def test_whose_code_raised_is_said_before_the_error(tmp_path, monkeypatch):
+    path, ours = tmp_path / "a.py", tmp_path / "answers" / "a.py"
+    monkeypatch.setattr(paths, "ANSWERS", ours.parent)
+    mine: dict = {}
+    exec(compile("def f(x): return 1 / x\ndef g(h): return h()\n", str(path), "exec"), mine)
+    given: dict = {"f": mine["f"]}
+    exec(
+        compile("def step(x): return f(x)\ndef other(): return {}['z']\n", str(ours), "exec"), given
+    )
+
+    def told(call) -> str:
+        with pytest.raises(Exception) as met:  # noqa: B017, PT011  # each has its own
+            call()
+        return raised.told(met.value, path)
+
+    assert told(lambda: mine["f"](0)).startswith("your code raises ZeroDivisionError: ")
+    assert told(lambda: given["step"](0)).startswith("your code raises ZeroDivisionError: ")
+    beside = told(lambda: mine["g"](given["other"]))
+    assert beside.startswith("our code, which uses yours here, raises KeyError: 'z'")
+    assert raised.in_ours(beside)
+    assert told(lambda: mine["f"]()).startswith("the check cannot use it: TypeError: f() missing 1")
+
+
+def test_what_ends_the_program_is_told_with_its_line(tmp_path):
+    path = tmp_path / "a.py"
+    path.write_text("def step(): exit()\n", encoding="utf-8")
+    space: dict = {}
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), space)
+    with pytest.raises(SystemExit) as met:
+        space["step"]()
+    assert raised.told(met.value, path) == (
+        "in your code, it ends the program: sys.exit(None) (line 1: def step(): exit())"
+    )
+
+
+def test_whole_tracebacks_are_kept_for_those_who_ask(tmp_path):
+    with raised.whole_tracebacks() as kept:
+        told(tmp_path, "def step(batch):\n    return batch['z']\n")
+    told(tmp_path, "def step(batch):\n    return batch['y']\n")
+    (text,) = kept
+    assert text.startswith("Traceback (most recent call last):")
+    assert text.endswith("KeyError: 'z'\n")
+
+
+def test_the_tables_of_the_recipe_and_lists_of_tensors_are_shown(tmp_path):
+    text = "def step(recipe):\n    return recipe.constants['latent']\n"
+    said = told(tmp_path, text, "step(recipe)", recipe=recipe.load_check(find("vae").recipe_file))
+    assert said.endswith("recipe.constants has beta, hidden, z)")
+    text = "def step(batch):\n    asked = [batch['noise'], batch['noise']]\n    return asked @ 3\n"
+    assert told(tmp_path, text).endswith("asked = [(4, 7) float64, (4, 7) float64])")

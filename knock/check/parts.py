@@ -20,7 +20,7 @@ from knock.check.judge import Result, Standard, compared
 from knock.check.trace import Pause, Trace
 from knock.errors import UserError
 from knock.questions import Question
-from knock.scripts import starter
+from knock.scripts import raised, starter
 from knock.scripts.source import Source
 from knock.scripts.splice import gives_ours, splice
 
@@ -166,8 +166,9 @@ def examine(
         elif gone:  # what is not there cannot be checked by itself
             message = f"{_some(gone)} not in your file: only the whole file is checked"
             part = Part(name, "unknown", message, gone)
+        elif _misfit(wrong := alone.failure(name), results):
+            part = Part(name, "unknown", "our other parts do not fit it: see the whole file")
         else:
-            wrong = alone.failure(name)
             part = Part(name, "failed" if wrong else "done", wrong)
         found[name] = part
         if part.status != "failed" or alone.rest_is_ours or not alone.failure(None):
@@ -213,10 +214,30 @@ def _with_rest(found: list[Part], results: list[Result] | None, alone: "_Alone")
     rest = "" if right else alone.failure(None)
     if rest:
         found = [alone.beside_the_rest(p) if p.status == "failed" else p for p in found]
+    if results is not None and (_misfit(rest, results) or (not rest and _open(found))):
+        rest = f"our parts do not fit beside yours, so see the whole file: {failure(results)}"
+    elif rest:
         rest = f"with our parts instead of yours: {rest}"
     elif results is not None and all(part.status == "done" for part in found):
         rest = f"each part is right by itself, but together they are not: {failure(results)}"
     return Report(found, results, rest)
+
+
+def _misfit(wrong: str, results: list[Result] | None) -> bool:
+    """Whether our code failed beside the learner's at a stage that their own file reaches.
+
+    So it asked for something that only our classes have, and says nothing of theirs.
+    """
+    stage, _, message = wrong.partition(": ")
+    reached = any(one.name == stage and one.value is not None for one in results or [])
+    return raised.in_ours(message) and reached
+
+
+def _open(found: Sequence[Part]) -> bool:
+    """Whether no part failed, and one that is all there could not be checked by itself."""
+    return not any(one.status == "failed" for one in found) and any(
+        one.status == "unknown" and not one.names for one in found
+    )
 
 
 @dataclass(frozen=True)

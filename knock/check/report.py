@@ -19,6 +19,9 @@ import msgspec
 
 FORMAT = 1
 
+_TRAINED = {"loss", "gradients", "10 steps", "100 steps"}
+"""Stages of one run: once one is wrong, so are those after it."""
+
 _STAGE_MARKS: dict[judge.Status, str] = {"passed": "✓", "failed": "✗", "skipped": "–"}
 
 
@@ -116,7 +119,7 @@ def of_learner(
         seed,
         found.passed,
         [Part(one.name, one.status, _text(one.message), one.names) for one in found.parts],
-        None if found.results is None else [Stage.of(one) for one in found.results],
+        None if found.results is None else _stages(found.results),
         _text(found.rest),
         found.at[0],
     )
@@ -131,12 +134,26 @@ def of_ours(
     results: Iterable[Result],
 ) -> CheckedFile:
     """The report on an answer of ours, which is checked as a whole."""
-    stages = [Stage.of(one) for one in results]
+    stages = _stages(results)
     passed = all(stage.status != "failed" for stage in stages)
     asked = Asked(question.number, question.name)
     return CheckedFile(
         asked, framework, str(file), digest, "ours", seed, passed, [], stages, "", ""
     )
+
+
+def _stages(results: Iterable[Result]) -> list[Stage]:
+    """All stages; what fails after the first failure need not be a fault of its own."""
+    told: list[Stage] = []
+    first = ""
+    for one in map(Stage.of, results):
+        if one.status == "failed" and first:
+            how = "follows" if {first, one.name} <= _TRAINED else "may follow"
+            told.append(msgspec.structs.replace(one, message=f"{how} from {first}"))
+        else:
+            told.append(one)
+        first = first or (one.name if one.status == "failed" else "")
+    return told
 
 
 def to_json(document: Document | Verdict) -> bytes:

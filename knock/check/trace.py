@@ -15,7 +15,7 @@ from knock.recipe import Recipe, kinds, layers
 from knock.recipe.layers import Placed
 from knock.recipe.weights import initial_weights
 from knock.scripts import load as script
-from knock.scripts.raised import describe
+from knock.scripts.raised import told
 
 import msgspec
 import numpy as np
@@ -34,6 +34,10 @@ STEPS_AN_EPOCH = 3
 """So few that what depends on the epoch changes within the first ten steps."""
 
 Array = NDArray[Any]
+
+
+class WrongAnswer(Exception):
+    """An answer does not do what the check asks of it; the message says it to a learner."""
 
 
 @dataclass(frozen=True)
@@ -183,10 +187,10 @@ def _growing(
             trace.again = losses(model, adapter, batch(recipe, 1))
         if not over and (not recipe.optimizers or RESUMED_AT in looked_at):
             trace.resumed = _resumed(model, adapter, recipe, trace)
-    except WrongNetwork as error:
+    except (WrongNetwork, WrongAnswer) as error:
         trace.errors[stage] = str(error)
     except (Exception, SystemExit) as error:  # a file that exits has not passed
-        trace.errors[stage] = f"your code raises {describe(error, path)}"
+        trace.errors[stage] = told(error, path)
 
 
 def _differ(got: Mapping[str, Array], right: Mapping[str, Array], recipe: Recipe) -> bool:
@@ -238,11 +242,30 @@ def first_step(
 
 
 def losses(model: Any, adapter: Adapter, given: dict[str, Array]) -> dict[str, float]:
-    """The losses of a training step on a batch. Raises TypeError where they are not a dict."""
+    """The losses of a training step on a batch. Raises WrongAnswer where they are none."""
     found = model.train_step(adapter.to_device(given))
     if not isinstance(found, Mapping):
-        raise TypeError(f"train_step must return a dict of losses, not {type(found).__name__}")
-    return {name: float(adapter.to_numpy(value)) for name, value in found.items()}
+        raise WrongAnswer(f"train_step must return a dict of losses, not {_kind(found)}")
+    return {name: _number(name, value, adapter) for name, value in found.items()}
+
+
+def _number(name: str, value: Any, adapter: Adapter) -> float:
+    """A loss as a number."""
+    try:
+        array = np.asarray(adapter.to_numpy(value))
+        number = float(array.item() if array.size == 1 else array)
+    except (TypeError, ValueError, AttributeError):
+        shape = getattr(value, "shape", None)
+        of = "" if shape is None else f" of shape {tuple(shape)}"
+        raise WrongAnswer(
+            f"train_step must return each loss as one number; {name!r} is {_kind(value)}{of}"
+        ) from None
+    return number
+
+
+def _kind(value: object) -> str:
+    """What something is, for a message."""
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def first_outputs(
@@ -281,10 +304,22 @@ def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
     for name, placed in layers.networks(recipe).items():
         tensor = adapter.to_device({"x": shown(recipe, placed)})["x"]
         dropped = [given[mask] for mask in masks(placed)]
-        found[name] = adapter.to_numpy(adapter.evaluate(getattr(model, name), tensor, *dropped))
+        made = adapter.evaluate(getattr(model, name), tensor, *dropped)
+        found[name] = _array(name, made, adapter)
     for name, arguments in recipe.methods.items():
-        found[name] = adapter.to_numpy(getattr(model, name)(*(given[a] for a in arguments)))
+        method = getattr(model, name, None)
+        if not callable(method):
+            title = type(model).__name__
+            raise WrongAnswer(f"{title} has no method {name}({', '.join(arguments)})")
+        found[name] = _array(name, method(*(given[a] for a in arguments)), adapter)
     return found
+
+
+def _array(name: str, value: Any, adapter: Adapter) -> Array:
+    """An output as an array."""
+    if value is None or isinstance(value, list | tuple | Mapping):
+        raise WrongAnswer(f"{name} must return one tensor, not {_kind(value)}")
+    return adapter.to_numpy(value)
 
 
 _LED_AROUND = kinds.Concat | kinds.Restore | kinds.Dropout

@@ -1,45 +1,72 @@
 """An error that an answer's code raised, in one line: what, where, and what that line was given."""
 
 import ast
+import contextlib
 import itertools
 import linecache
-import re
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
+from knock import paths
 from knock.scripts import notebook
+from knock.scripts.said import ENTRY, TRACED, cut, kind_of, said, whole
 
-_TRACED = "in user code:"
-"""The first line of an error that TensorFlow found while it turned a function into a graph: then
-come the places that it went through, and at the end the error."""
-
-_ENTRY = re.compile(r'File "(.+)", line (\d+), in \S+ *(\**)$', re.MULTILINE)
-"""Such a place; one star marks a function of which TensorFlow has made another one."""
+import msgspec
 
 _MADE = "__autograph_generated_file"
 """What the names of the files have in common into which TensorFlow writes these other ones."""
 
-_BOLD = re.compile(r"\x1b\[[01]m")
-"""Keras prints an error's text in bold, after a line that names its kind and the called layer."""
-
-_CALLING = re.compile(r"(\w+): Exception encountered when calling ")
-"""That line, where TensorFlow has put the error into another one's text."""
-
 _WIDEST = 80
 """Characters of a line that are shown."""
-
-_LONGEST = 400
-"""Characters of an error's text that are shown: a tensor in it may have millions."""
 
 _MOST = 6
 """How many tensors of a line are shown."""
 
+_OURS = "our code, which uses yours here, raises "
+
+_tracebacks: list[list[str]] = []
+"""Where whole tracebacks are kept, by those who have asked for them."""
 
 _MOST_KEYS = 40
 """A larger dictionary is no batch, and its keys are not shown."""
+
+
+@contextlib.contextmanager
+def whole_tracebacks() -> Iterator[list[str]]:
+    """Yield a list that gets the whole traceback of each error that is told meanwhile."""
+    kept: list[str] = []
+    _tracebacks.append(kept)
+    try:
+        yield kept
+    finally:
+        _tracebacks.remove(kept)
+
+
+def told(error: BaseException, path: Path) -> str:
+    """As `describe`, after words that say whose code raised it.
+
+    It is the learner's where the last line of an answer that the error went through is in their
+    file, and ours where an answer of ours that was put together with their file has that line. Else
+    it was not in any answer's code: then the check could not use what the file defines.
+    """
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    with contextlib.suppress(BaseException):  # raised by a method of the error's own class
+        files += [file for file, *_ in _entries(whole(error))]
+    for file in reversed(files):
+        if file == str(path):
+            how = "in your code," if isinstance(error, SystemExit) else "your code raises"
+            return f"{how} {describe(error, path)}"
+        if Path(file).parent == paths.ANSWERS:
+            return f"{_OURS}{describe(error, path)}"
+    return f"the check cannot use it: {describe(error, path)}"
+
+
+def in_ours(message: str) -> bool:
+    """Whether `told` said in a message that our own code raised the error."""
+    return _OURS in message
 
 
 class _Place(NamedTuple):
@@ -57,26 +84,19 @@ def describe(error: BaseException, path: Path) -> str:
     and, where a key is missing, the keys that are there. Whatever the error does when it is asked,
     it has a description.
     """
+    message = ""
     try:
-        message = _message(error)
-        text = _said(error, message)
+        for kept in _tracebacks:
+            kept.append("".join(traceback.format_exception(error)))
+        message = whole(error)
+        text = said(error, message)
     except BaseException as another:  # raised by a method of the error's own class
-        message, asked = "", f"which raises {_kind(another)} when it is asked for its text"
-        text = _cut(f"{_kind(error)}, {asked}")
-    if isinstance(error, SystemExit):
-        return text
+        asked = f"which raises {kind_of(another)} when it is asked for its text"
+        text = cut(f"{kind_of(error)}, {asked}")
     try:
         return _with_place(error, text, message, path)
     except Exception:  # as above
         return text
-
-
-def _message(error: BaseException) -> str:
-    """All of an error's text."""
-    if isinstance(error, SystemExit):
-        return f"it ends the program: sys.exit({error.code!r})"
-    asked = error.msg if isinstance(error, SyntaxError) else error
-    return str.__str__(str(asked)).strip()  # str may return a text of a class of its own
 
 
 def _with_place(error: BaseException, text: str, message: str, path: Path) -> str:
@@ -98,28 +118,6 @@ def _with_place(error: BaseException, text: str, message: str, path: Path) -> st
     return f"{text} ({where}{shown and f': {shown}'}{''.join(f'; {one}' for one in given)})"
 
 
-def _said(error: BaseException, message: str) -> str:
-    """The error's kind and the first line of its text, without what a framework lays around it."""
-    if isinstance(error, SystemExit):
-        return _cut(message)
-    lines, kind = message.splitlines(), _kind(error)
-    if bold := _BOLD.search(message):
-        inner = _CALLING.findall(message[: bold.start()])
-        lines, kind = message[bold.end() :].splitlines(), inner[-1] if inner else kind
-    elif lines and lines[0] == _TRACED:
-        return _cut(lines[-1].strip())
-    return _cut(f"{kind}: {_BOLD.sub('', lines[0])}" if lines else kind)
-
-
-def _kind(error: BaseException) -> str:
-    """The name of an error's class, whatever a class of classes says it is."""
-    return str(type.__dict__["__name__"].__get__(type(error)))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-
-
 def _shortened(line: str) -> str:
     line = " ".join(line.partition("  #")[0].split())  # without a comment at its end
     return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"
@@ -128,7 +126,7 @@ def _shortened(line: str) -> str:
 def _place(error: BaseException, message: str, path: Path) -> _Place | None:
     """Where in a file an error was raised; None where it did not go through that file."""
     steps = list(traceback.walk_tb(error.__traceback__))
-    entries = _ENTRY.findall(message) if message.startswith(_TRACED) else []
+    entries = _entries(message)
     at = next((n for n in reversed(range(len(entries))) if entries[n][0] == str(path)), None)
     if at is not None:
         line = int(entries[at][1])
@@ -139,6 +137,11 @@ def _place(error: BaseException, message: str, path: Path) -> _Place | None:
         return None
     frame, line = mine[-1]
     return _Place(line, _end(error, frame, line), frame)
+
+
+def _entries(message: str) -> list[tuple[str, str, str]]:
+    """The places that TensorFlow names in an error of a graph: file, line, and its stars."""
+    return ENTRY.findall(message) if message.startswith(TRACED) else []
 
 
 def _end(error: BaseException, frame: FrameType, line: int) -> int:
@@ -191,9 +194,14 @@ def _shapes(path: Path, place: _Place) -> Iterator[str]:
 
 
 def _tensor(value: object) -> str:
-    """A tensor's shape and type, in any framework; empty for anything else."""
+    """A tensor's shape and type, in any framework, or those in a list; empty for anything else."""
     if isinstance(value, type):
         return ""
+    if isinstance(value, list | tuple) and type(value) in (list, tuple):
+        seen = [_tensor(one) for one in value[:_MOST]]
+        if not all(seen) or not seen:
+            return ""
+        return f"[{', '.join(seen)}{', …' if len(value) > _MOST else ''}]"
     try:
         shape = tuple(value.shape)  # type: ignore[attr-defined]
         dtype = value.dtype  # type: ignore[attr-defined]
@@ -237,6 +245,8 @@ def _value(node: ast.expr, frame: FrameType) -> Any:
             return frame.f_locals.get(name, frame.f_globals.get(name))
         case ast.Attribute(value=of, attr=name):
             owner = _value(of, frame)
+            if isinstance(owner, msgspec.Struct):  # the recipe, or a table of it
+                return getattr(owner, name) if name in owner.__struct_fields__ else None
             try:
                 return vars(owner).get(name)
             except Exception:  # it has no attributes of its own
