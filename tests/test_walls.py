@@ -2,13 +2,17 @@
 
 import ctypes
 import errno
+import faulthandler
 import json
+import mmap
 import os
 import platform
+import signal
 import threading
+import time
 
 from knock.check import forks
-from knock.grade import calls, sandbox
+from knock.grade import calls, sandbox, scratch
 
 import pytest
 
@@ -205,3 +209,111 @@ def test_honest_code_works_inside_the_walls(tmp_path):
         return [*said, os.stat("c").st_size, sorted(os.listdir(".")), len(os.urandom(3))]
 
     assert inside(tmp_path, work) == ["thread", True, 99, ["a", "c"], 3]
+
+
+# The scratch folder
+
+
+def map_only(name, size):
+    """Map a new file, and let it have neither a name nor a descriptor."""
+    with open(name, "w+b") as file:
+        os.ftruncate(file.fileno(), size)
+        kept = mmap.mmap(file.fileno(), size)
+    os.unlink(name)
+    kept[:] = b"x" * size
+    return kept
+
+
+def open_only(name, size):
+    """Write a new file, and keep it open without a name."""
+    file = open(name, "w+b", buffering=0)  # noqa: SIM115
+    os.unlink(name)
+    left = size
+    while left:
+        left -= file.write(b"x" * left)
+    return file
+
+
+def beyond_its_end(name, size):
+    """Reserve blocks for a file that has no byte."""
+    file = open(name, "w+b")  # noqa: SIM115
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.fallocate(file.fileno(), 1, ctypes.c_long(0), ctypes.c_long(size)) != 0:
+        raise OSError(ctypes.get_errno(), "fallocate")
+    return file
+
+
+def many_names(name, size):
+    """Folders without a file: all they take is their names."""
+    for number in range(size // 64):
+        os.mkdir(f"{name}.{number}")
+
+
+WAYS = [open_only, map_only, beyond_its_end, many_names]
+
+
+@needs_walls
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_is_hidden_from_a_quota(way, tmp_path, monkeypatch):
+    """Where the folder is a file system of its own, as it is outside of most containers."""
+    monkeypatch.setattr(scratch, "LARGEST", 1 << 20)
+    monkeypatch.setattr(scratch, "_MOST_FILES", 1 << 10)
+
+    def child():
+        if not scratch.prepare(tmp_path / "root"):
+            return 3
+        os.chdir(tmp_path / "root")
+        faulthandler.disable()  # what comes is expected
+        kept = []
+        try:
+            for number in range(40):
+                kept.append(way(f"{number}", 1 << 16))
+        except OSError as error:
+            return 0 if error.errno == errno.ENOSPC and len(kept) <= 16 else 1
+        return 2
+
+    _, status = os.waitpid(forks.fork(child), 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code == 3:
+        pytest.skip("no file system can be mounted here")
+    if way is map_only:  # there is no error to be caught
+        assert code == -signal.SIGBUS
+    else:
+        assert code == 0
+    assert os.listdir(tmp_path / "root") == []  # nobody else sees what was in there
+
+
+@needs_walls
+@pytest.mark.parametrize("first_ends", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_hidden_is_counted_where_there_is_no_quota(way, first_ends, tmp_path):
+    """Also once the first thread has ended: then the process seems to have nothing open."""
+    out, inn = os.pipe()
+
+    def child():
+        os.chdir(tmp_path)
+        kept = way("x", 1 << 20)
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        os.write(inn, b"x")
+        if first_ends:
+            ctypes.CDLL(None).syscall(60 if platform.machine() == "x86_64" else 93, 0)
+        time.sleep(60)
+        return len(kept)
+
+    number = forks.fork(child)
+    assert os.read(out, 1) == b"x"
+    deadline = time.monotonic() + 30
+    while first_ends and os.path.exists(f"/proc/{number}/fd/{inn}"):
+        assert time.monotonic() < deadline
+    try:
+        assert scratch.used(tmp_path, number) >= 1 << 20
+        assert scratch.wrong(tmp_path, number) == ""
+    finally:
+        forks.kill(number)
+        os.waitpid(number, 0)
+
+
+@needs_walls
+def test_too_many_threads_end_a_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(scratch, "_MOST_THREADS", 0)
+    assert "too many threads" in scratch.wrong(tmp_path, os.getpid())

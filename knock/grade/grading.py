@@ -11,7 +11,7 @@ from knock.check.judge import Standard
 from knock.check.parts import Part, examine
 from knock.check.trace import Pause, Trace
 from knock.errors import UserError
-from knock.grade import conditions, messages, plain_text, stripped_copy
+from knock.grade import conditions, messages, plain_text, scratch, stripped_copy
 from knock.grade.conditions import Condition
 from knock.grade.process import DoesNotStartError, WorkerProcess
 from knock.grade.submissions import Submission
@@ -228,6 +228,7 @@ _FORBIDDEN = {
     "[Errno 1]": "a submission may start no program, open no connection, lock no file, "
     "and change no file's permissions",
     "PermissionError: [Errno 13]": "a submission may open only its own files",
+    "[Errno 28]": f"it filled the disk: a submission may store {scratch.LARGEST >> 20} MB",
 }
 
 

@@ -27,8 +27,10 @@ LINUX = sys.platform == "linux"
 MEMORY, TIME, FILES, PROCESSES, NETWORK = "memory", "time", "files", "processes", "network"
 ALL = (MEMORY, TIME, FILES, PROCESSES, NETWORK)
 
-_LARGEST_FILE = 64 << 20
+LARGEST_FILE = 64 << 20
 """Bytes: far more than an answer writes during a check."""
+
+_OPEN_FILES = 1024
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,15 @@ def _limit_memory(more: int) -> bool:
 
 
 def _limit_time(seconds: int) -> bool:
-    """Limit the time, and with it two more: no core dump, no file that fills the disk."""
+    """Limit the time, and with it what else the system counts: core dumps, files, open files."""
     if os.name != "posix":
         return False
     import resource
 
     _limit(resource.RLIMIT_CPU, seconds, 1)
     _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, _LARGEST_FILE)
+    _limit(resource.RLIMIT_FSIZE, LARGEST_FILE)
+    _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)  # the system has room for a number of them in all
     return True
 
 

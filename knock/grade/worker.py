@@ -38,6 +38,9 @@ CLOCK = 3
 _LOOK = 0.2
 """Seconds between two measurements of a scratch folder."""
 
+_SCRATCH = paths.ROOT.parent / "scratch"
+"""Where the scratch folders are: beside this copy of the package, and removed with it."""
+
 
 def main() -> None:
     """Answer jobs until there are no more."""
@@ -46,6 +49,8 @@ def main() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
+    if "--once" not in options:
+        scratch.prepare(_SCRATCH)  # before there are threads
     importlib.import_module("knock.run")  # every answer imports it, and that takes a while
     adapter = frameworks.load(name)
     messages.write(outgoing, messages.READY)
@@ -75,7 +80,7 @@ def _job(message: bytes) -> messages.Job:
 
 def _watch(job: messages.Job, adapter: Adapter, ours: tuple[IO[bytes], ...]) -> messages.Outcome:
     """Run a job in a fork, and stop it at its limits."""
-    place = Path(tempfile.mkdtemp())
+    place = Path(tempfile.mkdtemp(dir=_SCRATCH))
     out, inn = os.pipe()
 
     def submission() -> int:
@@ -113,8 +118,8 @@ def _listen(out: int, child: int, place: Path, deadline: float, largest: int) ->
             return bytes(said), messages.LATE
         if now - looked > _LOOK:
             looked = now
-            if scratch.used(place, child) > scratch.LARGEST:
-                return bytes(said), "it was stopped: it filled the disk"
+            if wrong := scratch.wrong(place, child):
+                return bytes(said), wrong
         ready, _, _ = select.select([out], [], [], min(_LOOK, deadline - now))
         if ready:
             piece = os.read(out, 1 << 16)
