@@ -28,6 +28,7 @@ from knock.measure import examiner
 from knock.questions import Question, all_questions, mistakes
 from knock.recipe import layers
 from knock.training import look, options
+from knock.training.recorder import Recorder
 from knock.verify.markdown import FENCE, broken_links, prose, source, wrong_with
 from tests import data_fixtures as made
 from tests.helpers import knock_here, run_here
@@ -365,6 +366,7 @@ def tried(words: tuple[str, ...], folder: Path) -> subprocess.CompletedProcess[s
         mock.patch.object(examiner, "_STEPS", 2),
         mock.patch.object(ladder, "MOST", 40),
         mock.patch.object(examiner.EXAMINERS, "name", str(folder / "examiners")),
+        mock.patch.object(Recorder, "_draw", lambda *_: None),  # curves and films: test_games.py
         frameworks.load("tensorflow").eagerly(),  # one step is over before its graph is made
     ):
         return knock_here(*rest, cwd=folder)
