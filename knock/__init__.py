@@ -1,8 +1,18 @@
 """Image Generation Knock: the package that the scripts use, for everything but the lesson."""
 
+import sys
+
+# `python -m knock` would import whatever has a module's name in the current folder, which may be a
+# class's. Once this package is found, that place is not needed. Nothing is imported before this.
+if (
+    sys.argv[:1] == ["-m"]  # as long as Python looks for the module
+    and not sys.flags.safe_path
+    and {"knock", "-mknock"} & {*sys.orig_argv}
+):
+    del sys.path[0]
+
 import contextlib
 import os
-import sys
 from types import TracebackType
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The walls around a process that runs a submission: what the kernel lets it do, and what not."""
+"""The walls around a process that runs a submission, and the grader's own start."""
 
 import ctypes
 import errno
@@ -8,11 +8,17 @@ import mmap
 import os
 import platform
 import signal
+import subprocess
+import sys
 import threading
 import time
+import types
+from pathlib import Path
 
+from knock import paths
 from knock.check import forks
-from knock.grade import calls, sandbox, scratch
+from knock.errors import UserError
+from knock.grade import calls, sandbox, scratch, start
 
 import pytest
 
@@ -317,3 +323,74 @@ def test_what_is_hidden_is_counted_where_there_is_no_quota(way, first_ends, tmp_
 def test_too_many_threads_end_a_process(tmp_path, monkeypatch):
     monkeypatch.setattr(scratch, "_MOST_THREADS", 0)
     assert "too many threads" in scratch.wrong(tmp_path, os.getpid())
+
+
+# The grader's own start
+
+
+def class_of(folder, **files):
+    """A folder of submissions with some more files in it, each a module that says that it ran."""
+    folder.mkdir()
+    (folder / "anna_vae_latent_chainer.py").write_text("(", encoding="utf-8")
+    for name in files:
+        mark = f"open({str(folder.parent / 'ran')!r}, 'a').write({name + ' '!r})\n"
+        (folder / f"{name}.py").write_text(mark + files[name], encoding="utf-8")
+    return folder
+
+
+def begin(folder, *options, **environment):
+    """`python -m knock grade .` in a folder."""
+    words = [sys.executable, *options, "-m", "knock", "grade", ".", "--out", "../g.csv"]
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    root = {"PYTHONPATH": str(paths.ROOT)}
+    return subprocess.run(
+        words,
+        cwd=folder,
+        env={**kept, **root, **environment},
+        capture_output=True,
+        encoding="utf-8",
+    )
+
+
+def test_nothing_is_imported_from_the_folder_of_a_class(tmp_path):
+    names = (
+        *("tomllib", "sitecustomize", "usercustomize", "numpy", "msgspec", "psutil", "answers"),
+        *("argparse", "csv", "tempfile", "logging", "subprocess", "concurrent", "IPython", "torch"),
+    )
+    folder = class_of(tmp_path / "class", **dict.fromkeys(names, "raise SystemExit(5)"))
+    done = begin(folder)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "ran").exists()
+    assert (tmp_path / "g.csv").exists()
+
+
+def test_a_module_that_python_has_imported_from_there_ends_the_grading(tmp_path):
+    """Python needs some modules to find ours, before anybody can tell it not to look there."""
+    real = Path(types.__file__).read_text(encoding="utf-8")
+    done = begin(class_of(tmp_path / "class", types=real))
+    if not (tmp_path / "ran").exists():
+        pytest.skip("this Python has it before it looks there")
+    assert done.returncode == 2
+    assert "types.py as its own types; call `knock grade` from another folder" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("entry", ["", ".", "..", "{root}:", "deep", "{here}"])
+@pytest.mark.parametrize("name", ["PYTHONPATH", "LD_LIBRARY_PATH"])
+def test_an_entry_that_leads_into_the_class_is_refused(name, entry, tmp_path, monkeypatch):
+    folder = class_of(tmp_path / "class")
+    (folder / "deep").mkdir()
+    monkeypatch.chdir(folder / "deep" if entry == ".." else folder)
+    given = entry.replace("{root}:", f"{paths.ROOT}{os.pathsep}").replace("{here}", str(folder))
+    monkeypatch.setenv(name, given or os.pathsep)
+    with pytest.raises(UserError, match=f"{name} has .*class"):
+        start.require_safe(folder)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, os.pathsep)  # beside the class is not in it
+    start.require_safe(folder)
+
+
+def test_the_place_of_python_and_of_this_project_may_be_below_a_class(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(paths.ROOT), f"{sys.prefix}/lib"])
+    for place in (paths.ROOT, Path(sys.prefix)):
+        start.require_safe(place.parent)

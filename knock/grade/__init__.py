@@ -7,6 +7,7 @@ numbers are what it is asked for.
 | module | what it does |
 | --- | --- |
 | `session` | `knock grade`: one grading, from the folder to the table |
+| `start` | nothing of a class is imported into the grader itself |
 | `handed_in` | the files in a folder or a zip file, none of them unpacked or run |
 | `names` | what the names of folders and files say |
 | `submissions` | who has handed in what |

@@ -9,7 +9,7 @@ from pathlib import Path
 from knock import frameworks
 from knock.errors import UserError, print_error
 from knock.files import free, refuse_foreign, write_atomically
-from knock.grade import conditions, grading, report, roster, sandbox, schedule, submissions
+from knock.grade import conditions, grading, report, roster, sandbox, schedule, start, submissions
 from knock.grade import each as each_student
 from knock.grade import points as tables
 from knock.grade.conditions import Condition
@@ -52,6 +52,7 @@ class Options:
 
 def grade(options: Options) -> int:
     """Grade all submissions in a folder. Raises UserError, if possible before any is run."""
+    start.require_safe(options.folder)
     worth = tables.load(options.points) if options.points else tables.load()
     question = find(options.question) if options.question else None
     framework = frameworks.find(options.framework).name if options.framework else None
