@@ -13,6 +13,7 @@ TOLERANCE = {
     "forward": 1e-12,
     "loss": 1e-12,
     "gradients": 1e-12,
+    "switches": 1e-12,
     "10 steps": 1e-11,
     "100 steps": 1e-8,
     "batch norm": 1e-8,

@@ -17,7 +17,7 @@ def known(standard: Standard, grown: Trace) -> Iterator[Result]:
     """The results that the rest of a run can no longer change, without the mistakes' names."""
     stages = 2  # parameters, forward
     if 1 in grown.states:
-        stages += 2  # loss, gradients
+        stages += 2 + bool(standard.recipe.also)  # loss, gradients, and perhaps the switches
     if 10 in grown.states:
         stages += 1
     return itertools.islice(compared(grown, standard.expected, standard.recipe), stages)

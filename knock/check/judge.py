@@ -113,7 +113,8 @@ class Standard:
         results = list(compared(got, expected, recipe))
         for place, result in enumerate(results):
             if result.status == "failed":
-                named = self._named(result, got)
+                switches = result.name == "switches"
+                named = self._named_switch(got) if switches else self._named(result, got)
                 results[place] = replace(result, message=named or result.message)
         if travel or "checkpoint" in got.errors:
             results.append(self._resumed(got))
@@ -162,6 +163,17 @@ class Standard:
         passed = worst <= tolerance
         message = "" if passed else "something that is in no network changes the outputs"
         return Result(name, "passed" if passed else "failed", worst, tolerance, message)
+
+    def _named_switch(self, got: Trace) -> str | None:
+        """What differs with other constants, and the mistake where its numbers show it."""
+        for number, one in enumerate(self.recipe.also):
+            mine, expected = got.also[number], self.expected.also[number]
+            failed = _first_failed(mine, expected, one)
+            if failed:
+                named = replace(self, recipe=one, expected=expected)._named(failed, mine)
+                failed = replace(failed, message=named or failed.message)
+                return _of_switch(number, failed, got, self.expected, self.recipe)
+        return None
 
     def _named(self, result: Result, got: Trace) -> str | None:
         """The mistake that made a stage fail, where its numbers show it."""
@@ -254,6 +266,9 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
             ) or explain_numbers.of_gradients(a, b)
     yield _stage("gradients", got, value, message)
 
+    if recipe.also:
+        yield _switches(got, expected, recipe)
+
     learned = [f"{n.name}.{p.name}" for n in _placed(recipe) for p in n.parameters if p.trainable]
     for steps in (10, 100):
         name = f"{steps} steps"
@@ -298,6 +313,40 @@ def _owed(step: int, got: Trace, expected: Trace) -> tuple[float, str]:
 
 def _missing(what: str) -> str:
     return f"{what} is missing"
+
+
+def _switches(got: Trace, expected: Trace, recipe: Recipe) -> Result:
+    """The stage in which an answer has other constants: those that switch something on or off."""
+    name = "switches"
+    if not got.also:
+        said = _stage(name, got, 0.0, "")
+        why = said.message or "not tried before all above is right"
+        return Result(name, "skipped", None, TOLERANCE[name], why)
+    value, message = 0.0, ""
+    for number, one in enumerate(recipe.also):
+        mine, wanted = got.also[number], expected.also[number]
+        for result in compared(mine, wanted, one):
+            value = max(value, result.value or 0.0)
+            if result.status == "failed":
+                value = float("inf") if result.value is None else value
+                message = message or _of_switch(number, result, got, expected, recipe)
+    return _stage(name, got, value, message, f"{len(recipe.also)} other sets of constants")
+
+
+def _first_failed(got: Trace, expected: Trace, recipe: Recipe) -> Result | None:
+    return next((r for r in compared(got, expected, recipe) if r.status == "failed"), None)
+
+
+def _of_switch(number: int, failed: Result, got: Trace, expected: Trace, recipe: Recipe) -> str:
+    """What is wrong with the constants of this number, and with which others nothing is."""
+    right = [
+        recipes.switched(recipe, one)
+        for one, mine, wanted in zip(recipe.also, got.also, expected.also, strict=True)
+        if not _first_failed(mine, wanted, one)
+    ]
+    others = f"; right with {'; '.join(right)}" if right else ""
+    switched = recipes.switched(recipe, recipe.also[number])
+    return f"wrong with {switched}: {failed.name}: {failed.message}{others}"
 
 
 _ORDER = list(TOLERANCE)

@@ -7,7 +7,7 @@ from types import CodeType, MappingProxyType
 from typing import Any
 
 from knock import noise
-from knock.check.difference import TOLERANCE, of_losses, of_output
+from knock.check.difference import TOLERANCE, of_losses, of_output, relative
 from knock.data.batches import random_draws
 from knock.frameworks.adapter import Adapter, State
 from knock.frameworks.binding import WrongNetwork
@@ -60,8 +60,10 @@ class Trace:
     first; `blocked` a network's output when one of its layers lets nothing pass; `losses` one dict
     per step; `states` the canonical state after some steps; `again` the first step's losses, once
     more with the first weights. `blocked` and `again` only explain a difference: they are left out
-    where a run was given the right numbers and has them. It contains no model and no tensor, so it
-    can be judged in another process than the one that ran the answer.
+    where a run was given the right numbers and has them. `also` has a trace of one step for each of
+    the recipe's other sets of constants; none where a run was given the right numbers and lacks
+    them. It contains no model and no tensor, so it can be judged in another process than the one
+    that ran the answer.
     """
 
     outputs: dict[str, Array] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class Trace:
     states: dict[int, State] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     again: dict[str, float] = field(default_factory=dict)
+    also: list["Trace"] = field(default_factory=list)
     resumed: Resumed | None = None
 
 
@@ -177,6 +180,8 @@ def _growing(
                 trace.losses.append(losses(model, adapter, batch(recipe, step)))
                 if step in looked_at:
                     trace.states[step] = adapter.read(model, recipe)
+                    if step == 1 and (right is None or _begun_well(trace, right, recipe)):
+                        trace.also = _switched(made, path, adapter, recipe, right)
                     over = bool((yield))
                 stage = "10 steps" if step < 10 else "100 steps"
                 if over:
@@ -199,6 +204,27 @@ def _differ(got: Mapping[str, Array], right: Mapping[str, Array], recipe: Recipe
         of_output(name, array, right[name], recipe) > TOLERANCE["forward"]
         for name, array in got.items()
     )
+
+
+def _begun_well(trace: Trace, right: Trace, recipe: Recipe) -> bool:
+    """Whether all is right up to the gradients of the first step."""
+    got, wanted = (gradients(recipe, one.states[1]) for one in (trace, right))
+    return (
+        not _differ(trace.outputs, right.outputs, recipe)
+        and not _missed(trace, right)
+        and all(relative(got[key], wanted[key]) <= TOLERANCE["10 steps"] for key in wanted)
+    )
+
+
+def _switched(
+    made: Callable[..., Any], path: Path, adapter: Adapter, recipe: Recipe, right: Trace | None
+) -> list[Trace]:
+    """A trace of one step for each of the recipe's other sets of constants."""
+    with adapter.eagerly():
+        return [
+            run(made, path, adapter, one, (1,), right=right.also[number] if right else None)
+            for number, one in enumerate(recipe.also)
+        ]
 
 
 def _missed(trace: Trace, right: Trace) -> bool:

@@ -9,7 +9,7 @@ long, and how long it may be follows from the judge's own numbers.
 import math
 import signal
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 from knock.check import trace
@@ -102,7 +102,7 @@ class _Declared(msgspec.Struct, frozen=True, array_like=True):
     """What a message begins with: why there are no numbers, or which arrays follow, in order.
 
     `replaced` are the functions of the checker that the submission replaced; `stage` is where it
-    raised `error`, if it did.
+    raised `error`, if it did. `also` has the same two of each trace with other constants.
     """
 
     refused: str = ""
@@ -110,6 +110,7 @@ class _Declared(msgspec.Struct, frozen=True, array_like=True):
     stage: str = ""
     error: str = ""
     arrays: list[_Array] = []
+    also: list[tuple[str, str]] = []
 
 
 _Numbers = dict[str, NDArray[Any]]
@@ -200,9 +201,15 @@ def pack(found: Trace, replaced: list[str]) -> bytes:
         plain = np.asarray(array)
         arrays.append(_Array(kind, step, name, plain.dtype.str, list(plain.shape)))
         data.append(plain.tobytes())
-    stage, error = next(iter(found.errors.items()), ("", ""))
     names = [_cut(name) for name in replaced[:_SHOWN]]
-    return _message(_Declared("", names, stage, _cut(error), arrays), data)
+    also = [_raised(one) for one in found.also]
+    return _message(_Declared("", names, *_raised(found), arrays, also), data)
+
+
+def _raised(found: Trace) -> tuple[str, str]:
+    """The stage in which an error was raised, and its text; empty where none was."""
+    stage, error = next(iter(found.errors.items()), ("", ""))
+    return stage, _cut(error)
 
 
 def _cut(text: str) -> str:
@@ -231,6 +238,14 @@ def _listed(found: Trace) -> Iterator[tuple[str, int, str, NDArray[Any]]]:
         for name, array in found.resumed.state.items():
             yield "resumed " + _STATE, 0, name, array
         yield from _of_losses("resumed losses", found.resumed.losses)
+    for number, one in enumerate(found.also):
+        for kind, step, name, array in _listed(one):
+            yield _also(number) + kind, step, name, array
+
+
+def _also(number: int) -> str:
+    """What the kinds of a trace with other constants begin with."""
+    return f"also {number} "
 
 
 def _of_losses(
@@ -258,11 +273,11 @@ def unpack(message: bytes, expected: Trace, recipe: Recipe) -> tuple[str, list[s
     """
     try:
         declared, arrays = _read(message, expected)
-        found = _trace(declared, arrays, expected)
+        found = _trace(declared.stage, declared.error, declared.also, arrays, expected)
     except (ValueError, TypeError, KeyError) as error:  # msgspec's own are ValueErrors
         raise NotNumbersOfACheckError(plain_text.message(str(error))) from None
     if not declared.refused and not declared.replaced:
-        _require_whole(found, expected, recipe)
+        _require_whole(found, expected, recipe, trace.LOOKED_AT)
     return (
         plain_text.message(declared.refused),
         [plain_text.message(name) for name in declared.replaced],
@@ -302,8 +317,20 @@ def _most_declared(expected: Trace) -> int:
     return 2 * sum(64 + len(name) for _, _, name, _ in _listed(expected)) + _SPARE_DECLARED
 
 
-def _trace(declared: _Declared, arrays: dict[tuple[str, int], _Numbers], expected: Trace) -> Trace:
-    """The trace that the arrays are of. Raises ValueError where they are of none."""
+def _trace(
+    stage: str,
+    error: str,
+    also: Sequence[tuple[str, str]],
+    arrays: dict[tuple[str, int], _Numbers],
+    expected: Trace,
+) -> Trace:
+    """The trace that the arrays are of, which are taken out. Raises ValueError for any other."""
+    others = []
+    for number, (raised, wanted) in enumerate(zip(also, expected.also, strict=False)):
+        begin = _also(number)
+        mine = [key for key in arrays if key[0].startswith(begin)]
+        own = {(kind.removeprefix(begin), step): arrays.pop((kind, step)) for kind, step in mine}
+        others.append(_trace(*raised, [], own, wanted))
     found = Trace(outputs=arrays.pop(("outputs", 0), {}), blocked=arrays.pop(("blocked", 0), {}))
     for kind, step in list(arrays):
         if kind == _STATE:
@@ -317,8 +344,9 @@ def _trace(declared: _Declared, arrays: dict[tuple[str, int], _Numbers], expecte
         found.resumed = Resumed(outputs, state, losses)
     if arrays:
         raise ValueError("arrays of another kind")
-    if declared.stage:
-        found.errors[declared.stage] = plain_text.message(declared.error)
+    if stage:
+        found.errors[stage] = plain_text.message(error)
+    found.also = others
     return found
 
 
@@ -352,7 +380,9 @@ def _losses(
     ]
 
 
-def _require_whole(found: Trace, expected: Trace, recipe: Recipe) -> None:
+def _require_whole(
+    found: Trace, expected: Trace, recipe: Recipe, looked_at: Collection[int]
+) -> None:
     """Require of a trace all that `trace.run` puts into it, up to where it raised."""
 
     def require(holds: bool, what: str) -> None:
@@ -365,8 +395,8 @@ def _require_whole(found: Trace, expected: Trace, recipe: Recipe) -> None:
     where = next(iter(broken), "")
     first, last = _STEPS_IN.get(where, (0, len(expected.losses)))
     require(first <= steps <= last, "an error in another stage")
-    looked_at = {0, *trace.LOOKED_AT} if recipe.optimizers else {0}
-    seen = set() if where == "parameters" else {step for step in looked_at if step <= steps}
+    kept = {0, *looked_at} if recipe.optimizers else {0}
+    seen = set() if where == "parameters" else {step for step in kept if step <= steps}
     # A network that a step has broken raises where its state is read.
     require(
         set(found.states) == seen or (broken != set() and found.states.keys() == seen - {steps}),
@@ -376,7 +406,7 @@ def _require_whole(found: Trace, expected: Trace, recipe: Recipe) -> None:
     require(set(found.outputs) == (set(expected.outputs) if came_far else set()), "outputs")
     require(set(found.blocked) == (set(expected.blocked) if came_far else set()), "layers")
     for state in (*found.states.values(), *([found.resumed.state] if found.resumed else [])):
-        right = expected.states[max(looked_at)]
+        right = expected.states[max(kept)]
         require(
             {key: (array.shape, array.dtype.kind) for key, array in state.items()}
             == {key: (array.shape, array.dtype.kind) for key, array in right.items()},
@@ -384,8 +414,14 @@ def _require_whole(found: Trace, expected: Trace, recipe: Recipe) -> None:
         )
     require(steps == len(expected.losses) or where not in ("", "checkpoint"), "too few losses")
     if not broken:
-        require(found.resumed is not None, "no end")
+        ends = not recipe.optimizers or trace.RESUMED_AT in looked_at
+        require(ends == (found.resumed is not None), "no end")
         require(not found.losses or set(found.again) == set(found.losses[0]), "again")
     if found.resumed is not None and expected.resumed is not None:
         require(set(found.resumed.outputs) == set(expected.outputs), "resumed outputs")
         require(len(found.resumed.losses) == len(expected.resumed.losses), "resumed losses")
+    # An honest process tells the first step's state, and then all traces with other constants.
+    whole = len(recipe.also) if 1 in found.states else 0
+    require(len(found.also) == whole, "other constants")
+    for one, wanted, other in zip(found.also, expected.also, recipe.also, strict=False):
+        _require_whole(one, wanted, other, (1,))

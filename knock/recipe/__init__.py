@@ -32,6 +32,7 @@ from knock.recipe.schema import (
     Train,
     difference,
     from_json,
+    switched,
     timed_as,
     to_json,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "parts",
     "read",
     "settings",
+    "switched",
     "timed_as",
     "to_json",
     "without_retired",

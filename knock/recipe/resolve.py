@@ -141,11 +141,19 @@ def load_check(
         "networks": file.check.networks,
     }
     tree = _merge(tree, changes, path, "")
-    sizes, tree = _with_levels(tree, file.check.levels, file.check.image)
-    small = _resolve(_convert(tree, path), file.check.image, sizes, "check", "check", seed, dtype)
-    if (fault := _unfit(small)) and not other:
-        raise UserError(f"{path}: with the sizes of [check], {fault}")
-    return msgspec.structs.replace(small, loose=file.check.loose)
+
+    def small(constants: Mapping[str, Any]) -> Recipe:
+        one = _merge(tree, {"constants": constants}, path, "")
+        sizes, one = _with_levels(one, file.check.levels, file.check.image)
+        found = _resolve(
+            _convert(one, path), file.check.image, sizes, "check", "check", seed, dtype
+        )
+        if (fault := _unfit(found)) and not other:
+            raise UserError(f"{path}: with the sizes of [check], {fault}")
+        return msgspec.structs.replace(found, loose=file.check.loose)
+
+    also = [small(constants) for constants in file.check.also]
+    return msgspec.structs.replace(small({}), also=also)
 
 
 def parts(path: Path) -> dict[str, list[str]]:

@@ -132,7 +132,8 @@ class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The small sizes on which answers are compared.
 
     `loose` are the outputs of networks and methods that may differ more than others do, each with
-    the relative difference that passes.
+    the relative difference that passes. `also` are other constants, each a set: the answers are
+    compared with each of them, too, for one step.
     """
 
     image: tuple[Positive, Side, Side]
@@ -142,6 +143,7 @@ class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     constants: dict[str, Constant] = {}
     networks: dict[str, dict[str, Constant]] = {}
     loose: dict[str, Rate] = {}
+    also: list[Annotated[dict[str, Constant], msgspec.Meta(min_length=1)]] = []
 
 
 class Outline(msgspec.Struct, frozen=True):
@@ -198,7 +200,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     be asked besides taking a step, each with the names of the batch's entries that it is given.
     `levels` are the heights and widths of a picture's pyramid, the coarsest first. `pairs` says
     which picture of a pair is the input, `scores` what a test measures, `loose` which outputs may
-    differ more in a check.
+    differ more in a check, `also` the same recipe with other constants, compared there as well.
     """
 
     question: str
@@ -218,6 +220,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pairs: Literal["AtoB", "BtoA"] | None = None
     scores: list[Literal["classes", "overlap", "kept", "named"]] = []
     loose: dict[str, Rate] = {}
+    also: list["Recipe"] = []
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
 
@@ -270,6 +273,15 @@ def timed_as(recipe: Recipe, other: Recipe) -> Recipe:
 def difference(old: Recipe, new: Recipe) -> str | None:
     """The first key in which two recipes differ, with both values; None when they are equal."""
     return _difference(msgspec.to_builtins(old), msgspec.to_builtins(new), "")
+
+
+def switched(recipe: Recipe, other: Recipe) -> str:
+    """The constants of the second recipe that differ from the first's: `norm = batch, each = 0`."""
+    found = {k: v for k, v in other.constants.items() if v != recipe.constants.get(k)}
+    return ", ".join(
+        f"{name} = {value:g}" if type(value) is float else f"{name} = {value}"
+        for name, value in found.items()
+    )
 
 
 def _difference(old: Any, new: Any, key: str) -> str | None:
