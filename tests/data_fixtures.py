@@ -114,6 +114,8 @@ def recipe(
     draws: dict[str, Draw] | None = None,
     dtype: str = "float32",
     pairs: str | None = None,
+    known: str | None = None,
+    constants: dict[str, int] | None = None,
 ) -> Recipe:
     """A recipe with only those fields filled that the data use."""
     return Recipe(
@@ -125,7 +127,7 @@ def recipe(
         dataset="test",
         image_shape=image_shape,
         augment=augment or Augment(),
-        constants={"noise": 6},
+        constants=constants or {"noise": 6},
         networks={},
         optimizers={},
         draws=draws or {},
@@ -133,4 +135,5 @@ def recipe(
         seed=seed,
         dtype=dtype,
         pairs=pairs,
+        known=known,
     )

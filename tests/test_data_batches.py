@@ -1,10 +1,11 @@
 """Batches: they depend on the step alone, and every epoch has every picture once."""
 
+import dataclasses
 import threading
 import time
 
 from knock import data, noise
-from knock.data import Batches, prefetch, to_pixels, to_unit
+from knock.data import Batches, augment, prefetch, to_pixels, to_unit
 from knock.data.batches import random_draws
 from knock.errors import UserError
 from knock.recipe import Augment, Draw
@@ -100,7 +101,10 @@ def test_what_only_a_check_needs_is_in_no_step_but_is_looked_at():
         batches(draws={"z": Draw("normal", ["missing"], check=True)})
 
 
-@pytest.mark.parametrize("name", ["images", "labels", "masks", "targets", "epoch"])
+@pytest.mark.parametrize(
+    "name",
+    ["images", "labels", "masks", "targets", "epoch", "step", "known_images", "known_labels"],
+)
 def test_a_draw_with_a_name_of_the_data_is_refused(name):
     with pytest.raises(UserError, match=f"draws.{name}: the data already use this name"):
         batches(draws={name: Draw("normal")})
@@ -259,6 +263,61 @@ def test_a_batch_says_which_epoch_it_begins_in():
     found = [source.batch(step)["epoch"] for step in range(6)]
     assert [int(one) for one in found] == [0, 0, 0, 1, 1, 2]
     assert all(one.dtype == np.int64 and one.shape == () for one in found)
+
+
+def test_a_batch_says_which_step_it_is_for():
+    first, second = (batches(10).batch(step)["step"] for step in (0, 1))
+    assert (int(first), int(second), first.dtype, first.shape) == (1, 2, np.int64, ())
+
+
+def labelled(each: int, **named) -> Batches:
+    """Twelve pictures of two classes, of which `each` of either have a label in training."""
+    images = np.zeros((12, 8, 8, 1), np.uint8)
+    images[:, :, 4:] = 200
+    images[:, 0, 0, 0] = np.arange(12)
+    pictures = dataclasses.replace(
+        made.image_set(images), labels=np.arange(12) % 2, classes=("a", "b")
+    )
+    return Batches(pictures, made.recipe(known="each", constants={"each": each}, **named))
+
+
+def test_a_few_pictures_of_each_class_come_with_their_labels_again_and_again():
+    source = labelled(2, batch_size=4)
+    found = [source.batch(step) for step in range(3)]
+    pictures = [to_pixels(one["known_images"])[:, 0, 0, 0] for one in found]
+    few = set(np.concatenate(pictures))
+    assert len(few) == 4 and [one % 2 for one in few].count(0) == 2
+    for one, shown in zip(found, pictures, strict=True):
+        assert set(shown) == few  # all four in each batch of four
+        np.testing.assert_array_equal(one["known_labels"], shown % 2)
+    assert set(to_pixels(found[0]["images"])[:, 0, 0, 0]) != few
+    other = labelled(2, batch_size=4, seed=1).batch(0)
+    assert set(to_pixels(other["known_images"])[:, 0, 0, 0]) != few
+
+
+def test_known_pictures_are_changed_at_random_by_themselves():
+    settings = {"augment": Augment(shift=0.3), "batch_size": 12}
+    batch = labelled(6, **settings).batch(0)
+    still = labelled(6, batch_size=12).batch(0)
+    assert not np.array_equal(batch["known_images"], still["known_images"])
+    np.testing.assert_array_equal(batch["known_labels"], still["known_labels"])
+    moves = [
+        augment.matrices(settings["augment"], 12, 8, 8, 0, 0, streams)
+        for streams in ("augment", "known/augment")
+    ]
+    assert not np.array_equal(*moves)
+
+
+def test_no_label_is_known_where_none_shall_be():
+    assert "known_images" not in labelled(0).batch(0)
+    assert "known_images" not in batches(10).batch(0)
+
+
+def test_more_labels_than_pictures_are_refused():
+    with pytest.raises(UserError, match="has 6 pictures of a, but each = 7 of each class"):
+        labelled(7)
+    with pytest.raises(UserError, match="has no classes, so none has each = 1 pictures"):
+        batches(10, known="each", constants={"each": 1})
 
 
 def test_pictures_are_read_larger_where_a_part_is_cut_out():

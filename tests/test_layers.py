@@ -4,6 +4,7 @@ import math
 
 from knock import questions, recipe
 from knock.errors import UserError
+from knock.frameworks import binding
 from knock.recipe import Network, kinds
 from knock.recipe.layers import place
 from knock.recipe.sizes import evaluate
@@ -171,6 +172,7 @@ BETWEEN = [
     kinds.Tanh(),
     kinds.BatchNorm(name="norm"),
     kinds.LayerNorm(name="norm"),
+    kinds.VirtualNorm(name="norm", of="reference"),
 ]
 
 
@@ -186,6 +188,27 @@ def test_flattened_maps_are_seen_through_what_keeps_their_order(layer):
     assert found["fc.weight"].in_map == (2, 3, 4)
     assert found["fc.weight"].out_map is None
     assert found["fc.bias"].out_map is None
+
+
+def test_a_flattened_map_is_marked_where_other_numbers_come_before_it():
+    """Of minibatch discrimination: what it says of a row, and then the row itself."""
+    chain = [
+        kinds.Flatten(),
+        kinds.Keep(of="features"),
+        kinds.Minibatch(name="closeness", kernels="b", dims=5, scale="weight"),
+        kinds.Concat(of="features"),
+        kinds.Linear(name="fc", out=7),
+    ]
+    network = place("net", Network([2, 3, 4], chain), {"b": 6, "weight": 0.5})
+    found = {p.name: p for p in network.parameters}
+    assert (found["closeness.weight"].shape, found["fc.weight"].shape) == ((30, 24), (7, 30))
+    assert (found["closeness.weight"].in_map, found["closeness.weight"].in_before) == ((2, 3, 4), 0)
+    assert (found["fc.weight"].in_map, found["fc.weight"].in_before) == ((2, 3, 4), 6)
+    assert network.layers[2].layer.scale == 0.5
+    weight = np.arange(7 * 30.0).reshape(7, 30)
+    native = binding.to_channels_last(weight, found["fc.weight"])
+    assert native.T[0, 5:9].tolist() == [5, 6, 18, 7]  # the map's places in turn, both channels
+    np.testing.assert_array_equal(binding.from_channels_last(native, found["fc.weight"]), weight)
 
 
 @pytest.mark.parametrize("kind", [kinds.BatchNorm, kinds.LayerNorm])

@@ -38,6 +38,28 @@ CHAINS = {
     "batch_norm of a row": ([5], [kinds.BatchNorm(name="a")]),
     "batch_norm of the batch alone": ([2, 4, 6], [kinds.BatchNorm(name="a", running=False)]),
     "layer_norm": ([2, 4, 6], [kinds.LayerNorm(name="a")]),
+    "virtual_norm of a map": ([2, 4, 6], [kinds.VirtualNorm(name="a", of="reference")]),
+    "virtual_norm of a row": ([5], [kinds.VirtualNorm(name="a", of="reference")]),
+    "virtual_norm after a convolution": (
+        [2, 4, 6],
+        [
+            kinds.Conv(name="a", kernel=3, pad=1, out=3, bias=False),
+            kinds.VirtualNorm(name="b", of="reference"),
+            kinds.Tanh(),
+            kinds.VirtualNorm(name="c", of="reference"),
+        ],
+    ),
+    "minibatch": ([6], [kinds.Minibatch(name="a", kernels=3, dims=2, scale=0.5)]),
+    "minibatch beside what it looks at": (
+        [2, 2, 3],
+        [
+            kinds.Flatten(),
+            kinds.Keep(of="features"),
+            kinds.Minibatch(name="a", kernels=3, dims=2),
+            kinds.Concat(of="features"),
+            kinds.Linear(name="b", out=2),
+        ],
+    ),
     "a skip": (
         [2, 4, 6],
         [
@@ -86,7 +108,9 @@ def test_gradients_are_the_slopes(name):
         value[...] = noise.normal(0, i, key, value.shape)
     for module in network.modules:
         settle(module)
-    weight = noise.normal(0, 0, "weight", network(x).shape)
+    virtual = any(isinstance(layer, kinds.VirtualNorm) for layer in chain)
+    more = [noise.normal(0, 0, "reference", (2, *given))] if virtual else []
+    weight = noise.normal(0, 0, "weight", network(x, *more).shape)
     dx = network.backward(weight)
     learned = [
         (value, module.gradients[key])
@@ -100,7 +124,7 @@ def test_gradients_are_the_slopes(name):
         kept, step, ends = array.copy(), 1e-6, []
         for sign in (1, -1):
             array[...] = kept + sign * step * direction
-            ends.append((network(x) * weight).sum())
+            ends.append((network(x, *more) * weight).sum())
         array[...] = kept
         assert (ends[0] - ends[1]) / (2 * step) == pytest.approx((gradient * direction).sum())
 

@@ -10,8 +10,10 @@ from knock import paths, questions, recipe
 from knock.check import judge
 from knock.errors import UserError
 from knock.recipe import kinds, layers, resolve
+from knock.recipe.weights import initial_weights
 
 import msgspec
+import numpy as np
 import pytest
 
 AE = questions.find("ae").recipe_file
@@ -222,6 +224,67 @@ def test_a_whole_number_for_a_float_constant_becomes_a_float(tmp_path):
         assert (found.constants["weight"], type(found.constants["weight"])) == (2.0, float)
     with pytest.raises(UserError, match=r"constants\.code must be a whole number, not 2\.0"):
         recipe.load(path, overrides={"constants": {"code": 2.0}})
+
+
+def with_mean(tmp_path: Path, more: str = "", known: str = "") -> Path:
+    """01's recipe with a mean of the encoder's weights where `history` is above 0."""
+    table = '[networks.mean]\nlike = "encoder"\nunless = { history = 0.0 }\n'
+    path = changed(tmp_path, "[methods]", "history = 0.0\n[methods]")
+    text = path.read_text(encoding="utf-8")
+    text = text.replace("[optimizers.optimizer]", f"{table}{more}\n[optimizers.optimizer]")
+    path.write_text(text.replace("[constants]", f"{known}\n[constants]"), encoding="utf-8")
+    return path
+
+
+def test_a_network_like_another_is_there_unless_it_is_switched_off(tmp_path):
+    path = with_mean(tmp_path)
+    assert "mean" not in recipe.load(path).networks
+    found = recipe.load(path, overrides={"constants": {"history": 0.1}})
+    mean, encoder = found.networks["mean"], found.networks["encoder"]
+    assert (mean.layers, mean.input) == (encoder.layers, encoder.input)
+    first = initial_weights(found)
+    same = [k.removeprefix("mean.") for k in first if k.startswith("mean.")]
+    assert same
+    for key in same:
+        np.testing.assert_array_equal(first[f"mean.{key}"], first[f"encoder.{key}"])
+
+
+def test_a_network_like_another_begins_by_itself_in_a_check(tmp_path):
+    path = with_mean(tmp_path)
+    text = path.read_text(encoding="utf-8").replace(
+        "[check]", "[check]\nalso = [{ history = 1.0 }]"
+    )
+    path.write_text(text, encoding="utf-8")
+    small = recipe.load_check(path)
+    assert "mean" not in small.networks and "mean" in small.also[0].networks
+    first = initial_weights(small.also[0])
+    assert any((first[key] != first[f"mean.{key[8:]}"]).any() for key in first if "encoder" in key)
+
+
+@pytest.mark.parametrize(
+    ("more", "known", "said"),
+    [
+        ("init = 'normal'", "", "networks.mean.init: a network like another one has its own"),
+        ("[networks.other]\nlike = 'mean'", "", "networks.other.like names 'mean', no network of"),
+        ("[networks.other]\nlike = 'nobody'", "", "networks.other.like names 'nobody', no"),
+        ("[networks.other]\nlike = 3", "", "networks.other.like must be a text, not 3"),
+        (
+            "[networks.other]\nlike = 'encoder'\nunless = { h = 1 }",
+            "",
+            "networks.other.unless names 'h', no constant",
+        ),
+        (
+            "[optimizers.b]\nalgorithm = 'sgd'\nlr = 0.1\nnetworks = ['mean']",
+            "",
+            "optimizers.b.networks names 'mean', which is like another",
+        ),
+        ("", "known = 'each'", "known must name a constant that is a whole number of at least 0"),
+        ("", "known = 'history'", "and history is 0.0"),
+    ],
+)
+def test_a_network_like_another_and_known_labels_are_checked(tmp_path, more, known, said):
+    with pytest.raises(UserError, match=said):
+        recipe.load(with_mean(tmp_path, more, known))
 
 
 def test_an_override_is_checked_like_the_file():

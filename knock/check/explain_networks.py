@@ -40,14 +40,14 @@ def explain(name: str, got: Array, recipe: Recipe) -> str | None:
     """
     placed = layers.networks(recipe)[name]
     x, given = trace.shown(recipe, placed), trace.asked(recipe)
-    masks = [given[mask] for mask in trace.masks(placed)]
+    more = [given[draw] for draw in trace.beside(placed)]
     first = dict(initial_weights(recipe))
-    expected = _output(placed, {}, first, x, masks)
+    expected = _output(placed, {}, first, x, more)
     for what, change, places in _tries(placed.layers):
         found = []
         for chosen in [[place] for place in places] + [places][: len(places) > 1]:
             try:
-                mistaken = _output(placed, dict.fromkeys(chosen, change), first, x, masks)
+                mistaken = _output(placed, dict.fromkeys(chosen, change), first, x, more)
             except ValueError:  # the other layers do not fit together
                 continue
             if explain_numbers.close(got, mistaken) and not explain_numbers.close(
@@ -60,7 +60,7 @@ def explain(name: str, got: Array, recipe: Recipe) -> str | None:
 
 
 def _output(
-    placed: Placed, changes: Mapping[int, Change], first: State, x: Array, masks: list[Array]
+    placed: Placed, changes: Mapping[int, Change], first: State, x: Array, more: list[Array]
 ) -> Array:
     """The output of a network with its first weights and some of its layers changed."""
     network = plain.Network(placed)
@@ -71,7 +71,7 @@ def _output(
     for module in network.modules:
         for key, value in module.values.items():
             value[...] = first[f"{placed.name}.{module.name}.{key}"]
-    output: Array = plain.evaluate(network, x, *masks)
+    output: Array = plain.evaluate(network, x, *more)
     return output
 
 
@@ -122,6 +122,9 @@ def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
             why = "a picture's score must not depend on the others"
             what = f"averages over the batch, as batch normalisation does: {why}"
             yield what, _with("axes", (0, 2, 3))
+        case kinds.VirtualNorm():
+            yield from _epsilons()
+            yield "leaves a picture out of its own statistics", _with("counts", False)
         case kinds.Concat():
             yield "carries nothing", _without_skip
         case kinds.Add():

@@ -91,11 +91,17 @@ def batch(recipe: Recipe, step: int) -> dict[str, Array]:
         "images": images.astype(recipe.dtype),
         "labels": labels.astype(np.int64),
         "epoch": np.array(step // STEPS_AN_EPOCH, np.int64),
+        "step": np.array(step, np.int64),
         **random_draws(recipe, step, check=True),
     }
     if recipe.pairs:
         targets = noise.uniform(recipe.seed, step, "check/targets", shape, -1.0, 1.0)
         made["targets"] = targets.astype(recipe.dtype)
+    if recipe.labelled:
+        shape = (recipe.train.batch_size, *recipe.image_shape)
+        known = noise.uniform(recipe.seed, step, "check/known", shape, -1.0, 1.0)
+        made["known_images"] = known.astype(recipe.dtype)
+        made["known_labels"] = made["labels"][: shape[0]][::-1].copy()
     return made
 
 
@@ -329,8 +335,8 @@ def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
     given = adapter.to_device(asked(recipe))
     for name, placed in layers.networks(recipe).items():
         tensor = adapter.to_device({"x": shown(recipe, placed)})["x"]
-        dropped = [given[mask] for mask in masks(placed)]
-        made = adapter.evaluate(getattr(model, name), tensor, *dropped)
+        more = [given[draw] for draw in beside(placed)]
+        made = adapter.evaluate(getattr(model, name), tensor, *more)
         found[name] = _array(name, made, adapter)
     for name, arguments in recipe.methods.items():
         method = getattr(model, name, None)
@@ -348,7 +354,7 @@ def _array(name: str, value: Any, adapter: Adapter) -> Array:
     return adapter.to_numpy(value)
 
 
-_LED_AROUND = kinds.Concat | kinds.Restore | kinds.Dropout
+_LED_AROUND = kinds.Concat | kinds.Restore | kinds.Dropout | kinds.VirtualNorm
 
 _CARRY = (kinds.Linear, kinds.Conv, kinds.TransposedConv)
 """The layers whose weights the whole input of a network must pass, where it has no skips."""
@@ -389,9 +395,11 @@ def shown(recipe: Recipe, placed: Placed) -> Array:
     return drawn.astype(recipe.dtype)
 
 
-def masks(placed: Placed) -> list[str]:
-    """The names of a network's dropout masks in the batch."""
-    return [one.layer.of for one in placed.layers if isinstance(one.layer, kinds.Dropout)]
+def beside(placed: Placed) -> list[str]:
+    """What a network is given of a batch after its input: its masks, and then its reference."""
+    masks = [one.layer.of for one in placed.layers if isinstance(one.layer, kinds.Dropout)]
+    virtual = [one.layer.of for one in placed.layers if isinstance(one.layer, kinds.VirtualNorm)]
+    return [*masks, *dict.fromkeys(virtual)]
 
 
 def asked(recipe: Recipe) -> dict[str, Array]:

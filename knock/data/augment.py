@@ -16,18 +16,20 @@ def apply(
     seed: int,
     step: int,
     targets: Pixels | None = None,
+    streams: str = "augment",
 ) -> tuple[Pixels, Pixels | None, Pixels | None]:
     """Change the images and targets (uint8 N×H×W×C) and masks (uint8 N×H×W) of one batch alike.
 
     Pictures are interpolated; masks are not, so that no new class ids appear. Beyond its edge a
     picture shows its mirror image or black, as `border` says, and so does its mask. At the end each
     is cropped at a random place, or in its middle if it is to be `still`: height and width shrink
-    by 2·`crop`. If there is nothing to change, the arrays themselves are returned.
+    by 2·`crop`. If there is nothing to change, the arrays themselves are returned. `streams` is
+    what the names of the random streams begin with.
     """
     if (how.flip, how.rotate, how.shift) != (False, 0.0, 0.0):
-        images, masks, targets = _warped(images, masks, targets, how, border, seed, step)
+        images, masks, targets = _warped(images, masks, targets, how, border, seed, step, streams)
     if how.crop:
-        places = corners(how, len(images), seed, step)
+        places = corners(how, len(images), seed, step, streams)
         images = _cut(images, how.crop, places)
         masks = None if masks is None else _cut(masks, how.crop, places)
         targets = None if targets is None else _cut(targets, how.crop, places)
@@ -42,11 +44,12 @@ def _warped(
     border: Border,
     seed: int,
     step: int,
+    streams: str,
 ) -> tuple[Pixels, Pixels | None, Pixels | None]:
     import cv2
 
     count, height, width, _ = images.shape
-    moves = matrices(how, count, height, width, seed, step)
+    moves = matrices(how, count, height, width, seed, step, streams)
     beyond = cv2.BORDER_REFLECT_101 if border == "reflect" else cv2.BORDER_CONSTANT
 
     def moved(old: Pixels, interpolation: int) -> Pixels:
@@ -78,19 +81,25 @@ def _recoloured(pictures: Pixels, conversion: int) -> Pixels:
 
 
 def matrices(
-    how: Augment, count: int, height: int, width: int, seed: int, step: int
+    how: Augment,
+    count: int,
+    height: int,
+    width: int,
+    seed: int,
+    step: int,
+    streams: str = "augment",
 ) -> NDArray[np.float64]:
     """`count` affine maps, N×2×3, from a pixel's (x, y, 1) in the old picture to the new one.
 
     First mirrored (half of the pictures on average), then rotated about the centre by up to
     ±`rotate` degrees, then shifted by up to ±`shift` of each side; drawn from (seed, step).
     """
-    mirror = noise.uniform(seed, step, "augment/flip", (count,)) < 0.5
+    mirror = noise.uniform(seed, step, f"{streams}/flip", (count,)) < 0.5
     sign = np.where(mirror & how.flip, -1.0, 1.0)
     angle = np.deg2rad(
-        noise.uniform(seed, step, "augment/rotate", (count,), -how.rotate, how.rotate)
+        noise.uniform(seed, step, f"{streams}/rotate", (count,), -how.rotate, how.rotate)
     )
-    shift = noise.uniform(seed, step, "augment/shift", (count, 2), -how.shift, how.shift)
+    shift = noise.uniform(seed, step, f"{streams}/shift", (count, 2), -how.shift, how.shift)
     cosine, sine = np.cos(angle), np.sin(angle)
     turn = np.stack([cosine * sign, sine, -sine * sign, cosine], axis=1).reshape(count, 2, 2)
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
@@ -98,11 +107,13 @@ def matrices(
     return np.concatenate([turn, move[..., None]], axis=2)
 
 
-def corners(how: Augment, count: int, seed: int, step: int) -> NDArray[np.int64]:
+def corners(
+    how: Augment, count: int, seed: int, step: int, streams: str = "augment"
+) -> NDArray[np.int64]:
     """The row and the column, 0 … 2·`crop`, where each cropped picture begins: int64 `count`×2."""
     if how.still:
         return np.full((count, 2), how.crop, np.int64)
-    drawn = noise.uniform(seed, step, "augment/crop", (count, 2), 0, 2 * how.crop + 1)
+    drawn = noise.uniform(seed, step, f"{streams}/crop", (count, 2), 0, 2 * how.crop + 1)
     return drawn.astype(np.int64)
 
 

@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 Batch = dict[str, NDArray[Any]]
 Item = TypeVar("Item")
 
-_OWN = ("images", "labels", "masks", "targets", "epoch")
+_OWN = (
+    *("images", "labels", "masks", "targets", "epoch", "step"),
+    *("known_images", "known_labels"),
+)
 
 
 class Batches:
@@ -27,13 +30,15 @@ class Batches:
 
     Picture i of step s is at place s·B + i of an endless row: one epoch after another, each with a
     permutation of its own. So every picture comes once per epoch, a batch may be part of two
-    epochs, and a batch larger than the set is part of several.
+    epochs, and a batch larger than the set is part of several. The few pictures whose labels are
+    known, where a recipe says how many, make a second row of this kind.
     """
 
     def __init__(self, pictures: ImageSet, recipe: Recipe, channels_last: bool = False) -> None:
         """`channels_last` is how pictures lie in memory: as N×H×W×C, which changes no value.
 
-        Raises UserError if the recipe's draws are impossible.
+        Raises UserError if the recipe's draws are impossible, or a class has fewer pictures than
+        are to have labels.
         """
         if pictures.image_shape != recipe.read_shape:
             raise ValueError(f"{pictures.image_shape} pictures for a {recipe.read_shape} recipe")
@@ -46,6 +51,8 @@ class Batches:
         self._size = recipe.train.pictures
         random_draws(recipe, 0)  # impossible draws are refused before the first step
         self._order = lru_cache(maxsize=4)(self._permutation)
+        self._known = known_places(pictures, recipe) if recipe.labelled else None
+        self._order_of_known = lru_cache(maxsize=64)(self._permutation_of_known)
 
     def batch(self, step: int) -> Batch:
         """The batch of `step` (0, 1, …).
@@ -54,10 +61,12 @@ class Batches:
         images: N×C×H×W in the recipe's dtype, −1 … 1. If the recipe has pairs, images are the
         inputs and targets, in the same form, the wanted outputs. labels: int64 N. masks: uint8
         N×H×W, if they are one of each pair. epoch: int64, how many epochs ended before the first
-        picture. And every draw of the recipe under its name: N×shape, in the recipe's dtype.
+        picture. step: int64, 1 for the first step. known_images, known_labels: as images and
+        labels, one round of pictures with labels, where only some have one. And every draw of the
+        recipe under its name: N×shape, in the recipe's dtype.
         """
         recipe, pictures = self.recipe, self.pictures
-        chosen = self._chosen(step)
+        chosen = _of_row(step, self._size, len(pictures), self._order)
         images, masks, targets = augment.apply(
             pictures.images[chosen],
             pictures.masks[chosen] if self._paints and pictures.masks is not None else None,
@@ -76,22 +85,74 @@ class Batches:
             batch["images"] = to_unit(images, recipe.dtype, self._channels_last)
         batch["labels"] = pictures.labels[chosen]
         batch["epoch"] = np.array(step * self._size // len(pictures), np.int64)
+        batch["step"] = np.array(step + 1, np.int64)
         if masks is not None:
             batch["masks"] = masks
+        if self._known is not None:
+            batch |= self._labelled(step, self._known)
         return {**batch, **random_draws(recipe, step)}
 
-    def _chosen(self, step: int) -> NDArray[np.int64]:
-        """Which pictures of the set make up the batch, int64 N."""
-        start, count = step * self._size, len(self.pictures)
-        epochs, places = np.divmod(np.arange(start, start + self._size), count)
-        chosen = np.empty(self._size, np.int64)
-        for epoch in range(epochs[0], epochs[-1] + 1):
-            here = epochs == epoch
-            chosen[here] = self._order(epoch)[places[here]]
-        return chosen
+    def _labelled(self, step: int, known: NDArray[np.int64]) -> Batch:
+        """A round of the pictures at the places `known`, with their labels."""
+        recipe, pictures, size = self.recipe, self.pictures, self.recipe.train.batch_size
+        chosen = known[_of_row(step, size, len(known), self._order_of_known)]
+        images, _, _ = augment.apply(
+            pictures.images[chosen],
+            None,
+            recipe.augment,
+            pictures.border,
+            recipe.seed,
+            step,
+            streams="known/augment",
+        )
+        return {
+            "known_images": to_unit(images, recipe.dtype, self._channels_last),
+            "known_labels": pictures.labels[chosen],
+        }
+
+    def _permutation_of_known(self, epoch: int) -> NDArray[np.int64]:
+        count = 0 if self._known is None else len(self._known)
+        return noise.permutation(self.recipe.seed, epoch, "known/order", count)
 
     def _permutation(self, epoch: int) -> NDArray[np.int64]:
         return noise.permutation(self.recipe.seed, epoch, "data/order", len(self.pictures))
+
+
+def known_places(pictures: ImageSet, recipe: Recipe) -> NDArray[np.int64]:
+    """Where in a set the pictures are whose labels are known: as many of each class as it says.
+
+    The first of each class in an order that the recipe's seed draws. Raises UserError where a class
+    has fewer.
+    """
+    each = recipe.labelled or 0
+    if not pictures.classes:
+        raise UserError(
+            f"{pictures.name} has no classes, so none has {recipe.known} = {each} pictures with a "
+            f"label; take --{recipe.known} 0"
+        )
+    order = noise.permutation(recipe.seed, 0, "known", len(pictures))
+    found = []
+    for number, name in enumerate(pictures.classes):
+        mine = order[pictures.labels[order] == number][:each]
+        if len(mine) < each:
+            raise UserError(
+                f"{pictures.name} has {len(mine)} pictures of {name}, but {recipe.known} = {each} "
+                f"of each class are to have labels; take --{recipe.known} {len(mine)} or less"
+            )
+        found.append(mine)
+    return np.concatenate([np.empty(0, np.int64), *found])
+
+
+def _of_row(
+    step: int, size: int, count: int, order: Callable[[int], NDArray[np.int64]]
+) -> NDArray[np.int64]:
+    """Which of `count` pictures make up the batch of a step, int64 `size`: see `Batches`."""
+    epochs, places = np.divmod(np.arange(step * size, (step + 1) * size), count)
+    chosen = np.empty(size, np.int64)
+    for epoch in range(epochs[0], epochs[-1] + 1):
+        here = epochs == epoch
+        chosen[here] = order(epoch)[places[here]]
+    return chosen
 
 
 def random_draws(recipe: Recipe, step: int, count: int | None = None, check: bool = False) -> Batch:

@@ -100,20 +100,26 @@ def trained(optimizer: Optimizer, bound: dict[str, Bound]) -> Iterator[Bound]:
                 yield one
 
 
-def flattened_channels_last(array: NDArray[Any], axis: int, shape: Shape) -> NDArray[Any]:
-    """Reorder an axis that is a flattened C×H×W map to H×W×C order."""
-    return _reorder(array, axis, shape, (1, 2, 0))
+def flattened_channels_last(
+    array: NDArray[Any], axis: int, shape: Shape, before: int = 0
+) -> NDArray[Any]:
+    """Reorder an axis that is a flattened C×H×W map, after `before` others, to H×W×C order."""
+    return _reorder(array, axis, shape, (1, 2, 0), before)
 
 
-def flattened_channels_first(array: NDArray[Any], axis: int, shape: Shape) -> NDArray[Any]:
+def flattened_channels_first(
+    array: NDArray[Any], axis: int, shape: Shape, before: int = 0
+) -> NDArray[Any]:
     """The inverse: `shape` is still (C, H, W), the axis is in H×W×C order."""
     channels, height, width = shape
-    return _reorder(array, axis, (height, width, channels), (2, 0, 1))
+    return _reorder(array, axis, (height, width, channels), (2, 0, 1), before)
 
 
-def _reorder(array: NDArray[Any], axis: int, shape: Shape, order: tuple[int, ...]) -> NDArray[Any]:
+def _reorder(
+    array: NDArray[Any], axis: int, shape: Shape, order: tuple[int, ...], before: int
+) -> NDArray[Any]:
     index = np.arange(math.prod(shape)).reshape(shape).transpose(order).reshape(-1)
-    return np.take(array, index, axis=axis)
+    return np.take(array, np.concatenate([np.arange(before), before + index]), axis=axis)
 
 
 def to_channels_last(array: NDArray[Any], p: Parameter) -> NDArray[Any]:
@@ -123,7 +129,7 @@ def to_channels_last(array: NDArray[Any], p: Parameter) -> NDArray[Any]:
     that is a flattened map has H×W×C order.
     """
     if p.in_map:
-        array = flattened_channels_last(array, 1, p.in_map)
+        array = flattened_channels_last(array, 1, p.in_map, p.in_before)
     if p.out_map:
         array = flattened_channels_last(array, 0, p.out_map)
     if p.kind == "linear":
@@ -140,7 +146,7 @@ def from_channels_last(array: NDArray[Any], p: Parameter) -> NDArray[Any]:
     elif p.kind in ("conv", "tconv"):
         array = array.transpose(3, 2, 0, 1)
     if p.in_map:
-        array = flattened_channels_first(array, 1, p.in_map)
+        array = flattened_channels_first(array, 1, p.in_map, p.in_before)
     if p.out_map:
         array = flattened_channels_first(array, 0, p.out_map)
     return array

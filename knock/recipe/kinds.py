@@ -148,6 +148,30 @@ class LayerNorm(_Layer, frozen=True, tag="layer_norm"):
     name: str
 
 
+class VirtualNorm(_Layer, frozen=True, tag="virtual_norm"):
+    """Normalisation by a batch of reference, which passes through the network with the others.
+
+    The network takes the draw called `of` after its input, and lays its rows before those of the
+    input up to its end. A row of the input is normalised by the statistics of itself and of all
+    rows of reference, a row of reference by those of the reference alone.
+    """
+
+    name: str
+    of: str
+
+
+class Minibatch(_Layer, frozen=True, tag="minibatch"):
+    """How close each row of the input is to all others, in `kernels` ways, times `scale`.
+
+    Each kernel compares `dims` numbers. `scale` is a number, or a constant's name.
+    """
+
+    name: str
+    kernels: Size
+    dims: Size
+    scale: float | str = 1.0
+
+
 class Dropout(_Layer, frozen=True, tag="dropout"):
     """Multiplies by a mask: for a network's n-th dropout, the draw called `of` and n."""
 
@@ -194,6 +218,8 @@ Layer = (
     | Tanh
     | BatchNorm
     | LayerNorm
+    | VirtualNorm
+    | Minibatch
     | Dropout
     | Keep
     | Concat

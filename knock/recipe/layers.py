@@ -28,9 +28,10 @@ class Parameter:
     """One array of a network's canonical form.
 
     `shape` is PyTorch's: linear (out, in), conv (out, in, h, w), tconv (in, out, h, w), vector
-    (n,). `in_map` is the C×H×W map whose flattening a linear layer reads, `out_map` the one that
-    its output (a weight's rows, or a whole vector) is reshaped to: frameworks that keep channels
-    last order those axes otherwise. `fan_in` and `fan_out` serve the first values.
+    (n,). `in_map` is the C×H×W map whose flattening a linear layer reads, after `in_before` other
+    numbers; `out_map` the one that its output (a weight's rows, or a whole vector) is reshaped to:
+    frameworks that keep channels last order those axes otherwise. `fan_in` and `fan_out` serve the
+    first values.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Parameter:
     kind: str
     trainable: bool = True
     in_map: Shape | None = None
+    in_before: int = 0
     out_map: Shape | None = None
     first: str = "zeros"
     std: float = 0.0
@@ -106,17 +108,21 @@ def networks(recipe: Recipe) -> dict[str, Placed]:
     for network in placed.values():
         for one in network.layers:
             if isinstance(one.layer, kinds.Dropout):
-                _require_mask(one.layer.of, one.input, recipe)
+                what = f"the mask of a dropout of {one.input}"
+                _require_draw(one.layer.of, what, one.input, "map", recipe)
+            elif isinstance(one.layer, kinds.VirtualNorm):
+                what = f"the reference of {network.name}.{one.name}"
+                _require_draw(one.layer.of, what, network.input, "input", recipe)
     return placed
 
 
-def _require_mask(name: str, shape: Shape, recipe: Recipe) -> None:
+def _require_draw(name: str, what: str, shape: Shape, where: str, recipe: Recipe) -> None:
     if name not in recipe.draws:
-        raise UserError(f"draws.{name} is missing, the mask of a dropout of {shape}")
-    where = f"draws.{name}.shape"
-    mask = tuple(evaluate(size, recipe.sizes, where) for size in recipe.draws[name].shape)
-    if mask != shape:
-        raise DoesNotFit(where, f"{mask} does not fit on the map {shape}")
+        raise UserError(f"draws.{name} is missing, {what}")
+    key = f"draws.{name}.shape"
+    drawn = tuple(evaluate(size, recipe.sizes, key) for size in recipe.draws[name].shape)
+    if drawn != shape:
+        raise DoesNotFit(key, f"{drawn} does not fit on the {where} {shape}")
 
 
 def place(name: str, network: Network, sizes: Sizes) -> Placed:
@@ -145,6 +151,8 @@ def place(name: str, network: Network, sizes: Sizes) -> Placed:
         elif isinstance(layer, kinds.Dropout):
             dropouts += 1
             layer = msgspec.structs.replace(layer, of=f"{layer.of}{dropouts}")
+        elif isinstance(layer, kinds.Minibatch):
+            layer = _counted(layer, sizes, where)
         output = _output(layer, shape, sizes, kept, where)
         one = PlacedLayer(layer, shape, output, _parameters(layer, shape, output, network))
         if one.name and one.name in {other.name for other in placed}:
@@ -175,17 +183,30 @@ def _is_kept(placed: list[PlacedLayer]) -> bool:
     return bool(placed) and isinstance(placed[-1].layer, kinds.Keep)
 
 
+def _counted(layer: kinds.Minibatch, sizes: Sizes, where: str) -> kinds.Minibatch:
+    """The same layer with numbers in place of names."""
+    scale = sizes.get(layer.scale) if isinstance(layer.scale, str) else layer.scale
+    if not isinstance(scale, int | float):
+        raise UserError(f"{where}.scale: no number is called {layer.scale!r}")
+    return msgspec.structs.replace(
+        layer,
+        kernels=evaluate(layer.kernels, sizes, f"{where}.kernels"),
+        dims=evaluate(layer.dims, sizes, f"{where}.dims"),
+        scale=float(scale),
+    )
+
+
 def _output(
     layer: Layer, shape: Shape, sizes: Sizes, kept: Mapping[str, Shape], where: str
 ) -> Shape:
     """The shape that a layer makes of another."""
     match layer:
+        case kinds.Linear() | kinds.Minibatch() if len(shape) != 1:
+            raise UserError(f"{where}: needs a flat input, gets {shape}; put a flatten before it")
         case kinds.Linear(out=out):
-            if len(shape) != 1:
-                raise UserError(
-                    f"{where}: needs a flat input, gets {shape}; put a flatten before it"
-                )
             return (evaluate(out, sizes, f"{where}.out"),)
+        case kinds.Minibatch(kernels=int(kernels)):
+            return (kernels,)
         case kinds.Conv(out=out, kernel=k) | kinds.TransposedConv(out=out, kernel=k):
             height, width = _sides(shape, where)
             new = _slid(layer, height), _slid(layer, width)
@@ -251,12 +272,14 @@ def _parameters(
             shape, places = (outs, ins, k, k), k * k
         case kinds.TransposedConv(kernel=k):
             shape, places = (ins, outs, k, k), k * k
-        case kinds.BatchNorm(name=name) | kinds.LayerNorm(name=name):
+        case kinds.Minibatch(kernels=int(kernels), dims=int(dims)):
+            outs, shape = kernels * dims, (kernels * dims, ins)
+        case kinds.BatchNorm(name=name) | kinds.LayerNorm(name=name) | kinds.VirtualNorm(name=name):
             learned = (
                 Parameter(f"{name}.weight", (outs,), "vector", first="ones"),
                 Parameter(f"{name}.bias", (outs,), "vector"),
             )
-            if isinstance(layer, kinds.LayerNorm) or not layer.running:
+            if not isinstance(layer, kinds.BatchNorm) or not layer.running:
                 return learned
             return (
                 *learned,
@@ -268,13 +291,15 @@ def _parameters(
     weight = Parameter(
         f"{layer.name}.weight",
         shape,
-        layer.kind,
+        "linear" if isinstance(layer, kinds.Minibatch) else layer.kind,
         first=network.init,
         std=network.init_std,
         fan_in=ins * places,
         fan_out=outs * places,
     )
     bias = Parameter(f"{layer.name}.bias", (outs,), "vector")
+    if isinstance(layer, kinds.Minibatch):
+        return (weight,)
     own = (weight, bias) if layer.bias else (weight,)
     if isinstance(layer, kinds.TransposedConv) or not layer.spectral:
         return own
@@ -283,34 +308,60 @@ def _parameters(
 
 _KEEPS_ORDER = (
     *(kinds.ReLU, kinds.LeakyReLU, kinds.Sigmoid, kinds.Tanh),
-    *(kinds.BatchNorm, kinds.LayerNorm),
+    *(kinds.BatchNorm, kinds.LayerNorm, kinds.VirtualNorm),
 )
 
 
 def _with_maps(layers: list[PlacedLayer]) -> Iterator[PlacedLayer]:
     """Mark the parameters whose axes are a flattened map, before or after.
 
-    A linear layer reads a map when a flatten of one comes before it; a linear layer and the vectors
-    after it write one when a reshape to one comes next, before any other layer with weights.
+    A linear layer reads a map when a flatten of one comes before it, perhaps with other numbers
+    laid before the map; a linear layer and the vectors after it write one when a reshape to one
+    comes next, before any other layer with weights.
     """
+    flat: _Flat = None
+    kept: dict[str, _Flat] = {}
     for index, placed in enumerate(layers):
-        in_map = out_map = None
+        in_map, in_before = flat or (None, 0)
+        out_map: Shape | None = None
         if len(placed.output) == 1:
-            before = _first_other(reversed(layers[:index]))
-            if before and isinstance(before.layer, kinds.Flatten) and len(before.input) == 3:
-                in_map = before.input
             after = _first_other(iter(layers[index + 1 :]))
             if after and isinstance(after.layer, kinds.Reshape) and len(after.output) == 3:
                 out_map = after.output
             elif isinstance(placed.layer, _KEEPS_ORDER):  # a norm's vectors, in the flatten's order
                 out_map = in_map
-        parameters = tuple(_mapped(p, in_map, out_map) for p in placed.parameters)
+        parameters = tuple(_mapped(p, in_map, in_before, out_map) for p in placed.parameters)
         yield replace(placed, parameters=parameters)
+        flat = _flattened(placed, flat, kept)
+
+
+_Flat = tuple[Shape, int] | None
+"""The map whose flattening a row of numbers ends with, and how many numbers come before it."""
+
+
+def _flattened(placed: PlacedLayer, flat: _Flat, kept: dict[str, _Flat]) -> _Flat:
+    """What comes out of a layer, where `flat` goes into it."""
+    match placed.layer:
+        case kinds.Flatten() if len(placed.input) == 3:
+            return placed.input, 0
+        case kinds.Keep(of=of):
+            kept[of] = flat
+            return flat
+        case kinds.Concat(of=of) if len(placed.input) == 1:
+            behind = kept[of]
+            return (behind[0], placed.input[0] + behind[1]) if behind and not flat else None
+        case kinds.Restore(of=of):
+            return kept[of]
+        case kinds.Add() | kinds.Dropout():
+            return flat
+    return flat if isinstance(placed.layer, _KEEPS_ORDER) else None
 
 
 def _first_other(layers: Iterator[PlacedLayer]) -> PlacedLayer | None:
     return next((one for one in layers if not isinstance(one.layer, _KEEPS_ORDER)), None)
 
 
-def _mapped(p: Parameter, in_map: Shape | None, out_map: Shape | None) -> Parameter:
-    return replace(p, in_map=in_map if p.kind == "linear" else None, out_map=out_map)
+def _mapped(p: Parameter, in_map: Shape | None, in_before: int, out_map: Shape | None) -> Parameter:
+    if p.kind != "linear":
+        return replace(p, out_map=out_map)
+    return replace(p, in_map=in_map, in_before=in_before, out_map=out_map)

@@ -15,7 +15,7 @@ from typing import Any
 
 from knock.errors import UserError
 from knock.recipe import faults, layers, levels, settings, toml
-from knock.recipe.schema import Augment, DataSet, File, Outline, Recipe
+from knock.recipe.schema import Augment, DataSet, File, Network, Outline, Recipe
 from knock.recipe.settings import Settings
 from knock.recipe.sizes import DoesNotFit
 
@@ -150,7 +150,9 @@ def load_check(
         )
         if (fault := _unfit(found)) and not other:
             raise UserError(f"{path}: with the sizes of [check], {fault}")
-        return msgspec.structs.replace(found, loose=file.check.loose)
+        # A mean of weights has first ones of its own here, so that a step shows what becomes of it.
+        own = {n: msgspec.structs.replace(one, like=None) for n, one in found.networks.items()}
+        return msgspec.structs.replace(found, networks=own, loose=file.check.loose)
 
     also = [small(constants) for constants in file.check.also]
     return msgspec.structs.replace(small({}), also=also)
@@ -237,6 +239,7 @@ def _unfit(recipe: Recipe) -> str | None:
 
 
 def _convert(tree: Mapping[str, Any], path: Path | str) -> File:
+    tree = {**tree, "networks": _with_copies(tree["networks"], path)}
     if fault := faults.find(tree, File):
         raise UserError(f"{path}: {fault}")
     file = msgspec.convert(tree, File)
@@ -253,12 +256,54 @@ def _convert(tree: Mapping[str, Any], path: Path | str) -> File:
         for network in optimizer.networks:
             if network not in file.networks:
                 raise UserError(f"{path}: optimizers.{name}.networks names {network!r}, unknown")
+            if file.networks[network].like:
+                raise UserError(
+                    f"{path}: optimizers.{name}.networks names {network!r}, which is like another"
+                )
+    for name, one in file.networks.items():
+        for constant in one.unless:
+            if constant not in file.constants:
+                raise UserError(f"{path}: networks.{name}.unless names {constant!r}, no constant")
+    if file.known is not None:
+        each = file.constants.get(file.known)
+        if type(each) is not int or each < 0:
+            raise UserError(
+                f"{path}: known must name a constant that is a whole number of at least 0, "
+                f"and {file.known} is {each!r}"
+            )
     for name in file.check.loose:
         if name not in {**file.networks, **file.methods}:
             raise UserError(
                 f"{path}: check.loose names {name!r}, which is no network and no method"
             )
     return file
+
+
+def _with_copies(networks: Mapping[str, Any], path: Path | str) -> dict[str, Any]:
+    """The tables of the networks, in which one that is like another has what that one's has."""
+    found = dict(networks)
+    for name, one in networks.items():
+        other = one.get("like")
+        if not isinstance(other, str):  # none, or a fault that is told with the others
+            continue
+        if "like" in networks.get(other, {"like": None}):
+            raise UserError(f"{path}: networks.{name}.like names {other!r}, no network of layers")
+        if more := [key for key in one if key not in ("like", "unless")]:
+            raise UserError(
+                f"{path}: networks.{name}.{more[0]}: a network like another one has its own "
+                "unless, and all else of that one"
+            )
+        found[name] = {**networks[other], **one}
+    return found
+
+
+def _there(file: File) -> dict[str, Network]:
+    """The networks that are there with the constants of a file."""
+    return {
+        name: msgspec.structs.replace(one, unless={})
+        for name, one in file.networks.items()
+        if not one.unless or any(file.constants[key] != value for key, value in one.unless.items())
+    }
 
 
 def _resolve(
@@ -284,11 +329,12 @@ def _resolve(
         image_shape=image,
         augment=file.data[dataset].augment if dataset in file.data else Augment(),
         constants=file.constants,
-        networks=file.networks,
+        networks=_there(file),
         optimizers=file.optimizers,
         draws=file.draws,
         train=file.train,
         levels=sizes,
+        known=file.known,
         pairs=file.pairs,
         scores=file.scores,
         seed=seed,

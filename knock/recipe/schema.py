@@ -16,12 +16,19 @@ Decay = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A chain of layers with the shape of its input (without the batch axis)."""
+    """A chain of layers with the shape of its input (without the batch axis).
+
+    One that is `like` another has that one's layers and begins with its weights, but no optimiser
+    changes it: for a running mean of weights. A network is not there where all constants in
+    `unless` have these values.
+    """
 
     input: list[Size]
     layers: list[Layer]
     init: Literal["glorot_uniform", "he_uniform", "normal"] = "glorot_uniform"
     init_std: Annotated[float, msgspec.Meta(gt=0.0)] = 0.02
+    like: str | None = None
+    unless: dict[str, Constant] = {}
 
 
 class Optimizer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -164,9 +171,10 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A recipe file after merging; everything in it is checked against this.
 
     `parts` are what a learner writes, in their order, each with the names that an answer gives it;
-    no run depends on them. `retired` are constants that the recipe once had, each with the value
-    that changed nothing: see `without_retired`. `choices` has the values that a
-    constant may have, for those that are words.
+    no run depends on them. `known` is the constant that says how many pictures of each class come
+    with a label that training may use, 0 for none. `retired` are constants that the recipe once
+    had, each with the value that changed nothing: see `without_retired`. `choices` has the values
+    that a constant may have, for those that are words.
     """
 
     number: Positive
@@ -187,6 +195,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     draws: dict[str, Draw] = {}
     presets: dict[str, dict[str, Any]] = {}
     opens: str | None = None
+    known: str | None = None
     pairs: Literal["AtoB", "BtoA"] | None = None
     scores: list[Literal["classes", "overlap", "kept", "named"]] = []
     retired: dict[str, Constant] = {}
@@ -198,7 +207,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Two runs with equal recipes, on the same data, are the same run. `methods` are what a model can
     be asked besides taking a step, each with the names of the batch's entries that it is given.
-    `levels` are the heights and widths of a picture's pyramid, the coarsest first. `pairs` says
+    `levels` are the heights and widths of a picture's pyramid, the coarsest first. `known` is the
+    constant that says how many pictures of each class have a label in training. `pairs` says
     which picture of a pair is the input, `scores` what a test measures, `loose` which outputs may
     differ more in a check, `also` the same recipe with other constants, compared there as well.
     """
@@ -217,6 +227,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     draws: dict[str, Draw]
     train: Train
     levels: list[tuple[int, int]] = []
+    known: str | None = None
     pairs: Literal["AtoB", "BtoA"] | None = None
     scores: list[Literal["classes", "overlap", "kept", "named"]] = []
     loose: dict[str, Rate] = {}
@@ -235,6 +246,11 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for level, (high, wide) in enumerate(self.levels, 1):
             own |= {f"height{level}": high, f"width{level}": wide}
         return {**self.constants, **own}
+
+    @property
+    def labelled(self) -> int | None:
+        """How many pictures of each class have a label in training; None where all have one."""
+        return None if self.known is None else int(self.constants[self.known])
 
     @property
     def read_shape(self) -> tuple[int, int, int]:

@@ -29,11 +29,11 @@ _BY_DRAW = {"uniform": ("low", "high"), "normal": (), "dropout": ("rate",)}
 
 _CODE = "it is in the answers' code: change that, in a file that knock start begins"
 _FIXED = {
-    r"networks\.[^.]+\.(layers|input)\b.*": _CODE,
+    r"networks\.[^.]+\.(layers|input|like|unless)\b.*": _CODE,
     r"optimizers\.[^.]+\.(algorithm|networks)": _CODE,
     r"draws\.[^.]+\.(shape|rounds|rows|fixed|check)": "the answers rely on it",
     r"(seed|dtype|dataset|preset|size)": "that is an option of its own",
-    r"(number|name|title|class|paper|opens|scores|parts|methods|check|retired|choices)\b.*": (
+    r"(number|name|title|class|paper|opens|known|scores|parts|methods|check|retired|choices)\b.*": (
         "it says what the question is, not how a run is trained"
     ),
 }
@@ -76,7 +76,8 @@ def names(tree: Mapping[str, Any]) -> list[str]:
     found += [f"train.{name}" for name in train]
     for name, one in tree["optimizers"].items():
         found += [f"optimizers.{name}.{key}" for key in _OWN[one["algorithm"]]]
-    found += [f"networks.{name}.{key}" for name in tree["networks"] for key in _FIRST_WEIGHTS]
+    own = [name for name, one in tree["networks"].items() if "like" not in one]
+    found += [f"networks.{name}.{key}" for name in own for key in _FIRST_WEIGHTS]
     found += [f"draws.{name}.{key}" for name in tree.get("draws", {}) for key in _DRAWN]
     for name, one in tree["data"].items():
         found += [f"data.{name}.image", *([f"data.{name}.levels"] if "levels" in one else [])]
@@ -167,7 +168,11 @@ def changeable(recipe: Recipe) -> dict[str, Any]:
         "optimizers": {
             name: _some(one, _OWN[one.algorithm]) for name, one in recipe.optimizers.items()
         },
-        "networks": {name: _some(one, _FIRST_WEIGHTS) for name, one in recipe.networks.items()},
+        "networks": {
+            name: _some(one, _FIRST_WEIGHTS)
+            for name, one in recipe.networks.items()
+            if one.like is None
+        },
         "draws": {name: _some(one, _DRAWN) for name, one in recipe.draws.items()},
         "image": recipe.image_shape,
         "pairs": recipe.pairs,

@@ -11,12 +11,18 @@ from numpy.typing import NDArray
 
 
 def initial_weights(recipe: Recipe) -> dict[str, NDArray[np.float64]]:
-    """Every parameter's first value, keyed `network.layer.weight`, drawn from the recipe's seed."""
+    """Every parameter's first value, keyed `network.layer.weight`, drawn from the recipe's seed.
+
+    A network that is like another begins with the very same.
+    """
     weights = {}
     for placed in networks(recipe).values():
         for parameter in placed.parameters:
-            key = f"{placed.name}.{parameter.name}"
-            weights[key] = _first_value(parameter, recipe.seed, f"weights/{key}")
+            drawn = recipe.networks[placed.name].like or placed.name
+            stream = f"weights/{drawn}.{parameter.name}"
+            weights[f"{placed.name}.{parameter.name}"] = _first_value(
+                parameter, recipe.seed, stream
+            )
     return weights
 
 

@@ -168,17 +168,22 @@ def _way(model: Model, recipe: Recipe, row: _Row, seed: int, shares: Sequence[fl
     """The pictures at `shares` of the way from a row's first noise to the next: uint8 N×H×W×C."""
     ends = [_noise(recipe, seed, row.first + number) for number in (0, 1)]
     batch = {
-        name: walk.between(recipe.draws[name], ends[0][name], ends[1][name], shares)
-        for name in ends[0]
+        name: one
+        if recipe.draws[name].fixed
+        else walk.between(recipe.draws[name], one, ends[1][name], shares)
+        for name, one in ends[0].items()
     }
     return _asked(model, recipe, row, batch, len(shares))
 
 
 def _noise(recipe: Recipe, seed: int, number: int) -> dict[str, NDArray[Any]]:
-    """What the picture with this number is made from."""
+    """What the picture with this number is made from: of what is fixed, all rows."""
     first = number - number % draws.AT_ONCE
     drawn = draws.of(recipe, seed, first, draws.AT_ONCE, draws.AT_ONCE)
-    return {name: rows[number - first] for name, rows in drawn.items()}
+    return {
+        name: rows if recipe.draws[name].fixed else rows[number - first]
+        for name, rows in drawn.items()
+    }
 
 
 def _asked(

@@ -8,7 +8,7 @@ from knock.data.imageset import ImageSet
 from knock.frameworks.adapter import Adapter
 from knock.recipe import Recipe
 from knock.training import score
-from knock.training.score import Generated
+from knock.training.score import Generated, Score
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,9 @@ def report(model: Any, test: TestSet, train_set: ImageSet) -> dict[str, Any]:
         found["error"] = {name: round(value, 6) for name, value in error.items()}
     for name in test.recipe.scores:
         wanted = score.SCORES[name]
-        made = _generated(model, wanted.method, test)
+        if wanted.needs_labels and test.recipe.labelled == 0:
+            continue
+        made = _generated(model, wanted, test)
         scored = wanted.judge(made, train_set, test.pictures)
         if scored:
             print(scored.line)
@@ -115,17 +117,26 @@ def _error(model: Any, test: TestSet) -> float:
     return total / len(chosen)
 
 
-def _generated(model: Any, method: str, test: TestSet) -> Iterator[Generated]:
+def _generated(model: Any, wanted: Score, test: TestSet) -> Iterator[Generated]:
     """What a method says of every test picture's batch, and what was asked of it.
 
     A small test set is asked for more than once, each time with other draws, unless each of
-    its pictures has one right answer.
+    its pictures has one right answer. Where pictures of a batch may change each other's answers,
+    the last batch is filled up with the first pictures, and what is said of these is not used.
     """
     recipe, count = test.recipe, len(test.pictures)
-    names = recipe.methods[method]
+    names = recipe.methods[wanted.method]
     free = not recipe.pairs and set(names) & set(recipe.draws)
-    for batch in test.batches(max(count, _ENOUGH) if free else count):
+    asked = max(count, _ENOUGH) if free else count
+    over = -asked % recipe.train.batch_size if wanted.needs_labels else 0
+    for batch in test.batches(asked + over):
         given = test.adapter.to_device(batch)
-        made = getattr(model, method)(*(given[name] for name in names))
+        said = test.adapter.to_numpy(
+            getattr(model, wanted.method)(*(given[name] for name in names))
+        )
+        used = min(len(said), asked)
+        asked -= used
         targets = to_pixels(batch["targets"]) if "targets" in batch else None
-        yield Generated(test.adapter.to_numpy(made), batch["labels"], targets)
+        yield Generated(
+            said[:used], batch["labels"][:used], None if targets is None else targets[:used]
+        )

@@ -109,10 +109,11 @@ class Run:
                 print(f"warning: {line}", file=sys.stderr)
 
     def _require_classes(self) -> None:
-        """As many classes as are told to the networks; 0 where a recipe tells them by option."""
+        """As many classes as are told to the networks; any number where no label is used."""
         said = recipes.read(self._question.recipe_file).get("constants", {}).get("classes")
         asked, there = self.recipe.constants.get("classes"), len(self._test.pictures.classes)
-        if asked not in (None, there) and (said, asked) != (0, 0):
+        unused = self.recipe.labelled == 0 or (said, asked) == (0, 0)
+        if asked not in (None, there) and not unused:
             pictures = self.begun.data_folder or self.begun.dataset
             if self.begun.weights:
                 run = self.options.init

@@ -194,18 +194,20 @@ def _overlap(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> Scor
 class Score:
     """A score: which of a model's methods makes the pictures, and what they are worth.
 
-    `judge` is given the made pictures, a training and a test set.
+    `judge` is given the made pictures, a training and a test set. One that `needs_labels` asks what
+    a model has learnt of the labels: it is asked in whole batches, and not where none were used.
     """
 
     method: str
     judge: Callable[[Iterable[Generated], ImageSet, ImageSet], Scored | None]
+    needs_labels: bool = False
 
 
 SCORES = {
     "classes": Score("generate", _classes),
     "overlap": Score("generate", _overlap),
     "kept": Score("reconstruct", _kept),
-    "named": Score("classify", _named),
+    "named": Score("classify", _named, needs_labels=True),
 }
 """What a recipe may ask a test to measure."""
 

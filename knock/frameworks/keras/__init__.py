@@ -22,7 +22,7 @@ from knock.frameworks.tensorflow.runtime import (
     to_numpy,
 )
 from knock.recipe import Recipe
-from knock.recipe.kinds import Dropout
+from knock.recipe.kinds import Dropout, VirtualNorm
 from knock.recipe.layers import networks
 
 import numpy as np
@@ -81,8 +81,10 @@ def build(model: Any, recipe: Recipe) -> None:
         network = getattr(model, name, None)
         if network is None:
             continue  # `bind` reports it
-        masked = [one.input for one in placed.layers if isinstance(one.layer, Dropout)]
-        zeros = [np.zeros((1, *shape), recipe.dtype) for shape in (placed.input, *masked)]
+        more = [one.input for one in placed.layers if isinstance(one.layer, Dropout)]
+        if any(isinstance(one.layer, VirtualNorm) for one in placed.layers):
+            more.append(placed.input)
+        zeros = [np.zeros((1, *shape), recipe.dtype) for shape in (placed.input, *more)]
         # Called as a layer, a network would first be traced to make its layers' weights.
         call = network.call if hasattr(network, "call") else network
         call(*(tf.constant(channels_last(one)) for one in zeros))

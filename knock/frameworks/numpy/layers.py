@@ -384,6 +384,89 @@ class LayerNorm(Module):
         return dx
 
 
+class VirtualNorm(Module):
+    """γ (x − μ) / √(σ² + 1e-5) + β by a batch of reference (Salimans et al. 2016, section 3.5).
+
+    The first `rows` rows are the reference. With m and q, the means over places of x and of x²: of
+    a row of the reference μ and σ² + μ² are the means of all m and q there; of another row they are
+    those of its own and the reference's, as if it were one row more.
+    """
+
+    eps = 1e-5
+    rows = 0
+    counts = True  # whether a row counts in its own statistics; not to is a mistake
+
+    def __call__(self, x: Array) -> Array:
+        self.x, self.axes = x, tuple(range(2, x.ndim))
+        self.share = 1 / (self.rows + 1) if self.counts else 0.0
+        first, second = self._joined(self._over_places(x)), self._joined(self._over_places(x**2))
+        self.mean = self._wide(first)
+        self.scale = 1 / np.sqrt(self._wide(second) - self.mean**2 + self.eps)
+        self.normal: Array = (x - self.mean) * self.scale
+        return self.normal * self._wide(self.values["weight"]) + self._wide(self.values["bias"])
+
+    def backward(self, d: Array) -> Array:
+        """∂loss/∂x, through the statistics of a row and of the reference, too."""
+        self.gradients["weight"] += (d * self.normal).sum((0, *self.axes))
+        self.gradients["bias"] += d.sum((0, *self.axes))
+        d = d * self._wide(self.values["weight"]) * self.scale
+        second = -0.5 * self._sum_of_places(d * self.normal * self.scale)  # ∂loss/∂(σ² + μ²)
+        first = -self._sum_of_places(d) - 2 * second * self._narrow(self.mean)
+        places = self.x[0, 0].size
+        of_mean, of_square = (self._wide(self._parted(one)) / places for one in (first, second))
+        dx: Array = d + of_mean + 2 * self.x * of_square
+        return dx
+
+    def _joined(self, rows: Array) -> Array:
+        """Each row's statistics: N×C from N×C."""
+        reference = rows[: self.rows].mean(0)
+        own = self.share * rows[self.rows :] + (1 - self.share) * reference
+        return np.concatenate([np.broadcast_to(reference, rows[: self.rows].shape), own])
+
+    def _parted(self, d: Array) -> Array:
+        """The gradient of what goes into `_joined`, from that of what comes out."""
+        own = d[self.rows :]
+        reference = (d[: self.rows].sum(0) + (1 - self.share) * own.sum(0)) / self.rows
+        return np.concatenate([np.broadcast_to(reference, d[: self.rows].shape), self.share * own])
+
+    def _over_places(self, x: Array) -> Array:
+        return x.mean(self.axes) if self.axes else x
+
+    def _sum_of_places(self, x: Array) -> Array:
+        return x.sum(self.axes) if self.axes else x
+
+    def _wide(self, rows: Array) -> Array:
+        return rows.reshape(*rows.shape, *[1] * len(self.axes))
+
+    def _narrow(self, wide: Array) -> Array:
+        return wide.reshape(wide.shape[:2])
+
+
+class Minibatch(Module):
+    """o_b(i) = scale · Σ over j ≠ i of exp(−‖M_ib − M_jb‖₁), M = x Tᵀ as N×kernels×dims.
+
+    Salimans et al. 2016, section 3.2. The paper's sum has j = i too, which is always 1.
+    """
+
+    layer: kinds.Minibatch
+
+    def __call__(self, x: Array) -> Array:
+        kernels, dims, scale = self.layer.kernels, self.layer.dims, self.layer.scale
+        assert isinstance(kernels, int) and isinstance(dims, int) and isinstance(scale, float)
+        self.x, self.scale = x, scale
+        m = (x @ self.values["weight"].T).reshape(len(x), kernels, dims)
+        self.apart = m[:, None] - m  # N×N×kernels×dims
+        self.close: Array = np.exp(-np.abs(self.apart).sum(3))
+        return scale * (self.close.sum(1) - 1)
+
+    def backward(self, d: Array) -> Array:
+        pairs = self.scale * (d[:, None] + d) * self.close  # one in the sum of two rows
+        dm = -(pairs[..., None] * np.sign(self.apart)).sum(1).reshape(len(self.x), -1)
+        self.gradients["weight"] += dm.T @ self.x
+        dx: Array = dm @ self.values["weight"]
+        return dx
+
+
 class Reshape(Module):
     """The same numbers in another shape, in C, H, W order."""
 
@@ -411,6 +494,8 @@ _MODULES: dict[type[Layer], type[Module]] = {
     kinds.Tanh: Tanh,
     kinds.BatchNorm: BatchNorm,
     kinds.LayerNorm: LayerNorm,
+    kinds.VirtualNorm: VirtualNorm,
+    kinds.Minibatch: Minibatch,
     kinds.Dropout: Module,  # these five are the network's own work
     kinds.Keep: Module,
     kinds.Concat: Module,
@@ -427,7 +512,9 @@ def make_module(placed: PlacedLayer) -> Module:
 class Network:
     """A recipe's network: its layers one after the other.
 
-    Call it with its input and the masks of its dropouts, in order.
+    Call it with its input and the masks of its dropouts, in order; then, where virtual
+    normalisations need one, with the batch of reference. Its rows pass through all layers before
+    those of the input, and are left out at the end.
     """
 
     def __init__(self, placed: Placed) -> None:
@@ -438,6 +525,14 @@ class Network:
     def __call__(self, x: Array, *masks: Array) -> Array:
         self.kept: dict[str, Array] = {}
         self.masks, waiting = [], iter(masks)
+        self.rows = 0
+        virtual = [module for module in self.modules if isinstance(module, VirtualNorm)]
+        if virtual:
+            *masks_only, reference = masks
+            waiting, self.rows = iter(masks_only), len(reference)
+            x = np.concatenate([reference, x])
+            for one in virtual:
+                one.rows = self.rows
         for layer, module in self.layers:
             match layer:
                 case kinds.Keep(of=of):
@@ -453,11 +548,13 @@ class Network:
                     x = x * self.masks[-1]
                 case _:
                     x = module(x)
-        return x
+        return x[self.rows :]
 
     def backward(self, d: Array) -> Array:
         owed: dict[str, Any] = dict.fromkeys(self.kept, 0.0)
         masks = list(self.masks)
+        if self.rows:
+            d = np.concatenate([np.zeros((self.rows, *d.shape[1:]), d.dtype), d])
         for layer, module in reversed(self.layers):
             match layer:
                 case kinds.Keep(of=of):
@@ -473,7 +570,7 @@ class Network:
                     d = d * masks.pop()
                 case _:
                     d = module.backward(d)
-        return d
+        return d[self.rows :]
 
     def clear(self) -> None:
         """Set every gradient to zero."""
