@@ -19,7 +19,10 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-LONGEST = ("grade", "docs", "standalone", "games", "check", "run", "crash", "metrics", "other_ways")
+LONGEST = (
+    *("grade", "watch", "docs", "standalone", "games", "check", "run", "warm", "crash", "metrics"),
+    "other_ways",
+)
 """Files that begin first, so that at the end no worker waits long for another."""
 
 
@@ -32,6 +35,12 @@ def group(nodeid: str) -> str:
     if file.endswith("test_verify.py") and "[" in test:
         return f"{file} {test.partition('[')[2].partition('-')[0]}"
     return file
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers(config):
+    """One worker more than there are cores: some tests wait for what they have started."""
+    return (yield) + 1
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -272,7 +272,7 @@ class ReLU(Module):
     """max(x, 0); its slope at 0 is 0."""
 
     def __call__(self, x: Array) -> Array:
-        self.above = x.real > 0
+        self.above = ~(x.real <= 0)  # so that NaN stays NaN
         return np.where(self.above, x, 0)
 
     def backward(self, d: Array) -> Array:
