@@ -156,7 +156,9 @@ def test_each_part_has_its_points_and_the_table_says_why_one_gets_none(grade, tm
         found["broken"]["remarks"]
         == f"{FILE} does not run: SyntaxError: invalid syntax (line 1: def half(:)"
     )
-    assert found["exits"]["remarks"] == f"{FILE} does not run: it ends the program: sys.exit(0)"
+    assert found["exits"]["remarks"].startswith(
+        f"{FILE} does not run: it ends the program: sys.exit(0) (line "
+    )
     assert "5 graded in" in out
 
 

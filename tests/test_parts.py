@@ -120,6 +120,46 @@ def test_an_error_names_the_line_of_the_learners_file(look):
 
 
 @needs_torch
+def test_the_whole_traceback_is_printed_for_those_who_ask(knock, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = changed(begun("step"), ("called_real(self.discriminator(fake))", "called_real(3, 4)"))
+    (tmp_path / "gan_pytorch.py").write_text(text, encoding="utf-8")
+    code, out, err = knock("check", "gan", "gan_pytorch.py", "--traceback")
+    assert (code, "Traceback" in out) == (1, False)
+    assert err.startswith("Traceback (most recent call last):\n")
+    assert "called_real(3, 4)" in err and err.count("Traceback") == 1
+    assert knock("check", "gan", "gan_pytorch.py") == (code, out, "")
+
+
+@needs_torch
+def test_a_plain_class_is_not_blamed_for_what_our_other_parts_ask_of_it(look):
+    """It has a step of its own, which asks the generator for nothing that ours does."""
+    text = changed(
+        ours(),
+        (
+            "self.d_optimizer = torch",
+            "self.own = list(self.generator.parameters())\n"
+            "        self.generator.parameters = None\n        self.d_optimizer = torch",
+        ),
+        ("torch.optim.Adam(self.generator.parameters()", "torch.optim.Adam(self.own"),
+        ("inputs=list(self.generator.parameters())", "inputs=self.own"),
+        ("generator_loss = called_real", "generator_loss = 2 * called_real"),
+    )
+    report = look(text)
+    assert states(report) == ["unknown", "unknown", "failed", "unknown"]
+    assert report.parts[0].message == "our other parts do not fit it: see the whole file"
+    assert report.parts[2].message.startswith("loss: generator is doubled")
+    assert report.rest == ""
+    right = look(changed(text, ("= 2 * called_real", "= called_real")))
+    assert (states(right), right.rest, right.passed) == (["done"] * 4, "", True)
+    apart = look(changed(text, ("= 2 * called_real", "= called_real"), WRONG["losses"]))
+    assert states(apart) == ["unknown", "unknown", "done", "unknown"]
+    assert apart.rest == (
+        f"our parts do not fit beside yours, so see the whole file: {SAID['losses']}"
+    )
+
+
+@needs_torch
 def test_a_helper_and_an_import_of_the_learners_own_stay(look):
     text = changed(
         begun("networks"),

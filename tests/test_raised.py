@@ -3,7 +3,9 @@
 That it is so in each framework is tested in test_check.py, where all of them are imported.
 """
 
+import itertools
 import linecache
+from types import SimpleNamespace
 
 from knock import paths, recipe
 from knock.questions import find
@@ -281,6 +283,12 @@ def test_whole_tracebacks_are_kept_for_those_who_ask(tmp_path):
     (text,) = kept
     assert text.startswith("Traceback (most recent call last):")
     assert text.endswith("KeyError: 'z'\n")
+
+
+def test_a_shape_without_an_end_is_none(tmp_path):
+    text = "def step(batch):\n    return thing @ batch['noise']\n"
+    thing = SimpleNamespace(shape=itertools.repeat(3), dtype="float64")
+    assert told(tmp_path, text, thing=thing).endswith("; batch['noise'] = (4, 7) float64)")
 
 
 def test_the_tables_of_the_recipe_and_lists_of_tensors_are_shown(tmp_path):

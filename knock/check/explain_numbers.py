@@ -173,8 +173,12 @@ def change_of_output(got: Array, expected: Array) -> str | None:
     return None
 
 
-def of_output(name: str, got: Array, expected: Array) -> str:
-    """Why a network's output is not the expected one."""
+def of_output(name: str, got: Array, expected: Array, channels_last: bool = False) -> str:
+    """Why a network's output is not the expected one.
+
+    Both have channels first; with `channels_last`, shapes and indices are told as a framework has
+    them that has its channels last.
+    """
     if close(got, expected):
         return (
             f"{name} is right to six digits only: something in it is float32, or a constant such "
@@ -189,13 +193,18 @@ def of_output(name: str, got: Array, expected: Array) -> str:
             got.ndim == 4 and got.shape[2] > expected.shape[2] and got.shape[3] > expected.shape[3]
         )
         missing = ": is a pooling or a stride missing?" if larger else ""
-        return f"{swapped}{name} gives {_shape(got)}, expected {_shape(expected)}{missing}"
+        if not swapped and sorted(got.shape) == sorted(expected.shape):
+            missing = ": its axes are in another order"
+        elif got.ndim != expected.ndim and got.size == expected.size:
+            missing = ": as many numbers in another shape"
+        have, want = (_shape(one, channels_last) for one in (got, expected))
+        return f"{swapped}{name} gives {have}, expected {want}{missing}"
     if not np.isfinite(got).all():
         return f"{name} gives numbers that are NaN or infinite"
     if expected.ndim == 0:
         return f"{name} gives {got:.6g}, expected {expected:.6g}"
     place = np.unravel_index(np.abs(got - expected).argmax(), got.shape)
-    where = ", ".join(str(i) for i in place)
+    where = ", ".join(str(i) for i in _ordered(place, channels_last))
     return (
         f"{name} differs, although the weights are right: most at [{where}], "
         f"{got[place]:.6g} instead of {expected[place]:.6g}"
@@ -230,8 +239,13 @@ def of_place(name: str, got: Mapping[str, Array], expected: Mapping[str, Array])
     return f"; all after {here} is right, so look at {here} and at what is between {before} and it"
 
 
-def _shape(array: Array) -> str:
-    return "×".join(str(side) for side in array.shape)
+def _shape(array: Array, channels_last: bool) -> str:
+    return "×".join(str(side) for side in _ordered(array.shape, channels_last))
+
+
+def _ordered(axes: Sequence[Any], channels_last: bool) -> Sequence[Any]:
+    """What belongs to the axes of an array, in a framework's order."""
+    return (axes[0], *axes[2:], axes[1]) if channels_last and len(axes) == 4 else axes
 
 
 def of_loss(got: Trace, expected: Trace, recipe: Recipe) -> str:

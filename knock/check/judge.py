@@ -8,7 +8,14 @@ from typing import Literal
 
 from knock import frameworks
 from knock import recipe as recipes
-from knock.check import explain_mistakes, explain_networks, explain_numbers, kept_run, trace
+from knock.check import (
+    explain_mistakes,
+    explain_networks,
+    explain_numbers,
+    explain_precision,
+    kept_run,
+    trace,
+)
 from knock.check.difference import TOLERANCE, of_losses, of_output, relative
 from knock.check.explain_mistakes import Suspects
 from knock.check.trace import Trace
@@ -206,7 +213,9 @@ def _output_mistake(known: Suspects, got: Trace, expected: Trace, recipe: Recipe
     wrong = [
         n for n, a in expected.outputs.items() if not explain_numbers.close(got.outputs.get(n), a)
     ]
-    if not wrong or not got.outputs.keys() >= expected.outputs.keys():
+    if not wrong:
+        return explain_precision.of_slopes(got, expected, recipe)
+    if not got.outputs.keys() >= expected.outputs.keys():
         return None
     if explain_numbers.change_of_output(got.outputs[wrong[0]], expected.outputs[wrong[0]]):
         return None
@@ -238,7 +247,8 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
         else:
             value = max(value, of_output(name, got.outputs[name], array, recipe))
             if value > TOLERANCE["forward"] and not message:
-                message = explain_numbers.of_output(name, got.outputs[name], array)
+                given, last = got.outputs[name], got.channels_last
+                message = explain_numbers.of_output(name, given, array, last)
                 if not explain_numbers.has_a_name(got.outputs[name], array):
                     message += explain_numbers.of_place(name, got.blocked, expected.blocked)
     yield _stage("forward", got, value, message)

@@ -212,9 +212,11 @@ def _with_rest(found: list[Part], results: list[Result] | None, alone: "_Alone")
     # Code that is ours has no fault where it works with one of the parts.
     right = alone.rest_is_ours and any(part.status == "done" for part in found)
     rest = "" if right else alone.failure(None)
-    if rest:
+    if _misfit(rest, results):
+        rest = ""
+    elif rest:
         found = [alone.beside_the_rest(p) if p.status == "failed" else p for p in found]
-    if results is not None and (_misfit(rest, results) or (not rest and _open(found))):
+    if results is not None and not rest and _open(found):
         rest = f"our parts do not fit beside yours, so see the whole file: {failure(results)}"
     elif rest:
         rest = f"with our parts instead of yours: {rest}"

@@ -57,16 +57,18 @@ class Trace:
     """An answer's numbers on a recipe, and in `errors`, by stage, why some of them are missing.
 
     `outputs` has the output of each network for random input, and of each method, all with channels
-    first; `blocked` a network's output when one of its layers lets nothing pass; `losses` one dict
-    per step; `states` the canonical state after some steps; `again` the first step's losses, once
-    more with the first weights. `blocked` and `again` only explain a difference: they are left out
-    where a run was given the right numbers and has them. `also` has a trace of one step for each of
-    the recipe's other sets of constants; none where a run was given the right numbers and lacks
-    them. It contains no model and no tensor, so it can be judged in another process than the one
-    that ran the answer.
+    first; `channels_last` says whether the framework has them last. `blocked` has a network's
+    output when one of its layers lets nothing pass; `losses` one dict per step; `states` the
+    canonical state after some steps; `again` the first step's losses, once more with the first
+    weights. `blocked` and `again` only explain a difference: they are left out where a run was
+    given the right numbers and has them. `also` has a trace of one step for each of the recipe's
+    other sets of constants; none where a run was given the right numbers and lacks them. It
+    contains no model and no tensor, so it can be judged in another process than the one that ran
+    the answer.
     """
 
     outputs: dict[str, Array] = field(default_factory=dict)
+    channels_last: bool = False
     blocked: dict[str, Array] = field(default_factory=dict)
     losses: list[dict[str, float]] = field(default_factory=list)
     states: dict[int, State] = field(default_factory=dict)
@@ -144,7 +146,7 @@ def run(
     right: Trace | None = None,
 ) -> Trace:
     """What `take` does after loading the file."""
-    trace = Trace()
+    trace = Trace(channels_last=adapter.CHANNELS_LAST)
     growing = _growing(trace, made, path, adapter, recipe, looked_at or LOOKED_AT, right)
     over = None
     while True:

@@ -28,6 +28,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--ours", action="store_true", help="our answer, in one framework or all")
     parser.add_argument("--seed", type=int, default=0, help="other weights and batches")
     parser.add_argument(
+        "--traceback",
+        action="store_true",
+        help="print all that Python says of the first error that your code raises",
+    )
+    parser.add_argument(
         "--json",
         action="store_true",
         help="print the report as JSON, for programs (see TEACHING.md); what your file prints then "
@@ -49,6 +54,8 @@ def run(found: Namespace, rest: list[str]) -> int:
     Without a file it is the learner's own, which `knock start` or an earlier check knows; with
     `--ours`, it is ours in every installed framework.
     """
+    if found.traceback:
+        return _with_traceback(found, rest)
     if found.json:
         return _as_data(found)
     from knock.check import report
@@ -63,6 +70,19 @@ def run(found: Namespace, rest: list[str]) -> int:
     if path is not None and seen.whose == "learner" and seen.passed and not before:
         print(f"\n{overview.passed(question, path)}")
     return 0 if seen.passed else 1
+
+
+def _with_traceback(found: Namespace, rest: list[str]) -> int:
+    """The same, and on standard error the whole traceback of the first error, if there is one."""
+    from knock.scripts import raised
+
+    found.traceback = False
+    with raised.whole_tracebacks() as kept:
+        try:
+            return run(found, rest)
+        finally:
+            written = (text for text in kept if "NotImplementedError: TODO " not in text)
+            print(next(written, ""), file=sys.stderr, end="")
 
 
 def _as_data(found: Namespace) -> int:

@@ -43,26 +43,34 @@ def bind(
     recipe: Recipe,
     variables: Callable[[Any], list[Found]],
     native: Callable[[NDArray[Any], Parameter], NDArray[Any]],
+    registered: str = "an attribute of the network",
 ) -> dict[str, Bound]:
     """Pair every canonical array of the recipe with a variable of the model.
 
     Within a network they are paired by name; if the names differ from the recipe's, by order,
     provided that the shapes agree one by one. `variables` lists a network's variables, `native`
-    converts a canonical array to the framework's layout. Raises WrongNetwork.
+    converts a canonical array to the framework's layout, and `registered` says what a layer must be
+    for the framework to find its variables. Raises WrongNetwork.
     """
     bound = {}
     for placed in layers.networks(recipe).values():
         network = getattr(model, placed.name, None)
         if network is None:
-            raise WrongNetwork(f"{type(model).__name__} has no attribute {placed.name!r}")
+            raise WrongNetwork(
+                f"{type(model).__name__} has no attribute {placed.name!r}; its networks must be "
+                f"called as on the question's page: {', '.join(recipe.networks)}"
+            )
         found = variables(network)
         wanted = {p.name: (p, native(np.empty(p.shape), p).shape) for p in placed.parameters}
+        if wanted and not found:
+            raise WrongNetwork(f"{placed.name} has no weights: each layer must be {registered}")
         by_name = {f.name: f for f in found}
         if set(by_name) != set(wanted) and [f.shape for f in found] == [
             shape for _, shape in wanted.values()
         ]:
             by_name = dict(zip(wanted, found, strict=True))
-        _compare(placed.name, {n: s for n, (_, s) in wanted.items()}, by_name)
+        axes = _LAST if native is to_channels_last else _FIRST
+        _compare(placed.name, wanted, by_name, axes)
         for name, (parameter, _) in wanted.items():
             key = f"{placed.name}.{name}"
             bound[key] = Bound(key, parameter, by_name[name].variable)
@@ -78,13 +86,29 @@ def _require_own(bound: dict[str, Bound]) -> None:
             raise WrongNetwork(f"{key} and {other} are one and the same array: each needs its own")
 
 
-def _compare(network: str, wanted: dict[str, Shape], found: dict[str, Found]) -> None:
-    for name, shape in wanted.items():
+_FIRST = {"linear": "out, in", "conv": "out, in, h, w", "tconv": "in, out, h, w"}
+_LAST = {"linear": "in, out", "conv": "h, w, in, out", "tconv": "h, w, out, in"}
+"""What the axes of a weight are in a framework's layout, by the kind of its layer."""
+
+
+def _compare(
+    network: str,
+    wanted: dict[str, tuple[Parameter, Shape]],
+    found: dict[str, Found],
+    axes: dict[str, str],
+) -> None:
+    for name, (parameter, shape) in wanted.items():
         if name not in found:
-            have = ", ".join(found) or "nothing"
-            raise WrongNetwork(f"{network} has no {name} of shape {shape}; it has: {have}")
+            have = ", ".join(f"{one} {each.shape}" for one, each in found.items())
+            order = ""
+            if name.split(".")[0] not in {one.split(".")[0] for one in found}:
+                order = (
+                    "; define its layers in the order of the page's table, or name them as there"
+                )
+            raise WrongNetwork(f"{network} has no {name} of shape {shape}; it has: {have}{order}")
         if found[name].shape != shape:
-            raise WrongNetwork(f"{network}.{name} is {found[name].shape}, should be {shape}")
+            known = f", as ({axes[parameter.kind]})" if len(shape) > 1 else ""
+            raise WrongNetwork(f"{network}.{name} is {found[name].shape}, should be {shape}{known}")
     for name in found:
         if name not in wanted:
             averages = not any("running_" in known for known in wanted) and "running_" in name

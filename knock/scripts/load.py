@@ -58,9 +58,15 @@ def _compiled(path: Path) -> CodeType:
         raise UserError(f"{path} does not run: {describe(error, path)}") from None
 
 
+def _is_own(found: Any, module: ModuleType) -> bool:
+    return isinstance(found, type) and found.__module__ == module.__name__
+
+
 def model_class(module: ModuleType, name: str, path: Path) -> Callable[..., Any]:
     """The class that the question asks for. Raises UserError if the file does not define it."""
     found = getattr(module, name, None)
     if not callable(found):
-        raise UserError(f"{path} defines no class {name}")
+        mine = [one for one, kind in vars(module).items() if _is_own(kind, module)]
+        have = f"; its classes are {', '.join(mine)}" if mine else ""
+        raise UserError(f"{path} defines no class {name}{have}")
     return found  # type: ignore[no-any-return]

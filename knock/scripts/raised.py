@@ -25,6 +25,9 @@ _WIDEST = 80
 _MOST = 6
 """How many tensors of a line are shown."""
 
+_MOST_AXES = 8
+"""What has more of them is no tensor."""
+
 _OURS = "our code, which uses yours here, raises "
 
 _tracebacks: list[list[str]] = []
@@ -203,10 +206,13 @@ def _tensor(value: object) -> str:
             return ""
         return f"[{', '.join(seen)}{', …' if len(value) > _MOST else ''}]"
     try:
-        shape = tuple(value.shape)  # type: ignore[attr-defined]
+        # Not all of it: an object may answer any question, and have a shape without an end.
+        shape = tuple(itertools.islice(value.shape, _MOST_AXES + 1))  # type: ignore[attr-defined]
         dtype = value.dtype  # type: ignore[attr-defined]
         sizes = ["?" if size is None else str(int(size)) for size in shape]
     except Exception:  # no tensor, or one whose shape is not known
+        return ""
+    if len(shape) > _MOST_AXES:
         return ""
     kind = getattr(dtype, "name", None) or str(dtype).removeprefix("torch.")
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''}) {kind}"

@@ -167,7 +167,8 @@ def _named(link: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _bound(model: Any, recipe: Recipe) -> dict[str, Bound]:
-    return bind(model, recipe, _variables, as_is)
+    registered = "an attribute of the network, set within `with self.init_scope():`"
+    return bind(model, recipe, _variables, as_is, registered)
 
 
 def _kept(rule: Any, algorithm: str, slot: str) -> tuple[Any, float]:
