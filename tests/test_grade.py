@@ -34,6 +34,7 @@ from knock.grade import (
     sandbox,
     schedule,
     scratch,
+    signals,
     stripped_copy,
     submissions,
     worker,
@@ -48,6 +49,7 @@ from tests.helpers import answer
 
 import msgspec
 import numpy as np
+import psutil
 import pytest
 
 FRAMEWORK = next((f for f in ("chainer", "pytorch", "keras") if f in frameworks.installed()), None)
@@ -479,7 +481,7 @@ def test_a_failure_of_the_grader_does_not_stop_the_others(monkeypatch):
 def test_a_lack_of_the_machine_is_not_blamed_on_a_submission(error, said, monkeypatch):
     """The grading ends with one line and keeps no grade, so the same command can continue."""
 
-    def broken(framework):
+    def broken(framework, begun):
         raise error
 
     monkeypatch.setattr(grading, "_worker_process", broken)
@@ -497,7 +499,7 @@ def test_where_there_is_no_fork_each_job_has_a_process_of_its_own(monkeypatch, t
     text = file.read_text(encoding="utf-8").replace('sys.platform == "linux"', "False")
     file.write_text(text.replace('os.name != "posix"', "True"), encoding="utf-8")
     with closing(WorkerProcess(FRAMEWORK, elsewhere, fork=False)) as process:
-        monkeypatch.setattr(grading, "_worker_process", lambda name: process)
+        monkeypatch.setattr(grading, "_worker_process", lambda *_: process)
         right = graded(RIGHT)
         assert right.whole and right.walls == []
         for code, seconds, said in (
@@ -785,7 +787,7 @@ def test_a_broken_hidden_check_is_reported_before_anything_is_graded(knock, tmp_
 # Stopped and continued
 
 
-def command(folder, *words):
+def command(folder, *words, **settings):
     return subprocess.Popen(
         [
             sys.executable,
@@ -803,6 +805,7 @@ def command(folder, *words):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
+        env={**os.environ, **settings},
     )
 
 
@@ -810,37 +813,87 @@ def lines(path):
     return path.read_text(encoding="utf-8").count("\n") if path.exists() else 0
 
 
+def descendants(pid):
+    """The numbers of a process' children, and of theirs."""
+    return [one.pid for one in psutil.Process(pid).children(recursive=True)]
+
+
+def ended(pids):
+    """Whether these processes end soon."""
+    deadline = time.monotonic() + 60
+    while running := [pid for pid in pids if psutil.pid_exists(pid)]:
+        if all(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE for pid in running):
+            return True  # nobody here waits for them
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+STOPS = {
+    "killed": ([signal.SIGKILL], -9),
+    "ctrl-c twice": ([signal.SIGINT] * 2, 130),
+    "terminated twice": ([signal.SIGTERM] * 2, 143),
+}
+
+
 @needs_one
 @posix
-@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
-def test_a_grading_that_was_stopped_continues_where_it_was(stop, tmp_path, knock):
-    slow = planted("import time; time.sleep(0.1)")
-    names = [f"s{number}" for number in range(6)]
-    hand_in(tmp_path / "class", **dict.fromkeys(names, slow))
-    stopped = command(tmp_path)
+@pytest.mark.parametrize("name", STOPS)
+def test_a_grading_that_was_stopped_leaves_what_is_done_and_continues(name, tmp_path, knock):
+    stops, code = STOPS[name]
+    names = [f"s{number}" for number in range(4)]
+    endless = planted("import time\nwhile True: time.sleep(9)")
+    hand_in(tmp_path / "class", **dict.fromkeys(names[:2], RIGHT))
+    hand_in(tmp_path / "class", **dict.fromkeys(names[2:], endless))
+    (tmp_path / "tmp").mkdir()
+    stopped = command(tmp_path, TMPDIR=str(tmp_path / "tmp"))
     journal, deadline = tmp_path / "grades.jsonl", time.monotonic() + 120
     while lines(journal) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
-    stopped.send_signal(stop)
+    while len(begun := descendants(stopped.pid)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)  # a process, what watches in it, and the third submission
+    for stop in stops:
+        stopped.send_signal(stop)
     stopped.communicate(timeout=60)
-    before = lines(journal)
-    assert 2 <= before < len(names)
-    if stop == signal.SIGINT:
-        assert stopped.returncode == 130
-        assert len(rows(tmp_path / "grades.csv")) in (before, before + 1)
-    else:
+    assert ended(begun)
+    assert stopped.returncode == code
+    assert lines(journal) == 2
+    if code < 0:
         with journal.open("a", encoding="utf-8") as file:
             file.write('{"key": "cut in the mid')
+    else:
+        assert list(rows(tmp_path / "grades.csv")) == names[:2]
+        assert not list((tmp_path / "tmp").iterdir())
+    hand_in(tmp_path / "class", **dict.fromkeys(names[2:], "(\n"))
     code, out, _ = knock("grade", "class", "--out", "grades.csv", "--jobs", "1")
     assert code == 0
-    assert f"{before} of 6 are graded already" in out
-    assert out.count(": vae_latent in") == len(names) - before
-    assert lines(journal) == len(names)
-    found = rows(tmp_path / "grades.csv")
-    assert list(found) == names
-    assert all(row["points"] == row["of"] for row in found.values())
+    assert "2 of 4 are graded already" in out
+    assert out.count(": vae_latent in") == 2
+    assert list(rows(tmp_path / "grades.csv")) == names
     code, out, _ = knock("grade", "class", "--out", "grades.csv", "--jobs", "1")
-    assert code == 0 and "6 of 6 are graded already" in out  # nothing is left of the cut line
+    assert code == 0 and "4 of 4 are graded already" in out  # nothing is left of the cut line
+
+
+@posix
+def test_one_signal_stops_a_grading_and_an_ignored_one_stays_ignored(monkeypatch):
+    here = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(signals, "_NAMES", ("SIGTERM", "SIGHUP", "SIGUSR1"))
+    before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    with pytest.raises(SystemExit) as left, signals.Signals() as ours:
+        signal.raise_signal(signal.SIGUSR1)
+        try:
+            signal.raise_signal(signal.SIGHUP)
+        finally:
+            assert ours.over
+            for _ in range(2):
+                signal.raise_signal(signal.SIGTERM)
+    assert left.value.code == 129
+    with signals.Signals() as ours:
+        ours.over = True
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is here
+    signal.signal(signal.SIGUSR1, before)
 
 
 @needs_one

@@ -24,6 +24,7 @@ numbers are what it is asked for.
 | `plain_text` | makes a student's text safe before a teacher sees it |
 | `grading` | one submission, from its text to its grade |
 | `schedule` | all of them, on this machine or on a Dask cluster |
+| `signals` | how a grading that is stopped ends |
 | `journal` | what has been graded so far, so that nothing is graded twice |
 | `table` | the table |
 | `report`, `report.css` | the page of the class, and that of one student |

@@ -1,5 +1,6 @@
 """One submission, from its text to its grade: the same work on this machine and on a cluster."""
 
+import contextlib
 import tempfile
 import threading
 from collections.abc import Collection
@@ -63,6 +64,10 @@ def unread(submission: Submission) -> Grade:
     )
 
 
+class StoppedError(Exception):
+    """The grading was stopped while a submission ran: what came of it is no grade."""
+
+
 _judging = threading.Lock()
 """Only one thread judges at a time; while its submission runs, it lets another one judge.
 
@@ -71,19 +76,23 @@ CPython 3.11 counts the depth of its recursion wrongly when two threads parse at
 
 
 def grade(submission: Submission, settings: Settings) -> Grade:
-    """Check all parts of a submission. Raises UserError if this machine cannot run any."""
+    """Check all parts of a submission.
+
+    Raises UserError if this machine cannot run any, StoppedError after `close`.
+    """
     if submission.problem:
         return unread(submission)
+    begun = _closed
     with _judging, np.errstate(all="ignore"):  # numbers may be anything
         try:
-            return _grade(submission, settings)
+            return _grade(submission, settings, begun)
         except DoesNotStartError as error:
             raise UserError(str(error)) from None
         except OSError as error:  # disk or memory is full: not the submission's fault
             raise UserError(f"cannot run submissions: {error}") from None
 
 
-def _grade(submission: Submission, settings: Settings) -> Grade:
+def _grade(submission: Submission, settings: Settings, begun: int) -> Grade:
     question = find_question(submission.question)
     framework = submission.framework
     ours = Source.read(question.answer(question.framework(framework)))
@@ -102,7 +111,7 @@ def _grade(submission: Submission, settings: Settings) -> Grade:
             if not condition.fits(question):
                 continue
             standard = conditions.standard(question, condition)
-            take = _Take(framework, standard, mine, ours, question.parts, settings, used)
+            take = _Take(framework, standard, mine, ours, question.parts, settings, used, begun)
             report = examine(standard, mine, ours, question.parts, take)
             for part in report.parts:
                 if found[part.name].status == "done" and part.status != "done":
@@ -114,7 +123,7 @@ def _grade(submission: Submission, settings: Settings) -> Grade:
     except UserError as error:
         whole, remark = False, plain_text.message(said(str(error)))
         found = {part: Part(part, "failed", remark) for part in named}
-    except (DoesNotStartError, OSError):
+    except (DoesNotStartError, StoppedError, OSError):
         raise
     except Exception as error:  # a bug of ours: the other submissions still get their grades
         why = plain_text.message(f"{type(error).__name__}: {error}")
@@ -168,10 +177,11 @@ class _Take:
         parts: starter.Parts,
         settings: Settings,
         used: _Used,
+        begun: int,
     ) -> None:
         self.framework, self.standard = framework, standard
         self.mine, self.ours, self.parts = mine, ours, parts
-        self.settings, self.used = settings, used
+        self.settings, self.used, self.begun = settings, used, begun
 
     def __call__(self, names: Collection[str] | None, pause: Pause | None) -> Trace:
         """Run all of it: from inside the walls nothing is heard before the end."""
@@ -188,9 +198,10 @@ class _Take:
         )
         _judging.release()
         try:
-            outcome = _worker_process(self.framework).run(job)
+            outcome = _worker_process(self.framework, self.begun).run(job)
         finally:
             _judging.acquire()
+        _require_open(self.begun)
         self.used.add(outcome)
         wrong, found = outcome.ended, Trace()
         if not wrong:
@@ -246,28 +257,47 @@ _of_this_thread = threading.local()
 _copy_lock = threading.Lock()
 _copy: tempfile.TemporaryDirectory[str] | None = None
 _open_processes: list[WorkerProcess] = []
+_closed = 0
+"""How often `close` was called: a grade that began before is not ended after it."""
 
 
-def _worker_process(framework: str) -> WorkerProcess:
+def _require_open(begun: int) -> None:
+    if begun != _closed:
+        raise StoppedError
+
+
+def _worker_process(framework: str, begun: int) -> WorkerProcess:
     """This thread's process. It has one at a time, since a framework takes much memory."""
     global _copy
     process: WorkerProcess | None = getattr(_of_this_thread, "process", None)
-    if process is None or process.framework != framework:
+    if process is None or process.framework != framework or process not in _open_processes:
         if process is not None:
             process.close()
-            _open_processes.remove(process)
+            with contextlib.suppress(ValueError):  # `close` has taken it
+                _open_processes.remove(process)
         frameworks.find(framework)
         with _copy_lock:
+            _require_open(begun)
             if _copy is None:
                 _copy = tempfile.TemporaryDirectory(prefix="knock-")
                 stripped_copy.build(Path(_copy.name))
-        process = WorkerProcess(framework, Path(_copy.name) / stripped_copy.FOLDER)
+            process = WorkerProcess(framework, Path(_copy.name) / stripped_copy.FOLDER)
+            _open_processes.append(process)
         _of_this_thread.process = process
-        _open_processes.append(process)
     return process
 
 
 def close() -> None:
-    """End every process that runs submissions."""
-    while _open_processes:
-        _open_processes.pop().close()
+    """End every process that runs submissions, and remove what they needed on the disk.
+
+    Grades that have not ended by then never do.
+    """
+    global _closed, _copy
+    with _copy_lock:
+        _closed += 1
+        for process in _open_processes:
+            process.stop()
+        _open_processes.clear()
+        if _copy is not None:
+            _copy.cleanup()
+            _copy = None

@@ -30,10 +30,13 @@ _START = 120
 _REPLY = 1 << 16
 """Bytes that a reply may have besides what a submission has sent."""
 
+_END = 3.0
+"""Seconds that a process gets to end its job and to remove its folder."""
+
 _LOOK = 0.1
 """Seconds between two measurements of a job's memory, where it has a process of its own."""
 
-_KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT")
+_KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP")
 """The environment variables that a submission sees: none that could hold a secret."""
 
 
@@ -50,6 +53,7 @@ class WorkerProcess:
     def __init__(self, framework: str, package: Path, fork: bool = forks.SAFE) -> None:
         self.framework = framework
         self._package, self._fork = package, fork
+        self._stopped = False
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: IO[bytes] | None = None
 
@@ -59,6 +63,9 @@ class WorkerProcess:
         if not self._fork:
             return self._once(job, message)
         process = self._process or self._begin()
+        if self._stopped:  # while it was started
+            self.close()
+            return messages.Outcome(ended=_STOPPED)
         assert process.stdin is not None
         reply = None
         with contextlib.suppress(OSError):  # the process is dead: then there is no reply
@@ -70,14 +77,20 @@ class WorkerProcess:
             return messages.Outcome(ended="it ended the process that runs all submissions")
         return msgspec.msgpack.decode(reply, type=messages.Outcome)
 
-    def close(self) -> None:
-        """End the process."""
+    def stop(self) -> None:
+        """End the process for good, from another thread than the one that waits for its job."""
+        self._stopped = True
         if self._process is not None:
-            _kill(self._process)
-            for stream in (self._process.stdin, self._process.stdout, self._errors):
+            _end(self._process)
+
+    def close(self) -> None:
+        """End the process; the next job starts a new one."""
+        process, self._process = self._process, None
+        if process is not None:
+            _end(process)
+            for stream in (process.stdout, self._errors):
                 if stream is not None:
                     stream.close()
-            self._process = None
 
     def _begin(self) -> subprocess.Popen[bytes]:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process
@@ -118,7 +131,7 @@ class WorkerProcess:
     def _once(self, job: messages.Job, message: bytes) -> messages.Outcome:
         """Run a job in a process of its own, and watch it."""
         with tempfile.TemporaryFile() as errors, tempfile.TemporaryDirectory() as place:
-            process = self._start(errors, "--once", place=place)
+            process = self._process = self._start(errors, "--once", place=place)
             assert process.stdin is not None and process.stdout is not None
             frames: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
             given = (process.stdout, frames, job.largest)
@@ -139,6 +152,7 @@ class WorkerProcess:
                         ended = "it was stopped: it used more memory than allowed"
                 return messages.outcome(said, ended or messages.left(process.wait()), 0.0, most)
             finally:
+                self._process = None
                 _kill(process)
                 process.stdin.close()
 
@@ -162,6 +176,8 @@ def _wait(frames: "queue.SimpleQueue[bytes | None]", seconds: float) -> bytes | 
 
 _Process = subprocess.Popen[bytes]
 
+_STOPPED = "the grading was stopped"
+
 
 def _memory(number: int) -> int:
     """Bytes that a process and its children hold."""
@@ -171,6 +187,16 @@ def _memory(number: int) -> int:
         for one in (process, *process.children(recursive=True)):
             total += one.memory_info().rss
     return total
+
+
+def _end(process: "_Process") -> None:
+    """Tell a process that nobody needs it any more: it removes its folder, and ends."""
+    assert process.stdin is not None
+    with contextlib.suppress(OSError):  # it has ended already
+        process.stdin.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_END)
+    _kill(process)
 
 
 def _kill(process: "_Process") -> None:

@@ -17,6 +17,7 @@ from knock.grade.grading import Grade, Settings
 from knock.grade.journal import Journal
 from knock.grade.points import Points, reached
 from knock.grade.roster import Roster
+from knock.grade.signals import Signals
 from knock.grade.submissions import Submission
 from knock.grade.table import MARK, table
 from knock.questions import find
@@ -51,8 +52,16 @@ class Options:
 
 
 def grade(options: Options) -> int:
-    """Grade all submissions in a folder. Raises UserError, if possible before any is run."""
+    """Grade all submissions in a folder. Raises UserError, if possible before any is run.
+
+    Where a signal stops it, the table and the pages have what was graded until then.
+    """
     start.require_safe(options.folder)
+    with Signals() as signals:
+        return _grade(options, signals)
+
+
+def _grade(options: Options, signals: Signals) -> int:
     worth = tables.load(options.points) if options.points else tables.load()
     question = find(options.question) if options.question else None
     framework = frameworks.find(options.framework).name if options.framework else None
@@ -97,16 +106,18 @@ def grade(options: Options) -> int:
         for one in unread:
             print(f"    not read {one.student}: {one.problem}")
         begun = time.monotonic()
-        if options.dask:
-            coming = schedule.on_cluster(left, settings, options.dask)
-        else:
-            coming = schedule.here(left, settings, options.jobs or cores())
         try:
-            for submission, grade in coming:
-                grades[submission] = grade
-                journal.add(submission, grade)
-                print(_line(grade, worth), flush=True)
+            if options.dask:
+                coming = schedule.on_cluster(left, settings, options.dask)
+            else:
+                coming = schedule.here(left, settings, options.jobs or cores())
+            with closing(coming):
+                for submission, grade in coming:
+                    grades[submission] = grade
+                    journal.add(submission, grade)
+                    print(_line(grade, worth), flush=True)
         finally:  # a stopped grading leaves a table of what it has, too
+            signals.over = True  # nothing is called before this, so no signal can come between
             every = grades | unread
             ordered = [every[one] for one in found if one in every]
             write_atomically(out, table(ordered, worth, listed))

@@ -96,9 +96,8 @@ def _watch(job: messages.Job, adapter: Adapter, ours: tuple[IO[bytes], ...]) -> 
     child = forks.fork(submission)
     os.close(inn)
     try:
-        said, ended = _listen(
-            out, child, place, time.monotonic() + CLOCK * job.seconds, job.largest
-        )
+        until = time.monotonic() + CLOCK * job.seconds
+        said, ended = _listen(out, ours[0].fileno(), child, place, until, job.largest)
     finally:
         os.close(out)
         forks.kill(child)
@@ -109,7 +108,9 @@ def _watch(job: messages.Job, adapter: Adapter, ours: tuple[IO[bytes], ...]) -> 
     return messages.outcome(messages.frames(said), ended, seconds, used.ru_maxrss << 10)
 
 
-def _listen(out: int, child: int, place: Path, deadline: float, largest: int) -> tuple[bytes, str]:
+def _listen(
+    out: int, grader: int, child: int, place: Path, deadline: float, largest: int
+) -> tuple[bytes, str]:
     """What a fork sends until it closes the pipe, and the reason to stop it, if there is one."""
     said, looked = bytearray(), time.monotonic()
     while True:
@@ -120,7 +121,9 @@ def _listen(out: int, child: int, place: Path, deadline: float, largest: int) ->
             looked = now
             if wrong := scratch.wrong(place, child):
                 return bytes(said), wrong
-        ready, _, _ = select.select([out], [], [], min(_LOOK, deadline - now))
+        ready, _, _ = select.select([out, grader], [], [], min(_LOOK, deadline - now))
+        if grader in ready:  # it sends nothing before it has an answer: so it has ended
+            return b"", "the grader has ended"
         if ready:
             piece = os.read(out, 1 << 16)
             if not piece:
