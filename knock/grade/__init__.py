@@ -9,6 +9,8 @@ numbers are what it is asked for.
 | `session` | `knock grade`: one grading, from the folder to the table |
 | `start` | nothing of a class is imported into the grader itself |
 | `handed_in` | the files in a folder or a zip file, none of them unpacked or run |
+| `reading` | the process that reads files, seen from outside |
+| `reader` | the same process from inside: decoded, converted, parsed, with limits |
 | `names` | what the names of folders and files say |
 | `submissions` | who has handed in what |
 | `roster` | the school's list of the class |

@@ -12,7 +12,7 @@ from knock.check.judge import Standard
 from knock.check.parts import Part, examine
 from knock.check.trace import Pause, Trace
 from knock.errors import UserError
-from knock.grade import conditions, messages, plain_text, scratch, stripped_copy
+from knock.grade import conditions, messages, plain_text, reading, scratch, stripped_copy
 from knock.grade.conditions import Condition
 from knock.grade.process import DoesNotStartError, WorkerProcess
 from knock.grade.submissions import Submission
@@ -106,6 +106,7 @@ def _grade(submission: Submission, settings: Settings, begun: int) -> Grade:
         return text.replace(name, Path(submission.file).name)
 
     try:
+        _require_plain(Path(name), submission.text, begun)
         mine = Source.parse(Path(name), submission.text)
         for condition in settings.conditions:
             if not condition.fits(question):
@@ -142,6 +143,20 @@ def _grade(submission: Submission, settings: Settings, begun: int) -> Grade:
         used.walls or [],
         submission.note,
     )
+
+
+def _require_plain(path: Path, text: str, begun: int) -> None:
+    """As `reading.require_plain`, while another thread judges."""
+    _judging.release()
+    try:
+        reading.require_plain(path, text)
+    except reading.NotReadError:
+        _require_open(begun)  # else nobody has read it to its end
+        raise
+    except UserError as error:
+        raise DoesNotStartError(str(error)) from None
+    finally:
+        _judging.acquire()
 
 
 def _labelled(message: str, condition: Condition) -> str:
@@ -288,7 +303,7 @@ def _worker_process(framework: str, begun: int) -> WorkerProcess:
 
 
 def close() -> None:
-    """End every process that runs submissions, and remove what they needed on the disk.
+    """End every process that reads or runs submissions, and remove what they needed on the disk.
 
     Grades that have not ended by then never do.
     """
@@ -301,3 +316,4 @@ def close() -> None:
         if _copy is not None:
             _copy.cleanup()
             _copy = None
+    reading.close()

@@ -36,7 +36,7 @@ _END = 3.0
 _LOOK = 0.1
 """Seconds between two measurements of a job's memory, where it has a process of its own."""
 
-_KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP")
+KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP")
 """The environment variables that a submission sees: none that could hold a secret."""
 
 
@@ -100,7 +100,7 @@ class WorkerProcess:
         return process
 
     def _start(self, errors: IO[bytes], *options: str, place: str | None = None) -> "_Process":
-        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         plain = {"MPLBACKEND": "Agg", "PYTHONIOENCODING": PRINTED}
         words = ["-P", "-s", "-m", "knock.grade.worker", self.framework, *options]

@@ -35,20 +35,23 @@ _OPEN_FILES = 1024
 
 @dataclass(frozen=True)
 class Limits:
-    """What one process may use: seconds of computing, and bytes besides what it already has."""
+    """What one process may use: seconds of computing, and bytes besides what it already has.
 
-    seconds: int
+    Without `seconds` it limits them itself.
+    """
+
+    seconds: int | None
     memory: int
 
 
 def put_up(
-    limits: Limits, readable: Collection[Path], hidden: Collection[Path], scratch: Path
+    limits: Limits, readable: Collection[Path], hidden: Collection[Path], scratch: Path | None
 ) -> list[str]:
     """Build the walls around the calling process and its children. Returns the names of the walls.
 
     The process may read Python's and the system's folders and those in `readable`, but nothing in a
-    `hidden` folder that one of these contains; it may write only into `scratch`. It must have one
-    thread.
+    `hidden` folder that one of these contains; it may write only into `scratch`, if there is one.
+    It must have one thread.
     """
     walls = []
     if _limit_memory(limits.memory):
@@ -76,13 +79,14 @@ def _limit_memory(more: int) -> bool:
     return True
 
 
-def _limit_time(seconds: int) -> bool:
+def _limit_time(seconds: int | None) -> bool:
     """Limit the time, and with it what else the system counts: core dumps, files, open files."""
     if os.name != "posix":
         return False
     import resource
 
-    _limit(resource.RLIMIT_CPU, seconds, 1)
+    if seconds is not None:
+        _limit(resource.RLIMIT_CPU, seconds, 1)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, LARGEST_FILE)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)  # the system has room for a number of them in all
@@ -158,7 +162,9 @@ def _around(folder: Path, hidden: Collection[Path]) -> Iterator[tuple[Path, int]
             yield from _around(inside, hidden)
 
 
-def _fence_files(readable: Collection[Path], hidden: Collection[Path], scratch: Path) -> bool:
+def _fence_files(
+    readable: Collection[Path], hidden: Collection[Path], scratch: Path | None
+) -> bool:
     """Let the process open only what Python and the frameworks need, and its scratch folder."""
     libc = _libc()
     version = libc.syscall(_CREATE_RULESET, None, 0, 1)
@@ -178,7 +184,8 @@ def _fence_files(readable: Collection[Path], hidden: Collection[Path], scratch: 
                 _allow(rules, path, access)
         for path in map(Path, _DEVICES):
             _allow(rules, path, _READ | _WRITE)
-        _allow(rules, scratch, every)
+        if scratch is not None:
+            _allow(rules, scratch, every)
         return bool(libc.syscall(_RESTRICT_SELF, rules, 0) == 0)
     finally:
         os.close(rules)

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from knock.errors import UserError
-from knock.grade import names, plain_text
-from knock.grade.handed_in import LARGEST, TOO_LARGE, File, Handed, handed_in, meant
+from knock.grade import names, plain_text, reading
+from knock.grade.handed_in import LARGEST, File, Handed, handed_in, meant
 from knock.questions import Question
-from knock.scripts import notebook
 
 import msgspec
 
@@ -245,11 +244,6 @@ def _text(file: File) -> tuple[str, str]:
     if file.problem:
         return "", file.problem
     try:
-        text = notebook.text_of(Path(file.path.name), file.data)
-    except UserError as error:
-        return "", plain_text.message(str(error))
-    except (UnicodeDecodeError, SyntaxError) as error:  # a SyntaxError for an unknown encoding
-        return "", plain_text.message(f"it is not text: {error}")
-    except Exception as error:  # a strange file costs only its own row
-        return "", plain_text.message(f"it cannot be read: {type(error).__name__}: {error}")
-    return (text, "") if len(text) <= LARGEST[".py"] else ("", TOO_LARGE)
+        return reading.text(plain_text.plain(file.path.name), file.data), ""
+    except reading.NotReadError as error:
+        return "", str(error)

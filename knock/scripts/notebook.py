@@ -98,8 +98,11 @@ def source(path: Path) -> str:
     return made
 
 
-def source_of(path: Path, data: bytes) -> str:
-    """The same of a notebook's bytes, which need not be on the disk."""
+def source_of(path: Path, data: bytes, longest: int | None = None) -> str:
+    """The same of a notebook's bytes, which need not be on the disk.
+
+    Of cells with more than `longest` characters in all it makes no script, but raises UserError.
+    """
     require("IPython")
     try:
         raw = data.removeprefix(codecs.BOM_UTF8)  # which some editors begin with
@@ -107,13 +110,15 @@ def source_of(path: Path, data: bytes) -> str:
     except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
         raise UserError(f"{path} is not a notebook, or is damaged; save it again") from None
     texts = ["".join(cell.source) for cell in found.cells if cell.cell_type == "code"]
+    if longest is not None and sum(map(len, texts)) > longest:
+        raise UserError(f"{path} has more than {longest >> 10} KB of code")
     plain: dict[str, str] = {}
     for number, text in enumerate(texts, 1):
         name = f"code cell {number}"
-        plain[name] = _plain(text)
         try:
+            plain[name] = _plain(text)
             ast.parse(plain[name])
-        except (SyntaxError, ValueError, RecursionError) as error:
+        except (SyntaxError, ValueError, RuntimeError) as error:  # IPython, too, may give up
             line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
             what = f"{type(error).__name__}: {error.args[0]} ({name}{line})"
             raise UserError(f"{path} does not run: {what}") from None
