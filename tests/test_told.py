@@ -4,11 +4,14 @@ Only NumPy is used: the frameworks' own ways to say something are in test_raised
 """
 
 import dataclasses
+import sys
+import threading
 
 from knock import recipe as recipes
 from knock.check import explain_numbers, explain_precision
 from knock.check.trace import Trace
 from knock.frameworks.binding import Found, WrongNetwork, as_is, bind, to_channels_last
+from knock.learner import prints, slow
 from knock.questions import find
 from knock.recipe import layers
 
@@ -132,3 +135,45 @@ def test_networks_that_are_not_the_recipes_are_told_with_what_to_do(change, nati
 def test_a_network_under_another_name_is_told_with_all_that_are_asked_for():
     with pytest.raises(WrongNetwork, match="object has no attribute 'encoder'; .*: encoder, decod"):
         bind(object(), small("vae"), lambda network: [], as_is)
+
+
+# While it is checked
+
+
+def test_a_check_that_takes_long_says_which_line_runs(tmp_path):
+    """The loop ends once that was said, however long it takes."""
+    said: list[str] = []
+    path = tmp_path / "a.py"
+    path.write_text("def step(over):\n    while not over():\n        pass\n", encoding="utf-8")
+    space: dict = {}
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), space)
+    with slow.told(path, 0.001, said.append):
+        space["step"](lambda: len(said) > 1)
+    assert all(one.startswith("the check still runs after 0 seconds, in your") for one in said)
+    assert any("line 2: while not over():" in one or "line 3: pass" in one for one in said)
+    running = threading.active_count()
+    with slow.told(path, 60, said.append):
+        pass
+    assert threading.active_count() == running
+
+
+def printed(capsys, *texts: str) -> str:
+    with prints.few():
+        for text in texts:
+            print(text, end="")
+    return capsys.readouterr().out
+
+
+def test_of_what_is_printed_the_first_lines_are_shown_and_the_rest_is_counted(capsys):
+    lines = [f"{n}\n" for n in range(14)]
+    assert printed(capsys, *lines[:10]) == "".join(lines[:10])
+    assert printed(capsys, *lines) == "".join(lines[:10]) + "… 4 lines more\n"
+    assert printed(capsys, "".join(lines[:11])) == "".join(lines[:10]) + "… 1 line more\n"
+    assert printed(capsys, "a", "b") == "ab\n"  # so the report begins a line
+    assert printed(capsys) == ""
+
+
+def test_a_debugger_shows_all_that_it_prints(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "gettrace", lambda: print)
+    lines = [f"{n}\n" for n in range(14)]
+    assert printed(capsys, *lines) == "".join(lines)

@@ -20,7 +20,7 @@ from knock.check.judge import Result, Standard, compared
 from knock.check.trace import Pause, Trace
 from knock.errors import UserError
 from knock.questions import Question
-from knock.scripts import raised, starter
+from knock.scripts import starter
 from knock.scripts.source import Source
 from knock.scripts.splice import gives_ours, splice
 
@@ -166,7 +166,7 @@ def examine(
         elif gone:  # what is not there cannot be checked by itself
             message = f"{_some(gone)} not in your file: only the whole file is checked"
             part = Part(name, "unknown", message, gone)
-        elif _misfit(wrong := alone.failure(name), results):
+        elif (wrong := alone.failure(name)) and alone.misfits(name, results):
             part = Part(name, "unknown", "our other parts do not fit it: see the whole file")
         else:
             part = Part(name, "failed" if wrong else "done", wrong)
@@ -212,7 +212,7 @@ def _with_rest(found: list[Part], results: list[Result] | None, alone: "_Alone")
     # Code that is ours has no fault where it works with one of the parts.
     right = alone.rest_is_ours and any(part.status == "done" for part in found)
     rest = "" if right else alone.failure(None)
-    if _misfit(rest, results):
+    if rest and alone.misfits(None, results):
         rest = ""
     elif rest:
         found = [alone.beside_the_rest(p) if p.status == "failed" else p for p in found]
@@ -223,16 +223,6 @@ def _with_rest(found: list[Part], results: list[Result] | None, alone: "_Alone")
     elif results is not None and all(part.status == "done" for part in found):
         rest = f"each part is right by itself, but together they are not: {failure(results)}"
     return Report(found, results, rest)
-
-
-def _misfit(wrong: str, results: list[Result] | None) -> bool:
-    """Whether our code failed beside the learner's at a stage that their own file reaches.
-
-    So it asked for something that only our classes have, and says nothing of theirs.
-    """
-    stage, _, message = wrong.partition(": ")
-    reached = any(one.name == stage and one.value is not None for one in results or [])
-    return raised.in_ours(message) and reached
 
 
 def _open(found: Sequence[Part]) -> bool:
@@ -246,8 +236,9 @@ def _open(found: Sequence[Part]) -> bool:
 class _Alone:
     """Checks one part of a learner's file; `whose` has the part that each of our functions is in.
 
-    `rest_is_ours` says whether the code outside of the parts is that of our answer. `wrong` and
-    `traces` keep what is known of each part; None is the file with none of the learner's parts.
+    `rest_is_ours` says whether the code outside of the parts is that of our answer. `wrong`,
+    `stopped` (at the stage where an error was raised) and `traces` keep what is known of each part;
+    None is the file with none of the learner's parts.
     """
 
     standard: Standard
@@ -255,6 +246,7 @@ class _Alone:
     take: Take
     rest_is_ours: bool
     wrong: dict[str | None, str] = field(default_factory=dict)
+    stopped: dict[str | None, str] = field(default_factory=dict)
     traces: dict[str | None, Trace] = field(default_factory=dict)
 
     def failure(self, part: str | None) -> str:
@@ -264,12 +256,24 @@ class _Alone:
             try:
                 got = self._taken(part, pause)
             except UserError as error:  # the file runs by itself, but not with our functions in it
-                self.wrong[part] = str(error)
+                self.wrong[part], self.stopped[part] = str(error), "parameters"
             else:
-                self.wrong[part] = failure(self.standard.judge(got, travel=False))
+                results = self.standard.judge(got, travel=False)
+                self.wrong[part] = failure(results)
+                if stage := next((r.name for r in results if r.name in got.errors), ""):
+                    self.stopped[part] = stage
                 if not pause.over:
                     self.traces[part] = got
         return self.wrong[part]
+
+    def misfits(self, part: str | None, results: list[Result] | None) -> bool:
+        """Whether a part's check met an error at a stage that the learner's own file reaches.
+
+        So our code asked theirs, or theirs ours, for something that only its own other parts have:
+        that is no fault of the learner's.
+        """
+        stage = self.stopped.get(part)
+        return any(one.name == stage and one.value is not None for one in results or [])
 
     def beside_the_rest(self, part: Part) -> Part:
         """A part where the code outside of all parts is wrong: there, does it do what ours does?"""

@@ -351,6 +351,8 @@ def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
 
 def _array(name: str, value: Any, adapter: Adapter) -> Array:
     """An output as an array."""
+    if isinstance(value, list | tuple) and all(np.ndim(one) == 0 for one in value):
+        return np.array([adapter.to_numpy(one) for one in value])  # several numbers
     if value is None or isinstance(value, list | tuple | Mapping):
         raise WrongAnswer(f"{name} must return one tensor, not {_kind(value)}")
     return adapter.to_numpy(value)

@@ -9,8 +9,10 @@ from knock.check import parts, report
 from knock.check.judge import Standard
 from knock.check.parts import Earlier, Told
 from knock.check.report import CheckedFile
-from knock.learner import progress
+from knock.learner import prints, progress, slow
 from knock.questions import Question
+
+import numpy as np
 
 
 def check(
@@ -24,7 +26,12 @@ def check(
 ) -> CheckedFile:
     """Check a file in this process, and remember what was found; as `knock.check.parts.look`."""
     before = progress.digest(file)  # it may be saved again while it is being checked
-    with mock.patch.object(os, "_exit", _leave):
+    with (
+        mock.patch.object(os, "_exit", _leave),
+        slow.told(file),
+        prints.few(),
+        np.errstate(all="ignore"),  # a stage says what is NaN or infinite
+    ):
         seen = parts.look(
             question, framework, file, seed, standard=standard, earlier=earlier, told=told
         )

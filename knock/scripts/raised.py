@@ -28,8 +28,6 @@ _MOST = 6
 _MOST_AXES = 8
 """What has more of them is no tensor."""
 
-_OURS = "our code, which uses yours here, raises "
-
 _tracebacks: list[list[str]] = []
 """Where whole tracebacks are kept, by those who have asked for them."""
 
@@ -51,25 +49,20 @@ def whole_tracebacks() -> Iterator[list[str]]:
 def told(error: BaseException, path: Path) -> str:
     """As `describe`, after words that say whose code raised it.
 
-    It is the learner's where the last line of an answer that the error went through is in their
-    file, and ours where an answer of ours that was put together with their file has that line. Else
-    it was not in any answer's code: then the check could not use what the file defines.
+    It is the learner's wherever the error went through their file, and ours where it went through
+    an answer of ours alone, of which parts were put together with theirs. Else it was in no
+    answer's code: then the check could not use what the file defines.
     """
     files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
     with contextlib.suppress(BaseException):  # raised by a method of the error's own class
         files += [file for file, *_ in _entries(whole(error))]
-    for file in reversed(files):
-        if file == str(path):
-            how = "in your code," if isinstance(error, SystemExit) else "your code raises"
-            return f"{how} {describe(error, path)}"
-        if Path(file).parent == paths.ANSWERS:
-            return f"{_OURS}{describe(error, path)}"
-    return f"the check cannot use it: {describe(error, path)}"
-
-
-def in_ours(message: str) -> bool:
-    """Whether `told` said in a message that our own code raised the error."""
-    return _OURS in message
+    if str(path) in files:
+        how = "in your code," if isinstance(error, SystemExit) else "your code raises"
+    elif any(Path(file).parent == paths.ANSWERS for file in files):
+        how = "our code, which uses yours here, raises"
+    else:
+        how = "the check cannot use it:"
+    return f"{how} {describe(error, path)}"
 
 
 class _Place(NamedTuple):
