@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import threading
 from pathlib import Path
 
 from knock import frameworks
@@ -173,10 +174,12 @@ def test_each_file_has_its_seconds(monkeypatch):
     assert os.waitstatus_to_exitcode(status) == -signal.SIGXCPU
 
 
-def test_a_process_that_does_not_start_is_no_submissions_fault(monkeypatch):
-    monkeypatch.setattr(reading, "_of_this_thread", type("", (), {})())
-    monkeypatch.setattr(reading.paths, "PACKAGE", Path(__file__).parent / "fixtures")
-    with pytest.raises(UserError, match="cannot read submissions: .*knock") as found:
+def test_a_process_that_does_not_start_is_no_submissions_fault(monkeypatch, tmp_path):
+    (tmp_path / "knock.py").write_text("raise ImportError('half installed')", encoding="utf-8")
+    (tmp_path / "here").mkdir()
+    monkeypatch.setattr(reading, "_of_this_thread", threading.local())
+    monkeypatch.setattr(reading.paths, "PACKAGE", tmp_path / "here")
+    with pytest.raises(UserError, match="cannot read submissions: .*half installed") as found:
         reading.text("a.py", b"x = 1\n")
     assert not isinstance(found.value, reading.NotReadError)
 
