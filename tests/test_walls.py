@@ -18,7 +18,8 @@ from pathlib import Path
 from knock import paths
 from knock.check import forks
 from knock.errors import UserError
-from knock.grade import calls, sandbox, scratch, start
+from knock.grade import calls, grading, sandbox, scratch, start
+from tests.test_grade import FRAMEWORK, LOST, PARTS, RIGHT, graded, part, planted
 
 import pytest
 
@@ -394,3 +395,116 @@ def test_the_place_of_python_and_of_this_project_may_be_below_a_class(monkeypatc
     monkeypatch.setattr(sys, "path", [str(paths.ROOT), f"{sys.prefix}/lib"])
     for place in (paths.ROOT, Path(sys.prefix)):
         start.require_safe(place.parent)
+
+
+# From inside a real submission
+
+TRIED = """
+import ctypes, fcntl, mmap, os, resource, signal, socket, subprocess, sys, threading
+import multiprocessing, multiprocessing.shared_memory, pty, shutil, tempfile, time
+libc = ctypes.CDLL(None, use_errno=True)
+shared, grader, place = os.__file__, os.getppid(), os.getcwd()
+handle = os.open(shared, os.O_RDONLY)
+def call(number, *words):
+    if libc.syscall(ctypes.c_long(number), *map(ctypes.c_long, words)) < 0:
+        raise OSError(ctypes.get_errno(), 'call')
+def write(path):
+    with open(path, 'w') as file: file.write('0')
+def in_a_thread(do):
+    said = []
+    def run():
+        try: do()
+        except BaseException: said.append(1)
+    thread = threading.Thread(target=run); thread.start(); thread.join()
+    if said: raise OSError
+def linked():
+    os.symlink(os.path.dirname(os.path.dirname(place)), 'way')
+    os.listdir('way')
+TRIES = {
+    'lease': lambda: fcntl.fcntl(handle, 1024, 0),
+    'lease_thread': lambda: in_a_thread(lambda: fcntl.fcntl(handle, 1024, 0)),
+    'notify': lambda: fcntl.fcntl(handle, 1026, 2),
+    'lock': lambda: fcntl.flock(handle, fcntl.LOCK_SH),
+    'lockf': lambda: fcntl.lockf(handle, fcntl.LOCK_SH),
+    'ofd': lambda: fcntl.fcntl(handle, 37, bytes(32)),
+    'owner': lambda: fcntl.fcntl(os.pipe()[0], fcntl.F_SETOWN, grader),
+    'flags': lambda: fcntl.ioctl(handle, 0x40086602, bytes(8)),
+    'shm': lambda: multiprocessing.shared_memory.SharedMemory('knock_x', True, 99),
+    'semaphore': lambda: multiprocessing.Lock(),
+    'process': lambda: multiprocessing.get_context('fork').Process(target=int).start(),
+    'spawn': lambda: os.posix_spawn('/bin/true', ['true'], {}),
+    'program': lambda: subprocess.run(['/bin/true']),
+    'exec': lambda: os.execv('/bin/true', ['true']),
+    'fork': os.fork,
+    'terminal': lambda: os.fdopen(pty.openpty()[0]),
+    'pair': socket.socketpair,
+    'socket': lambda: socket.socket(socket.AF_UNIX),
+    'kernel_socket': lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW),
+    'memfd': lambda: os.memfd_create('x'),
+    'session': os.setsid,
+    'group': lambda: os.setpgid(0, 0),
+    'nice': lambda: os.nice(1),
+    'kill': lambda: os.kill(grader, 0),
+    'kill_group': lambda: os.killpg(os.getpgid(grader), 0),
+    'queue': lambda: signal.pidfd_send_signal(os.pidfd_open(grader), 0),
+    'pidfd': lambda: os.pidfd_open(grader),
+    'cpus': lambda: os.sched_setaffinity(grader, {0}),
+    'limits': lambda: resource.prlimit(grader, resource.RLIMIT_NOFILE),
+    'files': lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (9999, 9999)),
+    'many_files': lambda: [os.dup(handle) for _ in range(1100)],
+    'user': lambda: os.setuid(1),
+    'root': lambda: os.chroot(place),
+    'mode': lambda: os.chmod(shared, 0o777),
+    'my_mode': lambda: os.chmod('.', 0),
+    'time': lambda: os.utime(shared),
+    'attribute': lambda: os.setxattr(shared, 'user.x', b'x'),
+    'truncate': lambda: os.truncate(shared, 0),
+    'emptied': lambda: os.open(shared, os.O_RDONLY | os.O_TRUNC),
+    'rename': lambda: os.rename(shared, 'x'),
+    'remove': lambda: os.remove(shared),
+    'link': lambda: os.link(shared, 'x'),
+    'fifo': lambda: os.mkfifo('fifo'),
+    'up': lambda: os.listdir('..'),
+    'link_up': linked,
+    'up_file': lambda: write('../x'),
+    'tmp': lambda: os.listdir('/tmp'),
+    'tmp_file': lambda: write('/tmp/knock_x'),
+    'shm_file': lambda: write('/dev/shm/knock_x'),
+    'home': lambda: os.listdir('/root' if os.getuid() == 0 else '/home'),
+    'oom': lambda: write('/proc/self/oom_score_adj'),
+    'name': lambda: write('/proc/self/comm'),
+    'own_memory': lambda: open('/proc/self/mem', 'r+b'),
+    'grader': lambda: open(f'/proc/{grader}/environ').read(),
+    'init': lambda: open('/proc/1/cmdline').read(),
+    'mounts': lambda: open(f'/proc/{grader}/mountinfo').read(),
+    'sysrq': lambda: write('/proc/sysrq-trigger'),
+    'kernel': lambda: write('/proc/sys/vm/drop_caches'),
+    'large': lambda: os.posix_fallocate(os.open('l', os.O_RDWR | os.O_CREAT), 0, 65 << 20),
+    'unshare': lambda: call(272, 0x20000),
+    'own_table': lambda: in_a_thread(lambda: call(436, 3, 4, 2)),
+    'watch': lambda: call(294, 0),
+    'ring': lambda: call(425, 8, 0),
+    'undying': lambda: call(157, 1, 0),
+    'unseen': lambda: call(157, 4, 0),
+    'x32': lambda: call(0x40000000 + 57),
+}
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+done = []
+for name, attack in TRIES.items():
+    try: attack()
+    except Exception: continue
+    done.append(name)
+raise ValueError(f'{len(TRIES)} tried, done: {done}')
+"""
+
+
+@needs_walls
+@x86
+@pytest.mark.skipif(FRAMEWORK is None, reason="no framework is installed")
+def test_what_a_submission_tries_is_refused():
+    found = graded(planted(TRIED.strip()))
+    assert found.walls == list(sandbox.ALL)
+    assert "66 tried, done: []" in part(found, LOST).message
+    assert [one.status for one in found.parts if one.name != LOST] == ["done"] * (len(PARTS) - 1)
+    assert graded(RIGHT).whole
+    grading.close()
