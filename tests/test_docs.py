@@ -546,7 +546,8 @@ def test_a_sum_in_the_text_is_one_of_its_table():
 def test_the_guide_gives_the_checks_tolerances():
     rows = {row[0]: row[1] for row in table(section(GUIDE, "Why four runs are one run"))}
     wanted = {stage: f"{t:.0e}" if t else "exact" for stage, t in TOLERANCE.items()}
-    assert rows == {stage: text for stage, text in wanted.items() if stage != "batch norm"}
+    not_there = ("batch norm", "switches")  # 01 has neither
+    assert rows == {stage: text for stage, text in wanted.items() if stage not in not_there}
 
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=name)
