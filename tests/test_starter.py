@@ -3,7 +3,7 @@
 import ast
 import re
 
-from knock import recipe
+from knock import frameworks, paths, recipe
 from knock.check.judge import check
 from knock.questions import Question, all_questions, find
 from knock.scripts import starter
@@ -27,6 +27,29 @@ def source(question: Question, framework: str) -> str:
 
 def made(question: Question, framework: str) -> str:
     return starter.make(source(question, framework), question.parts, COMMAND)
+
+
+@pytest.mark.parametrize(("question", "framework"), ANSWERS, ids=name)
+def test_its_docstring_says_what_a_check_expects_as_the_page_does(question, framework):
+    last = frameworks.find(framework).channels_last
+    adapter = "\n".join(
+        file.read_text(encoding="utf-8")
+        for file in (paths.PACKAGE / "frameworks").glob(f"{framework}*")
+        for file in ([file] if file.is_file() else file.glob("*.py"))
+    )
+    assert f"CHANNELS_LAST = {last}\n" in adapter
+    text = starter.make(source(question, framework), question.parts, COMMAND, last)
+    told = " ".join((ast.get_docstring(ast.parse(text)) or "").split())
+    page = " ".join(question.page.read_text(encoding="utf-8").split())
+    for words in (
+        "define them in the order of the table",
+        "are float64",
+        "image_shape` is (C, H, W)",
+    ):
+        assert words in page
+        assert words.replace("`", "") in told
+    assert ("N×H×W×C" in told, "N×C×H×W" in told) == (last, not last)
+    assert max(map(len, text.splitlines())) <= 100
 
 
 def functions(text: str) -> dict[str, ast.FunctionDef]:
@@ -193,7 +216,14 @@ class Net:
         starter.make(text, parts, 'knock check x "my.py"')
         == '''"""One line.
 
-This is a starter: write its one and two, each where a TODO is raised. Check it with
+This is a starter: write its one and two, each where a TODO is raised.
+
+A check finds the layers by the names in the table on the question's page or, if you choose others,
+by their order: define them in the order of the table. recipe.image_shape is (C, H, W); pictures in
+a batch are N×C×H×W. All numbers in a check are float64: a constant in float32 shows as a
+difference.
+
+Check it with
 
     knock check x \\"my.py\\"
 """

@@ -69,7 +69,8 @@ def run(found: Namespace, rest: list[str]) -> int:
     source = Source.read(file or question.answer(framework)).text
     if found.starter:
         command = f'check("{question.name}", "{framework}", "{written}")'
-        source = starter.make(source, question.parts, command)
+        last = frameworks.find(framework).channels_last
+        source = starter.make(source, question.parts, command, last)
     kept = answers.put(path, make(question, framework, source, written, _page(question, path)))
     if found.starter:
         progress.begun(question, framework, path)

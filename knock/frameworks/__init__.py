@@ -19,11 +19,15 @@ if TYPE_CHECKING:  # it needs NumPy, whose import takes longer than all of `knoc
 
 @dataclass(frozen=True)
 class Framework:
-    """A framework: its name in options, its title in texts, and the packages that it needs."""
+    """A framework: its name in options, its title in texts, and the packages that it needs.
+
+    `channels_last` is as in its adapter, which nothing imports to know it.
+    """
 
     name: str
     title: str
     packages: tuple[str, ...]
+    channels_last: bool = False
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -48,8 +52,8 @@ FRAMEWORKS = {
     f.name: f
     for f in (
         Framework("pytorch", "PyTorch", ("torch",)),
-        Framework("tensorflow", "TensorFlow", ("tensorflow",)),
-        Framework("keras", "Keras", ("keras", "tensorflow")),
+        Framework("tensorflow", "TensorFlow", ("tensorflow",), channels_last=True),
+        Framework("keras", "Keras", ("keras", "tensorflow"), channels_last=True),
         Framework("chainer", "Chainer", ("chainer",)),
     )
 }

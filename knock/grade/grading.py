@@ -227,6 +227,7 @@ class _Take:
             except messages.NotNumbersOfACheckError as error:
                 wrong = f"it did not send the numbers of a check: {error}"
             else:
+                found.channels_last = frameworks.find(self.framework).channels_last
                 found.errors = {stage: _explained(text) for stage, text in found.errors.items()}
                 wrong = _explained(refused) or (
                     f"it replaces {_listed(replaced)}" if replaced else ""

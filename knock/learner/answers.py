@@ -104,7 +104,8 @@ def begin(word: str, framework: str | None, out: Path | None, force: bool) -> tu
             f"{path} would be a notebook: knock notebook {question.name} --starter makes one"
         )
     source = question.answer(framework).read_text(encoding="utf-8")
-    text = starter.make(source, question.parts, check_command(question, framework, path))
+    last = frameworks.find(framework).channels_last
+    text = starter.make(source, question.parts, check_command(question, framework, path), last)
     kept = put(path, text)
     progress.begun(question, framework, path)
     title = frameworks.FRAMEWORKS[framework].title

@@ -84,17 +84,18 @@ def _is_error(node: ast.AST) -> bool:
     return False
 
 
-def make(source: str, parts: Parts, command: str) -> str:
+def make(source: str, parts: Parts, command: str, channels_last: bool = False) -> str:
     """An answer's source with each body of a part replaced by an error that names what is missing.
 
     Docstrings and `super().__init__()` stay, and so do the shapes next to the removed lines, as
-    comments. The module's docstring ends with `command`, which checks the learner's file.
+    comments. The module's docstring ends with what a check expects, where the framework has its
+    channels last or first, and with `command`, which checks the learner's file.
     """
     lines = source.split("\n")
     tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
     for place in reversed(places(source, parts)):  # from the end: earlier lines keep their numbers
         _empty(lines, tokens, place)
-    _add_note(lines, ast.parse(source), list(parts), command)
+    _add_note(lines, ast.parse(source), list(parts), command, channels_last)
     return "\n".join(lines)
 
 
@@ -130,14 +131,31 @@ def _kept(function: ast.FunctionDef) -> int:
     return kept + any(ast.unparse(one).startswith("super().__init__(") for one in following)
 
 
-def _add_note(lines: list[str], tree: ast.Module, parts: list[str], command: str) -> None:
+_EXPECTED = (
+    "A check finds the layers by the names in the table on the question's page or, if you choose "
+    "others, by their order: define them in the order of the table. recipe.image_shape is (C, H, "
+    "W){but}; pictures in a batch are {layout}. All numbers in a check are float64: a constant in "
+    "float32 shows as a difference."
+)
+"""What a learner must know before the first check."""
+
+
+def _add_note(
+    lines: list[str], tree: ast.Module, parts: list[str], command: str, channels_last: bool
+) -> None:
     """Add to the module's docstring what the file is, and what to do with it."""
     if ast.get_docstring(tree) is None:
         raise ValueError("an answer must begin with a docstring")
     end = tree.body[0].end_lineno or 0
     last = lines[end - 1].removesuffix(_QUOTES)
     listed = " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
-    text = f"This is a starter: write its {listed}, each where a TODO is raised. Check it with"
+    but, layout = (" here, too", "N×H×W×C") if channels_last else ("", "N×C×H×W")
+    texts = [
+        f"This is a starter: write its {listed}, each where a TODO is raised.",
+        _EXPECTED.format(but=but, layout=layout),
+        "Check it with",
+    ]
     command = command.replace("\\", "\\\\").replace('"', '\\"')
-    note = ["", *textwrap.wrap(text, _WIDTH), "", f"    {command}", _QUOTES]
+    told = [line for text in texts for line in ["", *textwrap.wrap(text, _WIDTH)]]
+    note = [*told, "", f"    {command}", _QUOTES]
     lines[end - 1 : end] = [last, *note] if last else note
