@@ -401,6 +401,51 @@ raise ValueError(f'{found} of them')"""
     assert "ValueError: 0 of them" in part(graded(planted(search)), LOST).message
 
 
+WALKS = """
+import os, sys
+frame = sys._getframe()
+while frame and "growing" not in frame.f_code.co_name:
+    frame = frame.f_back
+trace = frame.f_locals["trace"]
+trace.outputs, trace.losses, trace.errors = {}, [], {"checkpoint": "x"}
+from knock.grade import messages
+for number in range(3, 64):
+    try: os.write(number, len(said := messages.pack(trace, [])).to_bytes(8, "big") + said)
+    except OSError: pass
+os._exit(0)
+"""
+"""The tracer's own record, emptied, and sent as it is."""
+
+
+@needs_one
+@needs_walls
+def test_no_file_gains_a_part_whose_code_does_not_give_the_numbers():
+    right = RIGHT[RIGHT.index("class LatentSpace(") : RIGHT.index("def look(")]
+    copies = right.replace("class LatentSpace", "class Copy")
+    empty = planted("return 0")
+
+    def ending(code, text=empty):
+        return text.replace("def look(", f"{copies}{code}\n\n\ndef look(")
+
+    bound = "LatentSpace.decode = lambda self, *given: Copy.decode(self, *given)"
+    texts = {
+        "bound": ending(bound),
+        "set": ending("setattr(LatentSpace, 'dec' + 'ode', Copy.decode)"),
+        "agreeing": ending("LatentSpace.decode = LatentSpace.show = lambda self, *given: 0"),
+        "walking": planted(WALKS),
+        "honest": RIGHT.replace("def look(", f"{copies}def look("),
+    }
+    assert all(text != RIGHT for text in texts.values())
+    made = [Submission(n, "vae_latent", FRAMEWORK, FILE, text) for n, text in texts.items()]
+    found = {one.student: given for one, given in schedule.here(made, SETTINGS, 2)}
+    grading.close()
+    for name, one in found.items():
+        status = {part.name: part.status for part in one.parts}
+        assert (status[LOST] == "done") == (name == "honest"), one
+        assert one.whole == (name == "honest"), one
+        assert name == "agreeing" or status["codes"] == "done", one
+
+
 @needs_walls
 def test_a_scratch_folder_is_measured_and_removed_whatever_is_in_it(tmp_path, monkeypatch):
     place = tmp_path / "scratch"

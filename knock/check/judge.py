@@ -123,9 +123,21 @@ class Standard:
                 switches = result.name == "switches"
                 named = self._named_switch(got) if switches else self._named(result, got)
                 results[place] = replace(result, message=named or result.message)
+        right = all(one.status != "failed" for one in results)
+        if (
+            right and not got.errors and len(got.also) < len(recipe.also)
+        ):  # it would have been tried
+            results = [_not_tried(one) if one.name == "switches" else one for one in results]
         if travel or "checkpoint" in got.errors:
             results.append(self._resumed(got))
         return results
+
+    def of_ten_steps(self) -> "Standard":
+        """The same for a run that is over after ten steps."""
+        right = self.expected
+        states = {step: state for step, state in right.states.items() if step <= trace.RESUMED_AT}
+        losses = right.losses[: trace.RESUMED_AT]
+        return replace(self, expected=replace(right, losses=losses, states=states))
 
     def _resumed(self, got: Trace) -> Result:
         """Does an answer continue from a checkpoint as if it had never stopped?"""
@@ -173,7 +185,7 @@ class Standard:
 
     def _named_switch(self, got: Trace) -> str | None:
         """What differs with other constants, and the mistake where its numbers show it."""
-        for number, one in enumerate(self.recipe.also):
+        for number, one in enumerate(self.recipe.also[: len(got.also)]):
             mine, expected = got.also[number], self.expected.also[number]
             failed = _first_failed(mine, expected, one)
             if failed:
@@ -333,7 +345,9 @@ def _switches(got: Trace, expected: Trace, recipe: Recipe) -> Result:
         why = said.message or "not tried before all above is right"
         return Result(name, "skipped", None, TOLERANCE[name], why)
     value, message = 0.0, ""
-    for number, one in enumerate(recipe.also):
+    if len(got.also) < len(recipe.also):
+        value, message = float("inf"), _missing("a run with other constants")
+    for number, one in enumerate(recipe.also[: len(got.also)]):
         mine, wanted = got.also[number], expected.also[number]
         for result in compared(mine, wanted, one):
             value = max(value, result.value or 0.0)
@@ -341,6 +355,11 @@ def _switches(got: Trace, expected: Trace, recipe: Recipe) -> Result:
                 value = float("inf") if result.value is None else value
                 message = message or _of_switch(number, result, got, expected, recipe)
     return _stage(name, got, value, message, f"{len(recipe.also)} other sets of constants")
+
+
+def _not_tried(switches: Result) -> Result:
+    said = _missing("a run with other constants")
+    return replace(switches, status="failed", value=float("inf"), message=said)
 
 
 def _first_failed(got: Trace, expected: Trace, recipe: Recipe) -> Result | None:

@@ -17,6 +17,7 @@ from knock import frameworks
 from knock.check import trace
 from knock.check.early import Stages, UpToTheFirst, failure
 from knock.check.judge import Result, Standard, compared
+from knock.check.own_code import OwnCode
 from knock.check.trace import Pause, Trace
 from knock.errors import UserError
 from knock.questions import Question
@@ -142,8 +143,12 @@ def examine(
     travel: bool = True,
     earlier: Earlier | None = None,
     told: Told | None = None,
+    own: OwnCode | None = None,
 ) -> Report:
-    """As `look`, with the numbers that `take` returns, wherever it runs the file."""
+    """As `look`, with the numbers that `take` returns, wherever it runs the file.
+
+    With `own`, a part counts only if its own code gives the right numbers, whatever the file is.
+    """
     told = told or (lambda verdict: None)
     named = {part: names for part, names in starter.names(ours.text, parts).items() if names}
     open_places = starter.left(mine.text, parts)
@@ -153,7 +158,8 @@ def examine(
     else:
         results = standard.judge(take(None, Stages(standard, told)), travel)
         if not failure(results):
-            return Report([Part(name, "done") for name in named], results)
+            done = [Part(name, "done") for name in named]
+            return Report([_seen(part, own, True) for part in done], results)
     whose = {place.name: place.part for place in starter.places(ours.text, parts)}
     alone = _Alone(standard, whose, take, gives_ours(mine, ours, list(whose)))
     bound, found = mine.bound, {}
@@ -169,11 +175,17 @@ def examine(
         elif (wrong := alone.failure(name)) and alone.misfits(name, results):
             part = Part(name, "unknown", "our other parts do not fit it: see the whole file")
         else:
-            part = Part(name, "failed" if wrong else "done", wrong)
+            part = _seen(Part(name, "failed" if wrong else "done", wrong), own, False)
         found[name] = part
         if part.status != "failed" or alone.rest_is_ours or not alone.failure(None):
             told(part)
-    return _with_rest([found[name] for name in named], results, alone)
+    return _with_rest([found[name] for name in named], results, alone, own)
+
+
+def _seen(part: Part, own: OwnCode | None, whole: bool) -> Part:
+    """A part that is done, unless it is in doubt whether its own code is right."""
+    doubt = own.doubt(part.name, whole) if own and part.status == "done" else ""
+    return Part(part.name, "unknown", doubt) if doubt else part
 
 
 def _in_order(
@@ -204,7 +216,9 @@ def _is_news(record: logging.LogRecord) -> bool:
     return "triggered tf.function retracing" not in str(record.msg)
 
 
-def _with_rest(found: list[Part], results: list[Result] | None, alone: "_Alone") -> Report:
+def _with_rest(
+    found: list[Part], results: list[Result] | None, alone: "_Alone", own: OwnCode | None
+) -> Report:
     """The report; no part counts as failed for a fault that is outside of the parts."""
     failed = any(part.status == "failed" for part in found)
     if not failed and results is None:
@@ -215,7 +229,7 @@ def _with_rest(found: list[Part], results: list[Result] | None, alone: "_Alone")
     if rest and alone.misfits(None, results):
         rest = ""
     elif rest:
-        found = [alone.beside_the_rest(p) if p.status == "failed" else p for p in found]
+        found = [alone.beside_the_rest(p, own) if p.status == "failed" else p for p in found]
     if results is not None and not rest and _open(found):
         rest = f"our parts do not fit beside yours, so see the whole file: {failure(results)}"
     elif rest:
@@ -275,11 +289,20 @@ class _Alone:
         stage = self.stopped.get(part)
         return any(one.name == stage and one.value is not None for one in results or [])
 
-    def beside_the_rest(self, part: Part) -> Part:
-        """A part where the code outside of all parts is wrong: there, does it do what ours does?"""
-        rest, got = self._whole(None), self._whole(part.name)
+    def beside_the_rest(self, part: Part, own: OwnCode | None) -> Part:
+        """A part where the code outside of all parts is wrong: there, does it do what ours does?
+
+        With `own`: is it right in our answer? What two files do alike may be wrong in both.
+        """
+        rest = self._whole(None)
         if rest is None or rest.errors:
             return Part(part.name, "unknown", "see the rest")
+        if own:
+            wrong, ran = own.alone(own.names(part.name))
+            if wrong:
+                return Part(part.name, *(("failed", wrong) if ran else ("unknown", "see the rest")))
+            return Part(part.name, "done")
+        got = self._whole(part.name)
         if got is None or failure(list(compared(got, rest, self.standard.recipe))):
             return part
         return Part(part.name, "done")

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from knock import frameworks, paths
 from knock import recipe as recipes
+from knock.check import trace
 from knock.check.judge import Standard
+from knock.check.own_code import Changed, InOurs, OwnCode
 from knock.check.parts import Part, examine
 from knock.check.trace import Pause, Trace
 from knock.errors import UserError
@@ -22,6 +24,7 @@ from knock.scripts.source import Source
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -68,6 +71,9 @@ class StoppedError(Exception):
     """The grading was stopped while a submission ran: what came of it is no grade."""
 
 
+TEN = [step for step in trace.LOOKED_AT if step <= trace.RESUMED_AT]
+"""The steps of a run that shows whose code gives the numbers."""
+
 _judging = threading.Lock()
 """Only one thread judges at a time; while its submission runs, it lets another one judge.
 
@@ -113,13 +119,17 @@ def _grade(submission: Submission, settings: Settings, begun: int) -> Grade:
                 continue
             standard = conditions.standard(question, condition)
             take = _Take(framework, standard, mine, ours, question.parts, settings, used, begun)
-            report = examine(standard, mine, ours, question.parts, take)
+            short = standard.of_ten_steps()
+            whose = {one.name: one.part for one in starter.places(ours.text, question.parts)}
+            in_ours, changed = take.for_ten_steps(short)
+            own = OwnCode(short, mine, ours, whose, in_ours, changed)
+            report = examine(standard, mine, ours, question.parts, take, own=own)
             for part in report.parts:
                 if found[part.name].status == "done" and part.status != "done":
                     found[part.name] = Part(
                         part.name, part.status, _labelled(said(part.message), condition)
                     )
-            whole = whole and report.passed
+            whole = whole and report.passed and len(report.done) == len(report.parts)
             remark = remark or (_labelled(said(report.rest), condition) if report.rest else "")
     except UserError as error:
         whole, remark = False, plain_text.message(said(str(error)))
@@ -200,10 +210,29 @@ class _Take:
 
     def __call__(self, names: Collection[str] | None, pause: Pause | None) -> Trace:
         """Run all of it: from inside the walls nothing is heard before the end."""
-        job = messages.Job(
+        return self._run(self._job(self.mine.text, names), self.standard)
+
+    def for_ten_steps(self, standard: Standard) -> tuple[InOurs, Changed]:
+        """As `OwnCode` needs them; `standard` is for ten steps."""
+
+        def in_ours(names: Collection[str]) -> Trace:
+            job = self._job(self.mine.text, self._all - set(names))
+            return self._run(replace(job, names=None, alone=sorted(names), looked_at=TEN), standard)
+
+        def changed(text: str, names: Collection[str] | None) -> Trace:
+            return self._run(replace(self._job(text, names), looked_at=TEN), standard)
+
+        return in_ours, changed
+
+    @property
+    def _all(self) -> set[str]:
+        return {place.name for place in starter.places(self.ours.text, self.parts)}
+
+    def _job(self, text: str, names: Collection[str] | None) -> messages.Job:
+        return messages.Job(
             recipes.to_json(self.standard.recipe),
             self.mine.path.name,
-            self.mine.text,
+            text,
             "" if names is None else self._without(names),
             None if names is None else sorted(names),
             self.settings.seconds,
@@ -211,6 +240,8 @@ class _Take:
             [str(paths.WHOLE)],
             messages.largest(self.standard.expected),
         )
+
+    def _run(self, job: messages.Job, standard: Standard) -> Trace:
         _judging.release()
         try:
             outcome = _worker_process(self.framework, self.begun).run(job)
@@ -222,7 +253,7 @@ class _Take:
         if not wrong:
             try:
                 refused, replaced, found = messages.unpack(
-                    outcome.said, self.standard.expected, self.standard.recipe
+                    outcome.said, standard.expected, standard.recipe
                 )
             except messages.NotNumbersOfACheckError as error:
                 wrong = f"it did not send the numbers of a check: {error}"
@@ -234,7 +265,9 @@ class _Take:
                 )
         if not wrong:
             return found
-        if names is None and outcome.loaded:  # checking part by part will show which part it was
+        if (
+            job.names is None and job.alone is None and outcome.loaded
+        ):  # checking part by part will show which part it was
             return Trace(errors={"parameters": wrong})
         raise UserError(wrong)
 

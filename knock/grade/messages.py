@@ -56,7 +56,9 @@ _STEPS_IN = {"parameters": (0, 0), "forward": (0, 0), "loss": (0, 1), "10 steps"
 class Job(msgspec.Struct, frozen=True):
     """One file to run: on a recipe, with some functions of ours instead of theirs.
 
-    `names` are those functions, None for the file as it is; `ours` is the source that has them.
+    `names` are those functions, None for the file as it is; `ours` is the source that has them. Or,
+    with `alone`, it is `ours` that runs, with the functions of these names of theirs. The run ends
+    after the last step in `looked_at`, if there are any.
     `seconds` of computing and `memory` in bytes are its limits; `hidden` are folders that it must
     not read. What it sends may have at most `largest` bytes.
     """
@@ -70,6 +72,8 @@ class Job(msgspec.Struct, frozen=True):
     memory: int
     hidden: list[str]
     largest: int
+    alone: list[str] | None = None
+    looked_at: list[int] = []
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -277,7 +281,7 @@ def unpack(message: bytes, expected: Trace, recipe: Recipe) -> tuple[str, list[s
     except (ValueError, TypeError, KeyError) as error:  # msgspec's own are ValueErrors
         raise NotNumbersOfACheckError(plain_text.message(str(error))) from None
     if not declared.refused and not declared.replaced:
-        _require_whole(found, expected, recipe, trace.LOOKED_AT)
+        _require_whole(found, expected, recipe, expected.states)
     return (
         plain_text.message(declared.refused),
         [plain_text.message(name) for name in declared.replaced],

@@ -29,6 +29,7 @@ from knock.grade import messages, sandbox, scratch
 from knock.scripts.raised import describe
 from knock.scripts.source import Source
 from knock.scripts.splice import splice
+from knock.scripts.transplant import transplant
 
 import msgspec
 
@@ -157,11 +158,13 @@ def _run(job: messages.Job, adapter: Adapter, place: Path, say: Callable[[bytes]
     say(" ".join(walls).encode())
     try:
         code = None
-        if job.names is not None:
+        if job.alone is not None:
+            code = transplant(Source.read(file), Source.read(ours), job.alone)
+        elif job.names is not None:
             code = splice(Source.read(file), Source.read(ours), job.names)
         made = trace.load(file, adapter, recipe, code)
         say(messages.LOADED)
-        found = trace.run(made, file, adapter, recipe)
+        found = trace.run(made, file, adapter, recipe, job.looked_at)
     except UserError as error:
         say(messages.refused(str(error).replace(f"{place}{os.sep}", "")))
     except BaseException as error:  # for example, a KeyboardInterrupt of its own

@@ -21,7 +21,7 @@ def splice(mine: Source, ours: Source, taken: Collection[str]) -> CodeType:
     and helpers of ours that the replaced code needs are added, if `mine` has no such names.
     """
     made, foreign = _spliced(mine, ours, taken)
-    return _relabelled(compile(made, str(mine.path), "exec", dont_inherit=True), foreign, ours.path)
+    return relabelled(compile(made, str(mine.path), "exec", dont_inherit=True), foreign, ours.path)
 
 
 def gives_ours(mine: Source, ours: Source, taken: Collection[str]) -> bool:
@@ -40,7 +40,7 @@ def _spliced(
 ) -> tuple[ast.Module, Collection[str]]:
     """The tree that `splice` compiles, and the names in it that are ours."""
     given = {node.name: node for node in ours.tree.body if isinstance(node, Definition)}
-    whole = {name for name, node in given.items() if _is_whole(node, taken)}
+    whole = {name for name, node in given.items() if is_whole(node, taken)}
     foreign = {*whole, *taken}
     body: list[ast.stmt] = []
     for node in mine.tree.body:
@@ -53,19 +53,20 @@ def _spliced(
         else:
             body.append(node)
     bound = mine.bound
-    defined = {node.name for node in mine.tree.body if isinstance(node, Definition)}
+    written = {node.name for node in mine.tree.body if isinstance(node, Definition)}
     # A name that is not a function in `mine`, but a partial, say, is replaced at the end.
-    body += [given[name] for name in whole if name in bound - defined]
-    needed = _needed(ours.tree.body, [given[n] for n in whole | _owners(taken)], whole, bound)
+    body += [given[name] for name in whole if name in bound - written]
+    asked = needed(ours.tree.body, [given[n] for n in whole | _owners(taken)], whole, bound)
     there = {ast.dump(node) for node in body}
-    added = [node for node in needed if ast.dump(node) not in there]  # imports that both have
+    added = [node for node in asked if ast.dump(node) not in there]  # imports that both have
     foreign |= {node.name for node in added if isinstance(node, Definition)}
-    place = _head(body)
+    place = head(body)
     body[place:place] = added
     return ast.Module(body, []), foreign
 
 
-def _is_whole(node: Definition, taken: Collection[str]) -> bool:
+def is_whole(node: Definition, taken: Collection[str]) -> bool:
+    """Whether all of a definition is in `taken`: of a class, all of its methods."""
     if isinstance(node, ast.FunctionDef):
         return node.name in taken
     own = methods(node)
@@ -89,7 +90,7 @@ def _mixed(mine: ast.ClassDef, ours: ast.ClassDef, taken: Collection[str]) -> as
     return made
 
 
-def _needed(
+def needed(
     ours: Sequence[ast.stmt], nodes: Iterable[ast.stmt], whole: set[str], bound: set[str]
 ) -> list[ast.stmt]:
     """Our statements that some nodes need and that are not defined elsewhere, in our order."""
@@ -100,26 +101,26 @@ def _needed(
         node = waiting.pop()
         loaded = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
         for statement in ours:
-            defines = _defined(statement) - bound
+            defines = defined(statement) - bound
             if statement not in found and defines & (loaded | missing):
                 found.append(statement)
                 waiting.append(statement)
     return [statement for statement in ours if statement in found]
 
 
-def _defined(statement: ast.stmt) -> set[str]:
+def defined(statement: ast.stmt) -> set[str]:
     """The names that a statement of ours defines."""
     if isinstance(statement, Definition):
         return {statement.name}
     if isinstance(statement, ast.Import | ast.ImportFrom):
         return {one.asname or one.name.split(".")[0] for one in statement.names}
-    if isinstance(statement, ast.Assign):
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
         names = (one for one in ast.walk(statement) if isinstance(one, ast.Name))
         return {one.id for one in names if isinstance(one.ctx, ast.Store)}
     return set()
 
 
-def _head(body: list[ast.stmt]) -> int:
+def head(body: list[ast.stmt]) -> int:
     """The place of the first statement that is neither a docstring nor an import."""
     for place, node in enumerate(body):
         text = place == 0 and isinstance(node, ast.Expr)
@@ -128,14 +129,14 @@ def _head(body: list[ast.stmt]) -> int:
     return len(body)
 
 
-def _relabelled(code: CodeType, foreign: Collection[str], path: Path) -> CodeType:
+def relabelled(code: CodeType, foreign: Collection[str], path: Path) -> CodeType:
     """The same code, but functions and classes in `foreign` have `path` as their file."""
     constants = tuple(
         one
         if not isinstance(one, CodeType)
         else _moved(one, path)
         if one.co_qualname in foreign
-        else _relabelled(one, foreign, path)
+        else relabelled(one, foreign, path)
         for one in code.co_consts
     )
     return code.replace(co_consts=constants)
