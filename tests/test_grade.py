@@ -699,7 +699,7 @@ def declared(*changes):
         size = int.from_bytes(message[:4], "big")
         head = msgspec.msgpack.decode(message[4 : 4 + size])
         for place, value in changes:
-            head[-1][0][place] = value
+            head[4][0][place] = value
         new = msgspec.msgpack.encode(head)
         return len(new).to_bytes(4, "big") + new + message[4 + size :]
 
