@@ -370,7 +370,7 @@ def _of_switch(number: int, failed: Result, got: Trace, expected: Trace, recipe:
     """What is wrong with the constants of this number, and with which others nothing is."""
     right = [
         recipes.switched(recipe, one)
-        for one, mine, wanted in zip(recipe.also, got.also, expected.also, strict=True)
+        for one, mine, wanted in zip(recipe.also, got.also, expected.also, strict=False)
         if not _first_failed(mine, wanted, one)
     ]
     others = f"; right with {'; '.join(right)}" if right else ""
