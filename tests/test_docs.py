@@ -25,9 +25,9 @@ from knock.check.difference import TOLERANCE
 from knock.commands import doctor
 from knock.data import ladder, places
 from knock.measure import examiner
-from knock.questions import Question, all_questions, mistakes
+from knock.questions import Question, all_questions, find, mistakes
 from knock.recipe import layers
-from knock.training import look, options
+from knock.training import grid, look, options, sweep
 from knock.training.recorder import Recorder
 from knock.verify.markdown import FENCE, broken_links, prose, source, wrong_with
 from tests import data_fixtures as made
@@ -166,6 +166,9 @@ def plan(line: str) -> Plan:
         case ["knock", "check" | "solution" as command, question]:
             mine = f"my/{question}_pytorch.py"
             return Plan(("knock", command, question, mine), "as if that had been begun, and done")
+        case ["knock", "sweep", question, *words]:
+            accepted(question, words)
+            return Plan((), "it starts processes: see test_sweep.py")
         case ["knock", "standalone", question]:
             other = ("--out", f"{question}_home.py")
             return Plan(("knock", "standalone", question, *other), "another page may make it, too")
@@ -251,6 +254,16 @@ def shortened(words: list[str]) -> list[str]:
         return [*words, "--steps", "2", *QUICK]
     small = [] if "--batch-size" in words else ["--batch-size", "2"]
     return [*words, "--steps", "1", *small, *QUICK]
+
+
+def accepted(question: str, words: list[str]) -> None:
+    """Every run of a sweep takes the options that it is given."""
+    _, found, rest = cli.parse(["sweep", question, *words])
+    over = grid.read(found.over)
+    asked = find(question)
+    rest = [word for word in rest if word != sweep.RESUME]
+    plan = sweep.Plan(asked.name, "pytorch", over, rest, 50)
+    assert sweep._recipes(asked, plan, grid.cells(over))
 
 
 def project() -> dict:

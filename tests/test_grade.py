@@ -18,7 +18,7 @@ import tracemalloc
 import unicodedata
 from contextlib import closing
 
-from knock import frameworks, paths, recipe
+from knock import cluster, frameworks, paths, recipe
 from knock.check import forks, trace
 from knock.check.early import failure
 from knock.check.judge import Standard
@@ -564,10 +564,10 @@ def test_where_there_is_no_fork_each_job_has_a_process_of_its_own(monkeypatch, t
 def test_the_version_changes_with_every_file_that_a_grade_depends_on(name, monkeypatch, tmp_path):
     shutil.copytree(paths.QUESTIONS, tmp_path / "questions")
     monkeypatch.setattr(paths, "QUESTIONS", tmp_path / "questions")
-    before = schedule.version()
+    before = cluster.version()
     with (paths.QUESTIONS / QUESTION.folder.name / name).open("a", encoding="utf-8") as file:
         file.write("# more\n")
-    assert schedule.version() != before
+    assert cluster.version() != before
 
 
 def test_a_submission_sees_of_a_question_only_its_recipe(tmp_path):

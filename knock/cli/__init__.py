@@ -22,7 +22,7 @@ COMMANDS = {
         *("next", "progress", "solution", "diff", "notebook"),
     ],
     "train": [
-        *("run", "runs", "compare", "score", "sample", "apply", "explore"),
+        *("run", "runs", "compare", "sweep", "score", "sample", "apply", "explore"),
         *("standalone", "data", "doctor"),
     ],
     "teach": ["grade"],

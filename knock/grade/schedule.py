@@ -1,13 +1,11 @@
 """All submissions at once: on this machine's cores, or on a Dask cluster's."""
 
 import contextlib
-import hashlib
 import queue
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from knock import installing, paths
-from knock.errors import UserError
+from knock import cluster
 from knock.grade import grading
 from knock.grade.grading import Grade, Settings
 from knock.grade.submissions import Submission
@@ -49,39 +47,12 @@ def on_cluster(
 
     Raises UserError if it cannot be reached, or has another version.
     """
-    try:
-        import distributed
-    except ImportError:
-        raise UserError(f"--dask needs Dask: {installing.command('dask')}") from None
-    try:
-        client = distributed.Client(address, timeout="10s")
-    except (OSError, ValueError) as error:
-        raise UserError(f"no Dask cluster at {address}: {error}") from None
-    with client:
-        ours = version()
-        for worker, theirs in client.run(version).items():
-            if theirs != ours:
-                raise UserError(f"{worker} has another version of this project; update it there")
+    with cluster.connected(address) as client:
         ordered = _in_order(submissions)
         futures = client.map(grading.grade, ordered, settings=settings, pure=False)
         waiting = dict(zip((future.key for future in futures), ordered, strict=True))
-        for future, found in distributed.as_completed(futures, with_results=True):
+        for future, found in cluster.results(futures):
             yield waiting[future.key], found
-
-
-def version() -> str:
-    """A digest of all that a grade depends on: the package, the questions, and our answers."""
-    found = hashlib.sha256()
-    for folder, files in (
-        (paths.PACKAGE, paths.modules()),
-        (paths.QUESTIONS, sorted(paths.QUESTIONS.glob("*/recipe.toml"))),
-        (paths.QUESTIONS, sorted(paths.QUESTIONS.glob("*/reference.py"))),
-        (paths.QUESTIONS, sorted(paths.QUESTIONS.glob("*/mistakes.toml"))),
-        (paths.ANSWERS, sorted(paths.ANSWERS.glob("*.py"))),
-    ):
-        for path in files:
-            found.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
-    return found.hexdigest()
 
 
 def _in_order(submissions: Sequence[Submission]) -> list[Submission]:

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from knock import frameworks
+from knock import cluster, frameworks
 from knock.errors import UserError, print_error
 from knock.files import free, refuse_foreign, write_atomically
 from knock.grade import conditions, grading, report, roster, sandbox, schedule, start, submissions
@@ -97,7 +97,7 @@ def _grade(options: Options, signals: Signals) -> int:
     for line in (*said, *_readable(options.folder)):
         print_error(line)
     path = (options.out or _TABLE).with_suffix(".jsonl")
-    with closing(Journal(path, settings, schedule.version())) as journal:
+    with closing(Journal(path, settings, cluster.version())) as journal:
         grades = {one: known for one in readable if (known := journal.of(one))}
         left = [one for one in readable if one not in grades]
         if grades:

@@ -26,7 +26,7 @@ def run(script: Path, words: Sequence[str]) -> int:
     does when this process is killed. One that is killed itself gets a line, and its code is that of
     a shell: 137 for SIGKILL.
     """
-    with _lifeline() as more:
+    with lifeline() as more:
         process = subprocess.Popen([sys.executable, str(script), *words], **more)
         before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
@@ -55,7 +55,7 @@ def end_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def _lifeline() -> Iterator[dict[str, Any]]:
+def lifeline() -> Iterator[dict[str, Any]]:
     """What a process is to be started with so that `end_with_parent` works in it."""
     if os.name != "posix":
         yield {}

@@ -19,6 +19,7 @@ from knock.frameworks.numpy.layers import (
     make_module,
     networks,
     set_float_type,
+    turn,
 )
 from knock.frameworks.numpy.optimizers import SGD, Adam, RMSprop
 from knock.recipe import Recipe
@@ -46,6 +47,7 @@ __all__ = [
     "setup",
     "to_device",
     "to_numpy",
+    "turn",
     "versions",
     "write",
 ]

@@ -333,7 +333,8 @@ class BatchNorm(Module):
         if running is not None and not self.training and not self.always:
             mean, variance = running, self.values["running_var"]
         else:
-            mean, variance = x.mean(self.axes), x.var(self.axes)
+            mean = x.mean(self.axes)
+            variance = ((x - self._wide(mean)) ** 2).mean(self.axes)  # of complex numbers, too
         if running is not None and self.training:
             n = x.size // x.shape[1]
             running += 0.1 * (mean - running)
@@ -592,6 +593,13 @@ def add_mixed_slopes(network: Network, x: Array, v: Array) -> None:
     network.backward(np.ones_like(y))
     for module, before in zip(network.modules, kept, strict=True):
         module.gradients = {n: before[n] + g.imag / tiny for n, g in module.gradients.items()}
+
+
+def turn(network: Network) -> None:
+    """Keep the next u of every spectral layer of a network."""
+    for module in network.modules:
+        if isinstance(module, Spectral):
+            module.turn()
 
 
 def networks(recipe: Recipe) -> dict[str, Network]:
