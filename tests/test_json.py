@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from knock import cli, frameworks, paths
-from knock.check import parts, report
+from knock.check import forks, parts, report
 from knock.check.difference import TOLERANCE
 from knock.frameworks import numpy as plain
 from knock.learner import overview
@@ -33,6 +33,8 @@ frameworks.load = lambda name: plain
 Question.answer = lambda self, framework: self.reference_file
 cli.main(sys.argv[1:])
 """
+
+QUICK = "from knock.learner import apart; apart._GRACE = 0.1\n"
 
 OURS = REFERENCE.read_text(encoding="utf-8")
 STEP = '        return {"loss": loss}\n'
@@ -311,6 +313,51 @@ def test_a_file_that_prints_before_it_fails_is_refused_in_json(tmp_path):
     assert code == 2
     assert "it ends the program: sys.exit(0)" in document["error"]
     assert err.startswith("so far\nknock: ")
+
+
+ENDS = {
+    "crashes": ("import ctypes; ctypes.string_at(0)", "crashes Python (Segmentation fault)"),
+    "aborts": ("import os; os.abort()", "crashes Python (Aborted)"),
+    "is killed": ("import os; os.kill(os.getpid(), 9)", "was killed, as by a system whose memory"),
+    "ends": (
+        "import ctypes; ctypes.CDLL(None)._exit(3)",
+        "ends Python without a word (exit code",
+    ),
+}
+
+
+@pytest.mark.skipif(not forks.SAFE, reason="only there another process waits")
+@pytest.mark.parametrize("name", ENDS)
+def test_a_file_that_ends_its_process_is_told_in_a_line_and_in_json(tmp_path, name):
+    what, said = ENDS[name]
+    assert OURS.count(STEP) == 1
+    text = OURS.replace(STEP, f"        {what}\n{STEP}")
+    line = text[: text.index(what)].count("\n") + 1
+    code, document, err = check(tmp_path, text)
+    at = f" (line {line})" if "Python (" in said else ""
+    told = f"mine_pytorch.py {said}{at}"
+    assert (code, document["reports"]) == (2, [])
+    assert document["error"].startswith(told)
+    assert document["error"].endswith("; the last that is known: forward passed")
+    assert err == f"knock: {document['error']}\n"
+
+
+@pytest.mark.skipif(not forks.SAFE, reason="only there another process waits")
+@pytest.mark.parametrize(
+    "more",
+    [
+        "import threading, time; threading.Thread(target=time.sleep, args=(10**6,)).start()",
+        "import atexit, time; atexit.register(time.sleep, 10**6)",
+    ],
+)
+def test_what_a_file_leaves_running_is_ended_after_the_report(tmp_path, monkeypatch, more):
+    monkeypatch.setitem(globals(), "PROGRAM", PROGRAM.replace("cli.main", QUICK + "cli.main"))
+    code, document, err = check(tmp_path, f"{OURS}\n{more}\n")
+    assert (code, document["reports"][0]["passed"]) == (0, True)
+    assert err == (
+        "knock: mine_pytorch.py leaves something that does not end, such as a thread; "
+        "it was ended\n"
+    )
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")

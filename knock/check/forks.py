@@ -6,6 +6,7 @@ started some already while they were imported, and then end or block the fork.
 """
 
 import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -14,6 +15,8 @@ from collections.abc import Callable
 
 SAFE = sys.platform == "linux"
 """Whether a process that has imported a framework can be forked here."""
+
+_END_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 _end = os._exit  # a checked file may have replaced it
 
@@ -38,6 +41,12 @@ def fork(run: Callable[[], int]) -> int:
             sys.stderr.flush()
         _end(code)
     raise AssertionError("unreachable")
+
+
+def end_with_parent() -> None:
+    """Let the system kill this process as soon as its parent ends, on Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
 
 
 def kill(child: int) -> None:

@@ -54,6 +54,24 @@ def run(found: Namespace, rest: list[str]) -> int:
     Without a file it is the learner's own, which `knock start` or an earlier check knows; with
     `--ours`, it is ours in every installed framework.
     """
+    from knock.learner import apart
+
+    if found.ours or not apart.possible():
+        apart.tell_of_crashes()
+        return _run(found, rest)
+    return apart.run(lambda: _run(found, rest), lambda why: _say_as_data(found, why))
+
+
+def _say_as_data(found: Namespace, why: str) -> None:
+    """With `--json`, say as data too how a file has ended its check."""
+    from knock.check import report
+
+    if found.json:
+        print(report.to_json(report.Document(error=why)).decode(), end="")
+
+
+def _run(found: Namespace, rest: list[str]) -> int:
+    """The same, in this process."""
     if found.traceback:
         return _with_traceback(found, rest)
     if found.json:
@@ -79,7 +97,7 @@ def _with_traceback(found: Namespace, rest: list[str]) -> int:
     found.traceback = False
     with raised.whole_tracebacks() as kept:
         try:
-            return run(found, rest)
+            return _run(found, rest)
         finally:
             written = (text for text in kept if "NotImplementedError: TODO " not in text)
             print(next(written, ""), file=sys.stderr, end="")
@@ -136,10 +154,11 @@ def _check(question: "Question", framework: str, path: Path | None, seed: int) -
     """Check one file in this process, and remember what was found if it is a learner's."""
     from knock import check
     from knock.check import report
-    from knock.learner import checking, progress
+    from knock.learner import apart, checking, progress
 
     if path is not None and path.resolve().parent != paths.ANSWERS:
-        return checking.check(question, framework, path, seed)
+        apart.begins(path)
+        return checking.check(question, framework, path, seed, told=apart.known)
     path = path or question.answer(framework)
     before = progress.digest(path)
     results = check.check(question, framework, path, seed)

@@ -1,6 +1,7 @@
 """A check of a learner's file, whose result is remembered."""
 
 import os
+import sys
 from pathlib import Path
 from typing import NoReturn
 from unittest import mock
@@ -26,8 +27,10 @@ def check(
 ) -> CheckedFile:
     """Check a file in this process, and remember what was found; as `knock.check.parts.look`."""
     before = progress.digest(file)  # it may be saved again while it is being checked
+    system = sys.modules[os.name]  # posix or nt, which has the same function
     with (
         mock.patch.object(os, "_exit", _leave),
+        mock.patch.object(system, "_exit", _leave),
         slow.told(file),
         prints.few(),
         np.errstate(all="ignore"),  # a stage says what is NaN or infinite

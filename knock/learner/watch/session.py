@@ -11,7 +11,7 @@ from pathlib import Path
 from knock.check import report
 from knock.check.report import Verdict
 from knock.errors import UserError, in_words
-from knock.learner import answers, hints, overview, progress
+from knock.learner import answers, apart, hints, overview, progress
 from knock.learner.watch.child import Check, Ready
 from knock.learner.watch.messages import Request
 from knock.learner.watch.saves import SECOND, looks
@@ -160,7 +160,8 @@ class Session:
         self.coming = self.coming if self.asked else ""
         if self.ready is not None:
             self.ready.prepare()  # the file may have ended it
-        output, found = check.output.strip(), check.report
+        (output, dump), found = apart.split(check.output), check.report
+        output = output.strip()
         before, self.passes = self.passes, found is not None and found.passed
         if found is not None:
             output = f"{output}\n{report.lines(found)}".strip()
@@ -170,8 +171,8 @@ class Session:
             if at != self.at:
                 self.at, self.level, self.help = at, 0, ""
         elif check.code != 2:  # what is wrong with the file is told in a line
-            told = f"{_clock()} The check ended without a report ({_how(check.code)})."
-            output = f"{output}\n{told} Does the file end the program?".strip()
+            how = apart.how(check.code, dump, self.file, [])
+            output = f"{output}\n{_clock()} {how}".strip()
         rule = f"── {_clock()} ".ljust(60, "─")
         self.report = f"{rule}\n{output}"
         self.draw(self.report)
@@ -256,12 +257,6 @@ def _text(file: Path) -> str | None:
         return notebook.text(file)
     except (UserError, OSError, ValueError, SyntaxError):
         return None
-
-
-def _how(code: int | None) -> str:
-    if code is None:
-        return "ended by another process"
-    return f"exit code {code}" if code >= 0 else f"signal {-code}"
 
 
 def _clock() -> str:

@@ -10,6 +10,7 @@ itself and ends; the next process is started meanwhile.
 """
 
 import contextlib
+import faulthandler
 import importlib
 import os
 import select
@@ -41,9 +42,9 @@ def main() -> None:
             ready.more()
             request = sys.stdin.buffer.readline()
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            if request:
-                ready.check(request, write)
-        return
+            code = _code(lambda: ready.check(request, write)) if request else 0
+        sys.stderr.flush()
+        os._exit(code)  # a thread of the file's would go on
     incoming = socket.socket(fileno=os.dup(0))
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
@@ -105,6 +106,16 @@ class _Ready:
         exit_with(do)
 
 
+def _code(check: Callable[[], None]) -> int:
+    """The exit code of a check, which ends by raising SystemExit."""
+    faulthandler.enable(2)  # so that a crash is told with its line
+    try:
+        check()
+    except SystemExit as left:
+        return left.code if isinstance(left.code, int) else 1
+    return 1
+
+
 def _watch(
     ready: _Ready, incoming: socket.socket, request: int, status: int, out: int, errors: int
 ) -> int:
@@ -124,12 +135,8 @@ def _watch(
             text = file.read()
         for one in (ended, rings, status, out, errors):
             os.close(one)
-        try:
-            with output.kept_for_data() as write:
-                ready.check(text, write)
-        except SystemExit as left:
-            return left.code if isinstance(left.code, int) else 1
-        return 1
+        with output.kept_for_data() as write:
+            return _code(lambda: ready.check(text, write))
 
     child = forks.fork(check)
     for one in (request, out, errors):
