@@ -26,6 +26,7 @@ from knock.check.parts import Part
 from knock.errors import UserError
 from knock.frameworks import numpy as plain
 from knock.grade import (
+    conditions,
     grading,
     messages,
     points,
@@ -804,6 +805,35 @@ def test_a_file_that_knows_the_open_numbers_fails_the_hidden_ones(grade, tmp_pat
     assert "networks failed: hidden check other: " in found["cheat"]["remarks"]
     assert "hidden checks: elsewhere, other" in (tmp_path / "page.html").read_text()
     assert graded(cheat).whole
+
+
+@needs_one
+@needs_walls
+def test_a_hidden_check_that_our_own_answer_does_not_pass_is_refused(knock, tmp_path):
+    """Before anything is graded: a lack of memory there would be taken for everybody's mistake."""
+    hand_in(tmp_path / "class", anna=RIGHT)
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "large.toml").write_text("seed = 3\n")
+    words = ("--out", "grades.csv", "--hidden", "hidden", "--memory", "1")
+    code, out, err = knock("grade", "class", *words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    title = frameworks.FRAMEWORKS[FRAMEWORK].title
+    assert f"our own answer to question 04 vae_latent in {title} does not pass, so nobody's can: " in err
+    assert "nobody's can: hidden check large: " in err
+    assert not (tmp_path / "grades.csv").exists()
+
+
+def test_more_bytes_are_let_through_where_a_hidden_check_is_larger():
+    """Our own answer to question 05 was too long at twice the sizes."""
+    condition = Condition(1, {"image": [2, 4, 6]})
+    small, large = (
+        conditions.standard(find("ae"), one).expected
+        for one in (condition, Condition(1, {"image": [2, 8, 12]}))
+    )
+    sizes = [len(messages.pack(one, [])) for one in (small, large)]
+    assert sizes[1] > 2 * sizes[0]
+    for one, size in zip((small, large), sizes, strict=True):
+        assert size < messages.largest(one) < 3 * size + (2 << 20)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """One grading: from a folder of submissions to the grades, a table and a page."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ from knock.grade.submissions import Submission
 from knock.grade.table import MARK, table
 from knock.questions import find
 from knock.training.process import cores
+
+import msgspec
 
 _TABLE = Path("grades.csv")
 """The table where no other file is named; if it exists already, a free name like it."""
@@ -102,16 +104,14 @@ def _grade(options: Options, signals: Signals) -> int:
         left = [one for one in readable if one not in grades]
         if grades:
             print(f"{len(grades)} of {len(readable)} are graded already")
+        if left:
+            _require_passed(left, hidden, settings, options)
         unread = {one: grading.unread(one) for one in found if one.problem}
         for one in unread:
             print(f"    not read {one.student}: {one.problem}")
         begun = time.monotonic()
         try:
-            if options.dask:
-                coming = schedule.on_cluster(left, settings, options.dask)
-            else:
-                coming = schedule.here(left, settings, options.jobs or cores())
-            with closing(coming):
+            with closing(_grades(left, settings, options)) as coming:
                 for submission, grade in coming:
                     grades[submission] = grade
                     journal.add(submission, grade)
@@ -129,6 +129,42 @@ def _grade(options: Options, signals: Signals) -> int:
     written = {out: "the points", options.page: "the page", options.each: "a page for each student"}
     print("; ".join(f"{place}: {what}" for place, what in written.items() if place))
     return 0
+
+
+def _grades(
+    asked: Sequence[Submission], settings: Settings, options: Options
+) -> Generator[tuple[Submission, Grade]]:
+    """Each submission with its grade, as they finish."""
+    if options.dask:
+        return schedule.on_cluster(asked, settings, options.dask)
+    return schedule.here(asked, settings, options.jobs or cores())
+
+
+def _require_passed(
+    readable: Sequence[Submission], hidden: list[Condition], settings: Settings, options: Options
+) -> None:
+    """Raise UserError if one of our own answers does not pass the hidden checks: nobody's could.
+
+    Larger sizes need more time and memory, and seeds may be found that ask for too much precision.
+    """
+    own = []
+    for name, framework in sorted({(one.question, one.framework) for one in readable}):
+        question = find(name)
+        if any(condition.fits(question) for condition in hidden):
+            path = question.answer(question.framework(framework))
+            text = path.read_text(encoding="utf-8")
+            own.append(Submission("ours", question.name, framework, path.name, text))
+    if not own:
+        return
+    alone = msgspec.structs.replace(settings, conditions=hidden)
+    with closing(_grades(own, alone, options)) as coming:
+        for one, grade in coming:
+            if not grade.whole:
+                said = [*(part.message for part in grade.parts), grade.remark]
+                why = next(filter(None, said), "it gives no reason")
+                ours = f"our own answer to question {find(one.question).label}"
+                title = frameworks.FRAMEWORKS[one.framework].title
+                raise UserError(f"{ours} in {title} does not pass, so nobody's can: {why}")
 
 
 def _strangers(found: Sequence[Submission], listed: Roster) -> list[str]:
