@@ -1,5 +1,6 @@
 """The walls around a process that runs a submission, and the grader's own start."""
 
+import contextlib
 import ctypes
 import errno
 import faulthandler
@@ -318,6 +319,28 @@ def test_what_is_hidden_is_counted_where_there_is_no_quota(way, first_ends, tmp_
     finally:
         forks.kill(number)
         os.waitpid(number, 0)
+
+
+@needs_walls
+def test_a_folder_is_removed_where_there_is_no_room_for_another_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(scratch, "_MOST_FILES", 64)
+
+    def child():
+        if not scratch.prepare(tmp_path / "root"):
+            return 3
+        place = tmp_path / "root" / "place"
+        place.mkdir()
+        with contextlib.suppress(OSError):
+            for number in range(99):
+                (place / f"{number}" / "deep").mkdir(parents=True)
+        scratch.remove(place)
+        return len(os.listdir(tmp_path / "root"))
+
+    _, status = os.waitpid(forks.fork(child), 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code == 3:
+        pytest.skip("no file system can be mounted here")
+    assert code == 0
 
 
 @needs_walls

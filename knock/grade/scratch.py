@@ -8,11 +8,12 @@ Neither trusts what is in there: folders may be unreadable, or nested deeper tha
 
 import contextlib
 import ctypes
+import itertools
 import math
 import os
+import secrets
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -183,8 +184,10 @@ def _threads(process: int, name: str) -> list[str]:
 def remove(folder: Path) -> None:
     """Remove a folder that nobody writes to any more, with all that is in it.
 
-    A subfolder is moved up before its content is listed, so that no path becomes too long.
+    A subfolder is moved up before its content is listed, so that no path becomes too long. For that
+    no new folder is made: there may be no room for one.
     """
+    token, taken = secrets.token_hex(), itertools.count()  # names that are not there
     waiting = [f"{folder}"]
     while waiting:
         place = waiting.pop()
@@ -193,7 +196,7 @@ def remove(folder: Path) -> None:
         for entry in found:
             if entry.is_dir(follow_symlinks=False):
                 os.chmod(entry.path, 0o700)
-                moved = tempfile.mkdtemp(dir=folder)
+                moved = f"{folder}/{token}{next(taken)}"
                 os.rename(entry.path, moved)
                 waiting.append(moved)
             else:
