@@ -818,7 +818,10 @@ def test_a_hidden_check_that_our_own_answer_does_not_pass_is_refused(knock, tmp_
     code, out, err = knock("grade", "class", *words)
     assert (code, out, err.count("\n")) == (2, "", 1)
     title = frameworks.FRAMEWORKS[FRAMEWORK].title
-    assert f"our own answer to question 04 vae_latent in {title} does not pass, so nobody's can: " in err
+    assert (
+        f"our own answer to question 04 vae_latent in {title} does not pass, so nobody's can: "
+        in err
+    )
     assert "nobody's can: hidden check large: " in err
     assert not (tmp_path / "grades.csv").exists()
 
