@@ -434,6 +434,10 @@ def test_no_file_gains_a_part_whose_code_does_not_give_the_numbers():
         "set": ending("setattr(LatentSpace, 'dec' + 'ode', Copy.decode)"),
         "agreeing": ending("LatentSpace.decode = LatentSpace.show = lambda self, *given: 0"),
         "walking": planted(WALKS),
+        "saying nothing": planted(
+            "import os\nfor number in range(3, 64):\n    try: os.write(number, bytes(8))\n"
+            "    except OSError: pass\nos._exit(0)"
+        ),
         "honest": RIGHT.replace("def look(", f"{copies}def look("),
     }
     assert all(text != RIGHT for text in texts.values())
@@ -504,7 +508,7 @@ def test_what_is_raised_in_a_part_may_be_any_expression(nested):
 
 @needs_one
 def test_a_failure_of_the_grader_does_not_stop_the_others(monkeypatch):
-    def fail(*given):
+    def fail(*given, **more):
         raise RecursionError("too deep")
 
     with monkeypatch.context() as broken:
