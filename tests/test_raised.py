@@ -3,6 +3,7 @@
 That it is so in each framework is tested in test_check.py, where all of them are imported.
 """
 
+import bdb
 import itertools
 import linecache
 from types import SimpleNamespace
@@ -232,6 +233,15 @@ TOLD = {
         "KeyError: 'exp_avg': the optimiser finds in a checkpoint what another kind keeps: is it "
         "the recipe's kind?",
     ),
+    "a debugger": (
+        bdb.BdbQuit(),
+        "BdbQuit: the debugger was left; it has no keyboard in knock watch, but in knock check",
+    ),
+    "input": (
+        EOFError("EOF when reading a line"),
+        "EOFError: EOF when reading a line: nobody answers; there is no keyboard in knock watch, "
+        "but in knock check",
+    ),
     "nothing": (ValueError(), "ValueError"),
 }
 
@@ -284,6 +294,11 @@ def test_whole_tracebacks_are_kept_for_those_who_ask(tmp_path):
     (text,) = kept
     assert text.startswith("Traceback (most recent call last):")
     assert text.endswith("KeyError: 'z'\n")
+
+
+def test_where_there_is_no_tensor_the_sizes_are_told(tmp_path):
+    text = "def step(batch):\n    h, small = 3, (0, 2, 24)\n    return small / h\n"
+    assert told(tmp_path, text).endswith("; small = (0, 2, 24))")
 
 
 def test_a_shape_without_an_end_is_none(tmp_path):

@@ -181,12 +181,21 @@ def _keys(error: BaseException, text: str, path: Path, place: _Place) -> Iterato
 
 
 def _shapes(path: Path, place: _Place) -> Iterator[str]:
-    """The tensors of a line, with shape and type, in one text."""
-    tensors = [
-        f"{name} = {seen}" for name, value in _values(path, place) if (seen := _tensor(value))
-    ]
-    if tensors:
-        yield ", ".join(tensors[:_MOST])
+    """The tensors of a line, with shape and type, in one text; if there are none, its sizes."""
+    values = _values(path, place)
+    for seen_as in (_tensor, _sizes):
+        shown = [f"{name} = {seen}" for name, value in values if (seen := seen_as(value))]
+        if shown:
+            yield ", ".join(shown[:_MOST])
+            return
+
+
+def _sizes(value: object) -> str:
+    """A few whole numbers, such as a shape, as they are; empty for anything else."""
+    if not isinstance(value, tuple | list) or type(value) not in (tuple, list):
+        return ""
+    whole = 0 < len(value) <= _MOST and all(type(one) is int for one in value)
+    return repr(value) if whole else ""
 
 
 def _tensor(value: object) -> str:

@@ -46,6 +46,12 @@ _FLOATS = re.compile(r"float32|\bFloat\b|\bfloat\b"), re.compile(r"float64|\bDou
 _LONGEST = 400
 """Characters of an error's text that are shown: a tensor in it may have millions."""
 
+_IN_A_WATCH = {
+    "BdbQuit": "the debugger was left; it has no keyboard in knock watch, but in knock check",
+    "EOFError": "nobody answers; there is no keyboard in knock watch, but in knock check",
+}
+"""What to do about errors by their kind: those who ask need somebody at the keyboard."""
+
 _READ = 20_000
 """Characters at each end of an error's text that are read."""
 
@@ -110,7 +116,7 @@ def said(error: BaseException, message: str) -> str:
         message = f"{message[:_READ]}\n{message[-_READ:]}"
     kind, text = _sentence(error, message)
     found = cut(f"{kind}: {text}" if text else kind)
-    more = _to_do(cut(text))
+    more = _to_do(cut(text)) or _IN_A_WATCH.get(kind, "")
     return f"{found.rstrip('.')}: {more}" if more else found
 
 
