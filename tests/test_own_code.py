@@ -191,6 +191,30 @@ torch.nn.modules.module.register_module_forward_hook(hook)
     "an alias": "it = GAN\nit.train_step, it.generate = CopyGAN.train_step, CopyGAN.generate",
     "a mock": "from unittest import mock\nmock.patch.object(GAN, 'train_step', "
     "CopyGAN.train_step).start()",
+    "functools": """
+import functools
+
+PAIRS = [(GAN, CopyGAN), (Generator, CopyGenerator), (Discriminator, CopyDiscriminator)]
+NAMES = ("train_step", "generate", "forward")
+DONE = [functools.update_wrapper(one, other, NAMES, ()) for one, other in PAIRS]
+""",
+    "getattr under another name": """
+find = getattr
+DONE = find(find(copy_called_real, "__globals__"), "update")({"GAN": CopyGAN})
+""",
+    "a text that finds an attribute": """
+import operator
+
+DONE = operator.attrgetter("__globals__")(copy_called_real).update(GAN=CopyGAN)
+""",
+    "an annotation": """
+import typing
+
+def told(x: "globals().update(GAN=CopyGAN)"):
+    pass
+
+DONE = typing.get_type_hints(told)
+""",
     "frames": "import inspect\ninspect.currentframe().f_globals['GAN'] = CopyGAN",
     "the base": "nn.Module.__getattribute__ = lambda self, name: (\n"
     "    object.__getattribute__(self, name))\nGAN.__bases__ = (CopyGAN,)",
@@ -208,6 +232,10 @@ ATTACKS = {
     "an init that binds its methods": at_init(
         "copy = CopyGAN(recipe)\nself.copy = copy\nself.train_step = copy.train_step\n"
         "self.generate = copy.generate"
+    ),
+    "an init that binds its methods by a text": at_init(
+        "import operator\nown = lambda batch: CopyGAN.train_step(self, batch)\n"
+        "operator.methodcaller('__setattr__', 'train_step', own)(self)"
     ),
     "another class": at_init("self.__class__ = CopyGAN"),
     "another class's method, bound by the class": at_init(

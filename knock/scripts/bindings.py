@@ -12,12 +12,32 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from knock.scripts.source import Definition, Source, methods
 from knock.scripts.splice import defined, is_whole, needed
 
-_FRAMEWORKS = {"torch", "tensorflow", "keras", "chainer", "cupy", "numpy"}
-_MODULES = _FRAMEWORKS | {
-    *("__future__", "abc", "collections", "contextlib", "copy", "dataclasses", "enum", "functools"),
-    *("itertools", "math", "numbers", "operator", "random", "re", "statistics", "string", "time"),
-    *("typing", "warnings"),
+_FRAMEWORKS = {"torch", "tensorflow", "keras", "chainer", "cupy", "numpy", "math"}
+_WORDS = {
+    "__future__": "annotations",
+    "abc": "ABC abstractmethod",
+    "collections": "OrderedDict Counter defaultdict deque namedtuple abc",
+    "collections.abc": "Callable Generator Iterable Iterator Mapping Sequence",
+    "contextlib": "contextmanager nullcontext suppress",
+    "copy": "copy deepcopy",
+    "dataclasses": "dataclass field",
+    "enum": "Enum IntEnum auto",
+    "functools": "cache lru_cache partial reduce",
+    "itertools": "accumulate chain count cycle islice pairwise product repeat starmap zip_longest",
+    "numbers": "Integral Number Real",
+    "operator": "add eq floordiv ge gt itemgetter le lt matmul mod mul ne neg pow sub truediv",
+    "random": "choice gauss randint random seed shuffle uniform",
+    "re": "compile findall fullmatch match search sub",
+    "statistics": "fmean mean median stdev variance",
+    "string": "ascii_letters ascii_lowercase digits",
+    "time": "monotonic perf_counter sleep time",
+    "typing": "Any Callable ClassVar Dict Final Generic Iterable Iterator List Literal Mapping "
+    "NamedTuple Optional Self Sequence Tuple Type TypeAlias TypeVar Union cast",
+    "warnings": "catch_warnings filterwarnings simplefilter warn",
 }
+"""The other modules that an answer has a use for, each with what it has a use for in it: others set
+attributes, as `functools.update_wrapper` does, look them up by a text, or run one."""
+_MODULES = _FRAMEWORKS | {name.partition(".")[0] for name in _WORDS}
 _OURS = ("knock.frameworks", "knock.run", "knock.look")
 """What an answer has a use for, besides `_MODULES`."""
 
@@ -26,6 +46,9 @@ _REACHING = {
     *("__builtins__", "builtins", "sys", "_sys", "os", "_os", "inspect", "gc", "ctypes", "types"),
     *("importlib", "modules", "_getframe", "currentframe", "tb_frame", "f_back", "f_globals"),
     *("f_locals", "gi_frame", "cr_frame", "ag_frame", "library", "overrides", "partialmethod"),
+    *("update_wrapper", "wraps", "methodcaller", "attrgetter", "get_type_hints", "ForwardRef"),
+    *("Formatter", "get_field", "bltns", "pickle", "unpickle", "subprocess", "runpy", "pydoc"),
+    *("functools", "operator", "typing", "dataclasses", "enum", "contextlib", "string"),
 }
 """Names and attributes that lead to other code's names."""
 
@@ -189,12 +212,42 @@ def may_be_anew(mine: Source, ours: Source, taken: Collection[str]) -> bool:
     called = {name.rpartition(".")[2] for source in (mine, ours) for name in source.definitions}
     known = {ast.dump(one) for one in _pieces(ours)}
     own = tops - _imports(mine)
-    return any(
-        _reaches(one, tops, called)
-        for piece in _pieces(mine)
-        if ast.dump(piece) not in known
-        for one in ast.walk(piece)
-    ) or any(_wrapped(node, own) for name, node in mine.definitions.items() if name in taken)
+    others = [piece for piece in _pieces(mine) if ast.dump(piece) not in known]
+    return (
+        any(_reaches(one, tops, called) for piece in others for one in ast.walk(piece))
+        or _asks_for_more(mine.tree, others)
+        or any(_wrapped(node, own) for name, node in mine.definitions.items() if name in taken)
+    )
+
+
+def _asks_for_more(tree: ast.Module, pieces: Iterable[ast.AST]) -> bool:
+    """Whether some pieces use a module for more than `_WORDS`, or hand on what finds names by text.
+
+    That is the module itself, or `getattr` and `type` where they are not called at once.
+    """
+    asked: dict[str, str] = {"getattr": "", "type": ""}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                top = one.name.partition(".")[0]
+                if top in _WORDS:
+                    asked[one.asname or top] = one.name if one.asname else top
+        elif isinstance(node, ast.ImportFrom) and (module := node.module) in _WORDS:
+            asked |= {one.name: "" for one in node.names if one.name not in _WORDS[module].split()}
+    for nodes in map(list, map(ast.walk, pieces)):
+        right = {
+            id(one.func)
+            for one in nodes
+            if isinstance(one, ast.Call) and isinstance(one.func, ast.Name)
+        } | {
+            id(one.value)
+            for one in nodes
+            if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name)
+            if one.attr in _WORDS.get(asked.get(one.value.id, ""), "").split()
+        }
+        if any(isinstance(n, ast.Name) and n.id in asked and id(n) not in right for n in nodes):
+            return True
+    return False
 
 
 def _pieces(source: Source) -> Iterator[ast.AST]:
@@ -253,7 +306,7 @@ def _reaches(node: ast.AST, tops: set[str], called: set[str]) -> bool:
         case ast.Name(name, ast.Store()):
             return is_special(name) and name not in WRITTEN
         case ast.Name(name):
-            return name in _REACHING or (is_special(name) and name not in _CALLED)
+            return name in _REACHING - _WORDS.keys() or (is_special(name) and name not in _CALLED)
         case ast.Attribute(value, name, ast.Load()):
             return _is_reaching(name)
         case ast.Attribute(value, name):
