@@ -269,7 +269,7 @@ def test_shapes_and_keys_are_told_in_each_framework_also_out_of_its_graphs(frame
         path.write_text(made, encoding="utf-8")
         said[name] = trace.take(path, adapter, small).errors["loss"]
     assert said["keys"].startswith("your code raises KeyError: 'image' (line ")
-    assert said["keys"].endswith("; batch has epoch, images, labels, noise)")
+    assert said["keys"].endswith("; batch has epoch, images, labels, noise, step)")
     assert "self.fc1(noise), 0.3); noise = (4, 3) float64)" in said["shapes"]
 
 

@@ -128,7 +128,7 @@ def test_it_says_what_was_found(documents):
     }
     assert to_do["stages"] is None
     stages = {stage["name"]: stage for stage in wrong["stages"]}
-    assert list(stages) == list(TOLERANCE)
+    assert list(stages) == [name for name in TOLERANCE if name != "switches"]  # 01 has none
     assert (stages["forward"]["status"], stages["batch norm"]["status"]) == ("passed", "skipped")
     assert stages["loss"]["status"] == "failed" and "sum" in stages["loss"]["message"]
     assert stages["loss"]["value"] > stages["loss"]["tolerance"] == 1e-12

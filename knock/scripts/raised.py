@@ -25,6 +25,9 @@ _WIDEST = 80
 _MOST = 6
 """How many tensors of a line are shown."""
 
+_MOST_IN_A_LIST = 4
+"""A longer list is one of weights, say, and its tensors are not shown."""
+
 _MOST_AXES = 8
 """What has more of them is no tensor."""
 
@@ -203,10 +206,8 @@ def _tensor(value: object) -> str:
     if isinstance(value, type):
         return ""
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
-        seen = [_tensor(one) for one in value[:_MOST]]
-        if not all(seen) or not seen:
-            return ""
-        return f"[{', '.join(seen)}{', …' if len(value) > _MOST else ''}]"
+        seen = [_tensor(one) for one in value] if 0 < len(value) <= _MOST_IN_A_LIST else [""]
+        return f"[{', '.join(seen)}]" if all(seen) else ""
     try:
         # Not all of it: an object may answer any question, and have a shape without an end.
         shape = tuple(itertools.islice(value.shape, _MOST_AXES + 1))  # type: ignore[attr-defined]
