@@ -3,6 +3,7 @@
 Nothing is graded here, so no framework is needed: the grades are made up.
 """
 
+import collections
 import csv
 import io
 import os
@@ -21,6 +22,7 @@ from knock.grade import (
     names,
     plain_text,
     points,
+    reader,
     report,
     roster,
     schedule,
@@ -207,20 +209,66 @@ def test_an_option_that_contradicts_names_is_said_in_one_line_and_in_each_row(tm
     ]
 
 
-def test_a_strange_file_costs_only_its_own_row(tmp_path, monkeypatch):
-    for student in ("anna", "bert"):
-        (tmp_path / f"{student}_gan_keras.py").write_text(TEXT, encoding="utf-8")
-    real = submissions.notebook.text_of
+def test_a_strange_file_costs_only_its_own_row(monkeypatch):
+    def broken(path, data):
+        raise ZeroDivisionError("whatever a library does")
 
-    def text_of(path, data):
-        if path.name.startswith("anna"):
-            raise ZeroDivisionError("whatever a library does")
-        return real(path, data)
+    monkeypatch.setattr(reader, "_text", broken)
+    told = reader.answer(reader.Asked("gan_keras.py", b"x"))
+    assert told.problem.startswith("it cannot be read: ZeroDivisionError: whatever")
 
-    monkeypatch.setattr(submissions.notebook, "text_of", text_of)
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+def test_nobody_holds_up_a_class_with_many_files(archive, tmp_path, monkeypatch, packed):
+    monkeypatch.setattr(handed_in, "_MOST_READ", 20)
+    names = [f"gan_keras_{number}.py" for number in range(15)]
+    names += [f"ae_{framework}.py" for framework in ("chainer", "keras", "pytorch", "tensorflow")]
+    names += [f"helper_{number}.py" for number in range(50)]
+    place = tmp_path / "class"
+    for student, more in (("anna", 0), ("bert", 30)):
+        mine = dict.fromkeys([*names, *(f"wgan_keras_{number}.py" for number in range(more))], TEXT)
+        (place / student).mkdir(parents=True)
+        if packed:
+            (place / student / "all.zip").write_bytes(zipped(mine))
+        for name, text in {} if packed else mine.items():
+            (place / student / name).write_text(text, encoding="utf-8")
+    found, lines = handed(place)
+    graded = collections.Counter((who, question) for (who, _), question in found.items())
+    both = {
+        (who, question): n for who in ("anna", "bert") for question, n in (("gan", 5), ("ae", 4))
+    }
+    assert graded == {**both, ("bert", "wgan"): 1}
+    assert "anna: 15 files for gan in keras, of which 5 are graded" in lines
+    assert "bert: more than 20 files to grade; the rest was not read" in lines
+    assert len(lines) <= 12
+
+
+def test_a_name_as_long_as_a_book_is_cut(archive):
+    found, _ = handed(archive({f"{'n' * 40_000}/{'x' * 5_000}_gan_keras.py": TEXT, "b/a.pdf": ""}))
+    assert max(len(part) for names in found for part in names) == 256
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_that_is_called_a_zip_file_holds_up_nobody(tmp_path):
+    os.mkfifo(tmp_path / "anna.zip")
+    (tmp_path / "bert").mkdir()
+    os.mkfifo(tmp_path / "bert" / "work.zip")
+    (tmp_path / "c_gan_keras.py").write_text(TEXT, encoding="utf-8")
     found, _ = handed(tmp_path)
-    assert found["anna", "anna_gan_keras.py"].startswith("it cannot be read: ZeroDivisionError")
-    assert found["bert", "bert_gan_keras.py"] == "gan"
+    pipe = "it is no file but a pipe or the like; put the file there"
+    assert found["anna", "anna"] == f"anna.zip: {pipe}"
+    assert found["bert", "bert"] == f"work.zip: {pipe}"
+
+
+def test_a_framework_that_is_not_there_costs_only_its_rows(graded, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        frameworks.Framework, "missing", property(lambda self: ("it",) * (self.name == "pytorch"))
+    )
+    code, out, _ = graded("grade", "class.zip", "--out", "g.csv")
+    assert code == 0
+    assert "    not read dora: PyTorch needs it, not installed here" in out
+    rows = cells((tmp_path / "g.csv").read_text(encoding="utf-8"))
+    assert [bool(row["points"]) for row in rows if row["student"] == "dora"] == [False, True]
 
 
 # Zip files
@@ -567,10 +615,8 @@ def graded(knock, monkeypatch, tmp_path):
     """Run `knock grade` on a class whose grades are made up."""
 
     def here(found, settings, jobs):
-        return [
-            (one, msgspec.structs.replace(grade(one.student), file=one.file, note=one.note))
-            for one in found
-        ]
+        for one in found:
+            yield one, msgspec.structs.replace(grade(one.student), file=one.file, note=one.note)
 
     monkeypatch.setattr(schedule, "here", here)
     monkeypatch.setattr(frameworks.Framework, "missing", property(lambda self: ()))

@@ -31,6 +31,8 @@ _DEEPEST_ZIP = 3
 """The same for zip files, where the class's own is the first."""
 _MOST = 20_000
 """How many files a student may hand in, others than scripts among them."""
+_MOST_READ = 100
+"""How many of them are read: more than a term has questions and frameworks."""
 _MOST_BYTES = 128 << 20
 """How many bytes of a student's zip files are read in all: nested ones can hold far more."""
 _LARGEST_LIST = 8 << 20
@@ -63,7 +65,7 @@ class Handed:
 
     `name` is that of the folder or the file, without its ending; `alone` says that it is a file.
     `others` has the names of what is neither script nor notebook, `hidden` those of what was passed
-    over: systems and editors leave such names behind.
+    over: systems and editors leave such names behind. `read` counts the files that were wanted.
     """
 
     name: str
@@ -72,6 +74,25 @@ class Handed:
     others: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
+    read: int = 0
+
+    def take(self, path: PurePosixPath, wanted: bool, read: Callable[[], bytes]) -> None:
+        """One script or notebook, read if it is wanted, and not too many were."""
+        if wanted:
+            self.read += 1
+        if self.read > _MOST_READ:
+            if self.read == _MOST_READ + 1:
+                self.wrong.append(f"more than {_MOST_READ} files to grade; the rest was not read")
+                self.read += 1
+        elif not wanted:
+            self.files.append(File(path))
+        else:
+            try:
+                self.files.append(File(path, read()))
+            except _NotReadError as error:
+                self.files.append(File(path, problem=str(error)))
+            except OSError as error:
+                self.files.append(File(path, problem=f"it cannot be read: {error.strerror}"))
 
 
 class _NotReadError(Exception):
@@ -181,6 +202,8 @@ class _Folder:
         shown, suffix = PurePosixPath(path.relative_to(self.root).as_posix()), _suffix(path.name)
         if suffix == _ZIP and not path.is_symlink():
             try:
+                if not path.is_file():
+                    raise _NotReadError(_PIPE)
                 with path.open("rb") as file:
                     self.zipped.unpack(file, shown, depth=2)
             except _NotReadError as error:
@@ -192,22 +215,14 @@ class _Folder:
                 self.wrong(path, _LINK)
             else:
                 self.handed.others.append(path.name)
-        elif not self.wanted(shown):
-            self.handed.files.append(File(shown))
         else:
-            try:
-                self.handed.files.append(File(shown, self._read(path)))
-            except _NotReadError as error:
-                self.handed.files.append(File(shown, problem=str(error)))
-            except OSError as error:
-                why = f"it cannot be read: {error.strerror}"
-                self.handed.files.append(File(shown, problem=why))
+            self.handed.take(shown, self.wanted(shown), lambda: self._read(path))
 
     def _read(self, path: Path) -> bytes:
         if path.is_symlink() or not path.resolve().is_relative_to(self.root.resolve()):
             raise _NotReadError(_LINK)
         if not path.is_file():
-            raise _NotReadError("it is no file but a pipe or the like; put the file there")
+            raise _NotReadError(_PIPE)
         if path.stat().st_size > LARGEST[_suffix(path.name)]:
             raise _NotReadError(TOO_LARGE)
         return path.read_bytes()
@@ -217,6 +232,7 @@ class _Folder:
         self.handed.wrong.append(f"{plain_text.plain(path.name)}: {why}")
 
 
+_PIPE = "it is no file but a pipe or the like; put the file there"
 _LINK = "it is a link, so it was not read; put there what it leads to"
 _TOO_MANY = f"it holds more than {_MOST} files; the rest was not looked at"
 
@@ -240,7 +256,7 @@ class _List:
         for info in archive.infolist():
             path = PurePosixPath(_name(info).replace("\\", "/"))
             if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
-                found.strange.append(plain_text.plain(str(path)))
+                found.strange.append(plain_text.name(str(path)))
             elif not path.parts:
                 continue
             elif any(map(_hidden, path.parts)):
@@ -353,18 +369,17 @@ class _Zipped:
                 inner = io.BytesIO(self._read(archive, info, _MOST_BYTES))
                 self.unpack(inner, path, depth + 1)
             except _NotReadError as error:
-                self.handed.wrong.append(f"{plain_text.plain(path.name)}: {error}")
+                self.handed.wrong.append(f"{plain_text.name(path.name)}: {error}")
         elif suffix not in LARGEST:
             self.handed.others.append(path.name)
-        elif not self.wanted(path):
-            self.handed.files.append(File(path))
         else:
-            try:
+
+            def read() -> bytes:
                 if link:
                     raise _NotReadError(_LINK)
-                self.handed.files.append(File(path, self._read(archive, info, LARGEST[suffix])))
-            except _NotReadError as error:
-                self.handed.files.append(File(path, problem=str(error)))
+                return self._read(archive, info, LARGEST[suffix])
+
+            self.handed.take(path, self.wanted(path), read)
 
     def _read(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, largest: int) -> bytes:
         """The bytes of a file. What its zip file says of their number is not believed."""

@@ -5,6 +5,9 @@ import unicodedata
 _LONGEST = 600
 """Characters: our own messages have about two hundred, a student's could have millions."""
 
+_LONGEST_NAME = 255
+"""Characters: file systems have no longer names."""
+
 _JOINERS = "\u200c\u200d"
 """Invisible, but part of names in Persian and Hindi."""
 
@@ -20,6 +23,12 @@ def plain(text: str) -> str:
         else letter.encode("unicode_escape").decode()
         for letter in unicodedata.normalize("NFC", text)
     )
+
+
+def name(text: str) -> str:
+    """The same for a student's or a file's name, which in a zip file may be as long as a book."""
+    line = plain(text[: 2 * _LONGEST_NAME])
+    return line if len(line) <= _LONGEST_NAME else f"{line[:_LONGEST_NAME]}…"
 
 
 def message(text: str) -> str:

@@ -79,17 +79,12 @@ def _grade(options: Options, signals: Signals) -> int:
         raise UserError("--roster-encoding is that of a --roster, and there is none")
     listed = roster.read(options.roster, options.roster_encoding) if options.roster else None
     found, said = submissions.find(options.folder, question, framework)
+    found = _gradable(found, here=options.dask is None)
     readable = [one for one in found if not one.problem]
     wanted = {one.question: find(one.question) for one in readable}
-    for one in readable:
-        wanted[one.question].framework(one.framework)  # raises if there is no answer of ours
     if listed:
         listed.match(found)
         said += _strangers(found, listed)
-    if options.dask is None:  # a cluster's workers have their own frameworks
-        for name in {one.framework for one in readable}:
-            if frameworks.FRAMEWORKS[name].missing:
-                raise UserError(frameworks.missing_line(frameworks.FRAMEWORKS[name]))
     hidden = conditions.hidden(options.hidden) if options.hidden else []
     settings = Settings(options.seconds, options.memory << 20, [Condition(options.seed), *hidden])
     conditions.require(hidden, wanted.values())
@@ -165,6 +160,29 @@ def _require_passed(
                 ours = f"our own answer to question {find(one.question).label}"
                 title = frameworks.FRAMEWORKS[one.framework].title
                 raise UserError(f"{ours} in {title} does not pass, so nobody's can: {why}")
+
+
+def _gradable(found: list[Submission], here: bool) -> list[Submission]:
+    """The same; one in a framework that the question, or this machine, does not have has a problem.
+
+    A cluster's workers have their own frameworks. Raises UserError if that is so of all of them.
+    """
+
+    def looked_at(one: Submission) -> Submission:
+        if one.problem:
+            return one
+        known = frameworks.FRAMEWORKS[one.framework]
+        try:
+            find(one.question).framework(one.framework)
+            why = frameworks.missing_line(known) if here and known.missing else ""
+        except UserError as error:
+            why = str(error)
+        return msgspec.structs.replace(one, problem=why) if why else one
+
+    made = [looked_at(one) for one in found]
+    if not all(one.problem for one in found) and all(one.problem for one in made):
+        raise UserError(next(n.problem for n, o in zip(made, found, strict=True) if not o.problem))
+    return made
 
 
 def _strangers(found: Sequence[Submission], listed: Roster) -> list[str]:

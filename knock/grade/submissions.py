@@ -1,6 +1,7 @@
 """Who has handed in what: a folder or a zip file with a folder or a file for each student."""
 
 import collections
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +14,10 @@ import msgspec
 
 _SHOWN = 3
 """How many names of a list a message shows, or reasons of one student."""
+
+_MOST_TRIES = 5
+"""How many files of one student are graded for one question in one framework: each may be made to
+take minutes."""
 
 _PACKED = (".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".zipx")
 
@@ -70,7 +75,7 @@ def find(
         (repeated, "nothing to grade in it, but elsewhere of the same student"),
     ):
         if names_of:  # all of them: nobody is left out silently
-            said.append(f"{', '.join(map(plain_text.plain, names_of))}: {why}")
+            said.append(f"{', '.join(map(plain_text.name, names_of))}: {why}")
     if not any(one.question for one in found):
         example = "dcgan_keras.py in a subfolder for each student"
         more_of = f": {_called(found[0])}: {found[0].problem}" if found else f", such as {example}"
@@ -83,9 +88,10 @@ def _of(
 ) -> tuple[list[Submission], list[str]]:
     """The submissions of one folder, zip file or file, and what else should be known."""
     owner = names.owner(handed.name)
-    whose = plain_text.plain(owner.name or ("" if handed.alone else handed.name))
+    whose = plain_text.name(owner.name or ("" if handed.alone else handed.name))
     late = "handed in late, says Canvas" if owner.late else ""
     found, unnamed = [], []
+    tries: Counter[tuple[str, str]] = Counter()
     for file in handed.files:
         stem = owner.rest if handed.alone else file.path.stem
         answers, uses, rest = names.asked(stem)
@@ -93,14 +99,22 @@ def _of(
         if here is None or there is None:
             unnamed.append(file)
             continue
+        tries[here, there] += 1
+        if tries[here, there] > _MOST_TRIES:
+            continue
         notes = [_contradiction(answers, question.name if question else None, "question")]
         notes += [_contradiction(uses, framework, "framework"), late]
         note = "; ".join(filter(None, notes))
         text, problem = _text(file)
-        student = whose or plain_text.plain(rest or stem)
-        name = plain_text.plain(str(file.path))
+        student = whose or plain_text.name(rest or stem)
+        name = plain_text.name(str(file.path))
         found.append(Submission(student, here, there, name, text, problem, note, owner.number))
-    lines = [*(_unnamed(file, question, framework) for file in unnamed)]
+    lines = _first([_unnamed(file, question, framework) for file in unnamed])
+    lines += [
+        _about(handed, f"{count} files for {here} in {there}, of which {_MOST_TRIES} are graded")
+        for (here, there), count in tries.items()
+        if count > _MOST_TRIES
+    ]
     lines += [_about(handed, wrong) for wrong in _first(handed.wrong)]
     if found:
         astray = [one for one in (*handed.others, *handed.hidden) if _is_astray(one)]
@@ -108,8 +122,8 @@ def _of(
         return found, lines
     reasons = [_why(handed, unnamed, question, framework), *_first(handed.wrong)]
     problem = plain_text.message("; ".join(filter(None, reasons)))
-    student = whose or plain_text.plain(names.asked(owner.rest)[2] or handed.name)
-    name = plain_text.plain(str(unnamed[0].path) if len(unnamed) == 1 else handed.name)
+    student = whose or plain_text.name(names.asked(owner.rest)[2] or handed.name)
+    name = plain_text.name(str(unnamed[0].path) if len(unnamed) == 1 else handed.name)
     return [Submission(student, "", "", name, "", problem, late, owner.number)], []
 
 
@@ -141,7 +155,7 @@ def _first(reasons: list[str]) -> list[str]:
 
 
 def _about(handed: Handed, wrong: str) -> str:
-    return f"{plain_text.plain(handed.name)}: {wrong}"
+    return f"{plain_text.name(handed.name)}: {wrong}"
 
 
 def _why(
@@ -174,7 +188,7 @@ def _renamed(astray: list[str]) -> str:
 
 def _listed(all_names: list[str]) -> str:
     more = len(all_names) - _SHOWN
-    shown = ", ".join(map(plain_text.plain, all_names[:_SHOWN]))
+    shown = ", ".join(map(plain_text.name, all_names[:_SHOWN]))
     return shown + (f" and {more} more" if more > 0 else "")
 
 
@@ -184,7 +198,7 @@ def _missing(file: File, question: Question | None, framework: str | None) -> st
 
 def _unnamed(file: File, question: Question | None, framework: str | None) -> str:
     missing = _missing(file, question, framework)
-    return f"{plain_text.plain(str(file.path))}: no {missing} in its name; add --{missing}"
+    return f"{plain_text.name(str(file.path))}: no {missing} in its name; add --{missing}"
 
 
 def _called(one: Submission) -> str:
