@@ -253,7 +253,7 @@ def beyond_its_end(name, size):
 
 def many_names(name, size):
     """Folders without a file: all they take is their names."""
-    for number in range(size // 64):
+    for number in range(size // 1024):
         os.mkdir(f"{name}.{number}")
 
 

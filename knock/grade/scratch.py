@@ -24,11 +24,11 @@ LARGEST = 256 << 20
 
 FULL = "it was stopped: it filled the disk"
 
-_ENTRY = 4096
-"""Bytes that are counted for each file or folder besides its content: names fill a disk, too."""
+_MOST_FILES = 1 << 12
+"""The most files and folders: they have to be removed, too."""
 
-_MOST_FILES = 1 << 14
-"""Files and folders, where the folder is a file system of its own."""
+_ENTRY = LARGEST // _MOST_FILES
+"""Bytes that are counted for each of them besides its content: names fill a disk, too."""
 
 _MOST_THREADS = 1024
 """A system has room for some ten thousand, which are everybody's."""
@@ -115,6 +115,8 @@ def used(folder: Path, process: int) -> float:
             with contextlib.suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
                 for entry in entries:  # each may be deleted meanwhile
                     total += _ENTRY + _bytes(entry.stat(follow_symlinks=False))
+                    if total > LARGEST:
+                        break
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
     except OSError:  # no permission, or a path that is too long
@@ -195,6 +197,9 @@ def remove(folder: Path) -> None:
             found = list(entries)
         for entry in found:
             if entry.is_dir(follow_symlinks=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(entry.path)
+                    continue
                 os.chmod(entry.path, 0o700)
                 moved = f"{folder}/{token}{next(taken)}"
                 os.rename(entry.path, moved)
