@@ -28,6 +28,7 @@ from knock.frameworks import numpy as plain
 from knock.grade import (
     conditions,
     grading,
+    judges,
     messages,
     points,
     report,
@@ -785,6 +786,32 @@ def test_the_trace_may_end_where_code_raises(stage, honest, tmp_path):
     broken = trace.take(path, plain, small)
     assert list(broken.errors) == [stage]
     assert list(messages.unpack(messages.pack(broken, []), found, small)[2].errors) == [stage]
+
+
+@needs_walls
+def test_numbers_are_judged_in_a_process_with_limits_and_what_breaks_it_costs_one_run():
+    import resource
+
+    right = messages.pack(conditions.standard(QUESTION, Condition()).expected, [])
+    standard = judges.Away.at(QUESTION, Condition())
+    assert len(right) < standard.largest
+    for said in (b"", b"x" * 99, right[:-1]):
+        verdict = standard.verdict(said, True, False)
+        assert verdict.wrong.startswith("it did not send the numbers of a check"), verdict
+    judge = judges._judge
+    for _ in range(2):
+        verdict = standard.verdict(right, True, False)
+        assert not failure(verdict.results) and len(verdict.results) > 5, verdict
+        process = psutil.Process(judge._process.pid)
+        for which in (resource.RLIMIT_AS, resource.RLIMIT_CPU):
+            assert 0 < process.rlimit(which)[0] < 1 << 40
+        process.kill()
+        verdict = standard.verdict(right, True, False)
+        assert verdict.wrong == "its numbers end the process that judges them (Killed)"
+        assert not verdict.results
+    with pytest.raises(ValueError, match="without a verdict"):
+        standard.judge(judges.Judged())
+    judges.close()
 
 
 # Hidden checks

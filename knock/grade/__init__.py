@@ -1,8 +1,8 @@
 """Grading a class: every part of every submission, in a sandbox, into one table.
 
 The grader never runs a submission's code itself. A sandboxed process does, and only numbers come
-out of it, which are judged here. So a submission can forge nothing but numbers, and the right
-numbers are what it is asked for.
+out of it, which another process judges. So a submission can forge nothing but numbers, and the
+right numbers are what it is asked for.
 
 | module | what it does |
 | --- | --- |
@@ -23,6 +23,8 @@ numbers are what it is asked for.
 | `calls` | the system calls that a check needs |
 | `scratch` | a fork's own folder: how full it is, and how it is removed |
 | `messages` | what goes in and out of the process |
+| `judges` | the process that judges numbers, seen from outside |
+| `judging` | the same process from inside: the judge's own numbers, and limits for each run |
 | `plain_text` | makes a student's text safe before a teacher sees it |
 | `grading` | one submission, from its text to its grade |
 | `schedule` | all of them, on this machine or on a Dask cluster |

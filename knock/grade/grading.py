@@ -3,21 +3,23 @@
 import contextlib
 import tempfile
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from knock import frameworks, paths
 from knock import recipe as recipes
 from knock.check import trace
-from knock.check.judge import Standard
 from knock.check.own_code import Changed, InOurs, OwnCode
 from knock.check.parts import Part, examine
 from knock.check.trace import Pause, Trace
 from knock.errors import UserError
-from knock.grade import conditions, messages, plain_text, reading, scratch, stripped_copy
+from knock.grade import judges, messages, plain_text, reading, stripped_copy
 from knock.grade.conditions import Condition
+from knock.grade.judges import Away, Judged
+from knock.grade.judging import Verdict
 from knock.grade.process import DoesNotStartError, WorkerProcess
 from knock.grade.submissions import Submission
+from knock.questions import Question
 from knock.questions import find as find_question
 from knock.scripts import starter
 from knock.scripts.source import Source
@@ -117,7 +119,7 @@ def _grade(submission: Submission, settings: Settings, begun: int) -> Grade:
         for condition in settings.conditions:
             if not condition.fits(question):
                 continue
-            standard = conditions.standard(question, condition)
+            standard = _standard(question, condition, begun)
             take = _Take(framework, standard, mine, ours, question.parts, settings, used, begun)
             short = standard.of_ten_steps()
             whose = {one.name: one.part for one in starter.places(ours.text, question.parts)}
@@ -156,15 +158,31 @@ def _grade(submission: Submission, settings: Settings, begun: int) -> Grade:
 
 
 def _require_plain(path: Path, text: str, begun: int) -> None:
-    """As `reading.require_plain`, while another thread judges."""
+    """As `reading.require_plain`, while another thread goes on."""
+    with _others_judge():
+        try:
+            reading.require_plain(path, text)
+        except reading.NotReadError:
+            _require_open(begun)  # else nobody has read it to its end
+            raise
+        except UserError as error:
+            raise DoesNotStartError(str(error)) from None
+
+
+def _standard(question: Question, condition: Condition, begun: int) -> Away:
+    """The standard of a question under a condition, while another thread goes on."""
+    with _others_judge():
+        found = Away.at(question, condition)
+    _require_open(begun)
+    return found
+
+
+@contextlib.contextmanager
+def _others_judge() -> Iterator[None]:
+    """Let another thread go on, while this one waits for a process."""
     _judging.release()
     try:
-        reading.require_plain(path, text)
-    except reading.NotReadError:
-        _require_open(begun)  # else nobody has read it to its end
-        raise
-    except UserError as error:
-        raise DoesNotStartError(str(error)) from None
+        yield
     finally:
         _judging.acquire()
 
@@ -196,7 +214,7 @@ class _Take:
     def __init__(
         self,
         framework: str,
-        standard: Standard,
+        standard: Away,
         mine: Source,
         ours: Source,
         parts: starter.Parts,
@@ -212,7 +230,7 @@ class _Take:
         """Run all of it: from inside the walls nothing is heard before the end."""
         return self._run(self._job(self.mine.text, names), self.standard)
 
-    def for_ten_steps(self, standard: Standard) -> tuple[InOurs, Changed]:
+    def for_ten_steps(self, standard: Away) -> tuple[InOurs, Changed]:
         """As `OwnCode` needs them; `standard` is for ten steps."""
 
         def in_ours(names: Collection[str]) -> Trace:
@@ -238,36 +256,27 @@ class _Take:
             self.settings.seconds,
             self.settings.memory,
             [str(paths.WHOLE)],
-            messages.largest(self.standard.expected),
+            self.standard.largest,
         )
 
-    def _run(self, job: messages.Job, standard: Standard) -> Trace:
-        _judging.release()
-        try:
+    def _run(self, job: messages.Job, standard: Away) -> Trace:
+        whole = job.names is None and job.alone is None
+        last = frameworks.find(self.framework).channels_last
+        verdict = Verdict()
+        with _others_judge():
             outcome = _worker_process(self.framework, self.begun).run(job)
-        finally:
-            _judging.acquire()
+            if not outcome.ended:
+                verdict = standard.verdict(outcome.said, whole and not standard.short, last)
         _require_open(self.begun)
         self.used.add(outcome)
-        wrong, found = outcome.ended, Trace()
+        if verdict.failed:
+            raise RuntimeError(verdict.failed)
+        wrong = outcome.ended or verdict.wrong or verdict.refused
+        if not wrong and verdict.replaced:
+            wrong = f"it replaces {_listed(verdict.replaced)}"
         if not wrong:
-            try:
-                refused, replaced, found = messages.unpack(
-                    outcome.said, standard.expected, standard.recipe
-                )
-            except messages.NotNumbersOfACheckError as error:
-                wrong = f"it did not send the numbers of a check: {error}"
-            else:
-                found.channels_last = frameworks.find(self.framework).channels_last
-                found.errors = {stage: _explained(text) for stage, text in found.errors.items()}
-                wrong = _explained(refused) or (
-                    f"it replaces {_listed(replaced)}" if replaced else ""
-                )
-        if not wrong:
-            return found
-        if (
-            job.names is None and job.alone is None and outcome.loaded
-        ):  # checking part by part will show which part it was
+            return Judged(errors=verdict.errors, results=verdict.results)
+        if whole and outcome.loaded:  # checking part by part will show which part it was
             return Trace(errors={"parameters": wrong})
         raise UserError(wrong)
 
@@ -282,20 +291,6 @@ class _Take:
             )
         }
         return starter.make(self.ours.text, asked, "knock check") if asked else self.ours.text
-
-
-_FORBIDDEN = {
-    "[Errno 1]": "a submission may start no program, open no connection, lock no file, "
-    "and change no file's permissions",
-    "PermissionError: [Errno 13]": "a submission may open only its own files",
-    "[Errno 28]": f"it filled the disk: a submission may store {scratch.LARGEST >> 20} MB",
-}
-
-
-def _explained(error: str) -> str:
-    """An error's text; if the sandbox was the reason, also what is not allowed."""
-    rules = [rule for what, rule in _FORBIDDEN.items() if what in error]
-    return f"{error}: {rules[0]}" if rules else error
 
 
 def _listed(names: list[str]) -> str:
@@ -351,3 +346,4 @@ def close() -> None:
             _copy.cleanup()
             _copy = None
     reading.close()
+    judges.close()

@@ -41,7 +41,7 @@ class _Reader:
     def ask(self, line: bytes) -> Told:
         """The answer of the process. Raises UserError if it does not start."""
         process = self._process or self._begin()
-        with _stopped_after(_LONGEST, process) as late:
+        with stopped_after(_LONGEST, process) as late:
             reply = _exchange(process, line)
         if reply.endswith(b"\n"):
             return msgspec.json.decode(reply, type=Told)
@@ -61,7 +61,7 @@ class _Reader:
             env={**kept, "PYTHONIOENCODING": PRINTED, "PYTHONPATH": str(paths.PACKAGE.parent)},
             start_new_session=True,  # Ctrl-C is for the grader, which ends its processes itself
         )
-        with _stopped_after(_START, process):
+        with stopped_after(_START, process):
             ready = _exchange(process, b"")
         if ready != reader.READY:
             self._errors.seek(0)
@@ -83,7 +83,7 @@ class _Reader:
 
 
 @contextlib.contextmanager
-def _stopped_after(seconds: float, process: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
+def stopped_after(seconds: float, process: subprocess.Popen[bytes]) -> Iterator[threading.Event]:
     """End a process if it takes longer; what it yields is set if so."""
     late = threading.Event()
 

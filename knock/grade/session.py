@@ -155,7 +155,8 @@ def _require_passed(
     with closing(_grades(own, alone, options)) as coming:
         for one, grade in coming:
             if not grade.whole:
-                said = [*(part.message for part in grade.parts), grade.remark]
+                failed = [part.message for part in grade.parts if part.status == "failed"]
+                said = [*failed, grade.remark, *(part.message for part in grade.parts)]
                 why = next(filter(None, said), "it gives no reason")
                 ours = f"our own answer to question {find(one.question).label}"
                 title = frameworks.FRAMEWORKS[one.framework].title
