@@ -215,6 +215,14 @@ ATTACKS = {
     "another program": ("import subprocess; subprocess.run(['true'])", "may start no program"),
     "a crash of the interpreter": ("import ctypes; ctypes.string_at(0)", "crashed the interpreter"),
     "an abort": ("import os; os.abort()", "crashed the interpreter (Aborted)"),
+    "a closed pipe": (
+        "import os, time\nos.closerange(3, 99)\ntime.sleep(60)",
+        "it closed what its numbers are sent through",
+    ),
+    "an error that raises": (
+        "class E(Exception):\n    def __str__(self): raise KeyboardInterrupt\nraise E",
+        "E, which raises KeyboardInterrupt when it is asked for its text",
+    ),
     "ten gigabytes": ("x = bytearray(10 << 30)", "MemoryError"),
     "ten gigabytes, a bit at a time": (
         "x = []\nwhile True: x.append(bytearray(16 << 20))",

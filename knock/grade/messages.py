@@ -167,10 +167,15 @@ def frames(said: bytes) -> list[bytes]:
     return found
 
 
+def are_whole(frames: list[bytes]) -> bool:
+    """Whether the last of some frames has a submission's numbers."""
+    return len(frames) > 1 and frames[-1] != LOADED
+
+
 def outcome(frames: list[bytes], ended: str, seconds: float, memory: int) -> Outcome:
     """What a submission's process has sent, and what is known about it from outside."""
     walls = frames[0].decode(errors="replace").split() if frames else []
-    whole = len(frames) > 1 and frames[-1] != LOADED
+    whole = are_whole(frames)
     return Outcome(
         frames[-1] if whole else b"",
         "" if whole else ended,
@@ -182,6 +187,7 @@ def outcome(frames: list[bytes], ended: str, seconds: float, memory: int) -> Out
 
 
 LATE = "it was stopped: it took too long"
+CLOSED = "it closed what its numbers are sent through"
 TOO_MUCH = "it was stopped: it sent more than a check can send"
 
 

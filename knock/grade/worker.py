@@ -36,6 +36,9 @@ import msgspec
 CLOCK = 3
 """By the clock a job may take this many times its seconds of computing: others run beside it."""
 
+_END = 1.0
+"""Seconds that a crash may take: it is told by its signal, and what goes on is ended."""
+
 _LOOK = 0.2
 """Seconds between two measurements of a scratch folder."""
 
@@ -99,6 +102,8 @@ def _watch(job: messages.Job, adapter: Adapter, ours: tuple[IO[bytes], ...]) -> 
     try:
         until = time.monotonic() + CLOCK * job.seconds
         said, ended = _listen(out, ours[0].fileno(), child, place, until, job.largest)
+        if not ended and not messages.are_whole(messages.frames(said)) and not _ends(child):
+            ended = messages.CLOSED
     finally:
         os.close(out)
         forks.kill(child)
@@ -107,6 +112,16 @@ def _watch(job: messages.Job, adapter: Adapter, ours: tuple[IO[bytes], ...]) -> 
     seconds = used.ru_utime + used.ru_stime
     ended = ended or _end(os.waitstatus_to_exitcode(status), seconds, job)
     return messages.outcome(messages.frames(said), ended, seconds, used.ru_maxrss << 10)
+
+
+def _ends(child: int) -> bool:
+    """Whether a fork ends by itself that says nothing more; it can still be waited for."""
+    until = time.monotonic() + _END
+    while time.monotonic() < until:
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def _listen(
