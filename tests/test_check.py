@@ -123,7 +123,7 @@ def test_suspects_are_kept_until_a_file_of_the_question_changes(tmp_path):
     assert explain_mistakes.of(reference, object(), small).own == ()
 
 
-def test_a_mistake_that_gives_all_losses_is_told_before_one_that_gives_a_single_one():
+def test_only_a_mistake_that_gives_all_losses_is_told():
     right = {"a": 1.0, "b": 1.0, "c": 1.0}
     mistaken = {
         "one": {"a": 2.0, "b": 1.0, "c": 1.0},
@@ -132,22 +132,20 @@ def test_a_mistake_that_gives_all_losses_is_told_before_one_that_gives_a_single_
     }
     assert explain_numbers.explanations(mistaken, mistaken["one"], right) == ["one"]
     assert explain_numbers.explanations(mistaken, mistaken["two"], right) == ["two"]
-    assert explain_numbers.explanations(mistaken, {"a": 2.0, "b": 5.0, "c": 1.0}, right) == [
-        "one",
-        "two",
-    ]
+    assert explain_numbers.explanations(mistaken, {"a": 2.0, "b": 5.0, "c": 1.0}, right) == []
     assert explain_numbers.explanations(mistaken, {"a": 5.0, "b": 1.0, "c": 1.0}, right) == []
 
 
-def test_a_mistake_that_is_not_known_is_given_no_known_ones_name(tmp_path):
+def test_a_mistake_that_nobody_wrote_down_is_found_by_changing_the_judge(tmp_path):
     pytest.importorskip("torch")
     source = answer("vae", "pytorch").read_text(encoding="utf-8")
     path = tmp_path / "mine_pytorch.py"
     path.write_text(source.replace("log_variance / 2", "log_variance / 3"), encoding="utf-8")
     red = {r.name: r for r in check("vae", "pytorch", path)}["loss"]
     assert red.status == "failed"
-    assert red.message.startswith("reconstruction is ")
-    assert red.message.endswith(" times as large); right: kl")
+    assert red.message.endswith(
+        "`np.exp(log_variance / 3)` is computed instead of `np.exp(log_variance / 2)`"
+    )
 
 
 def batch_norm_recipe() -> recipe.Recipe:

@@ -13,7 +13,8 @@ from types import CodeType
 from typing import Any
 
 from knock import recipe as recipes
-from knock.check import explain_numbers, trace
+from knock.check import explain_numbers, explain_training, trace
+from knock.check.explain_training import Replays, matches, sketch
 from knock.check.trace import Array, Trace
 from knock.frameworks import numpy as plain
 from knock.frameworks.adapter import Adapter, State
@@ -29,13 +30,20 @@ import numpy as np
 class Suspects:
     """The numbers of every known mistake, computed when they are first needed.
 
-    `own` are the question's mistakes.
+    `own` are the question's mistakes. With `kept`, what is replayed may come from the user's cache
+    folder.
     """
 
     path: Path
     judge: Adapter
     recipe: Recipe
     own: Sequence[Suspect] = ()
+    kept: bool = False
+
+    @functools.cached_property
+    def replays(self) -> Replays | None:
+        """The judge's step with one thing changed; None where no NumPy answer judges."""
+        return Replays(self.path, self.recipe, self.kept) if self.judge is plain else None
 
     @functools.cached_property
     def planted(self) -> dict[str, CodeType]:
@@ -104,14 +112,48 @@ class Suspects:
                 for name, array in mistaken.items()
             ):
                 return f"{', '.join(wrong)}: {what}"
+        methods = [name for name in wrong if name in self.recipe.methods]
+        if self.replays and methods == wrong:
+            return self.replays.of_outputs(wrong, got.outputs)
         return None
 
     def of_losses(self, got: Trace, expected: Trace) -> str | None:
-        """Which mistake gives a learner's first loss, if any does."""
+        """Which known mistakes give all of a learner's first losses, if any does.
+
+        Those that also give the gradients and running averages come before all others.
+        """
         mistaken = {what: losses for what, (losses, _) in self.steps.items()}
         found = explain_numbers.explanations(mistaken, got.losses[0], expected.losses[0])
+        if len(found) > 1 and 1 in got.states:
+            mine = sketch(got.states[1], self.recipe)
+            found = [
+                what for what in found if matches(mine, sketch(self.steps[what][1], self.recipe))
+            ] or found
         # Where batch normalisation follows the noise, two mistakes with it give the same loss.
         return f"you get this loss when {', or when '.join(found)}" if found else None
+
+    def of_replayed_losses(self, got: Trace) -> str | None:
+        """The same for changes that nobody wrote down."""
+        if not self.replays:
+            return None
+        whole = self.replays.whole(got) if 1 in got.states else None
+        found = [whole] if whole else self.replays.by_losses(got)[:2]
+        return f"you get this loss when {', or when '.join(found)}" if found else None
+
+    def of_step(self, got: Trace, expected: Trace) -> str | None:
+        """The change that gives all losses, gradients and averages of the first step, if any."""
+        if not self.replays or explain_training.only_told(got, expected, self.recipe):
+            return None  # the first step is right
+        what = self.replays.whole(got)
+        return f"you get these numbers when {what}" if what else None
+
+    def of_terms(self, got: Trace, expected: Trace) -> str | None:
+        """What wrongly trained networks are trained on, where it is a mix of the losses."""
+        return self.replays.terms(got, expected) if self.replays and 1 in got.states else None
+
+    def of_epoch(self, got: Trace) -> str | None:
+        """Whether a run goes wrong where the second epoch begins, and only there."""
+        return self.replays.epoch(got) if self.replays else None
 
     def of_gradients(self, got: State, expected: State) -> str | None:
         """Which mistake gives a learner's gradients in the first step, if any does."""
@@ -139,7 +181,7 @@ class Suspects:
         return None
 
 
-def of(path: Path, judge: Adapter, recipe: Recipe) -> Suspects:
+def of(path: Path, judge: Adapter, recipe: Recipe, kept: bool = False) -> Suspects:
     """The suspects of a judge; kept until its file or its question's file of mistakes changes.
 
     Raises UserError where the question's mistakes cannot be read.
@@ -148,12 +190,12 @@ def of(path: Path, judge: Adapter, recipe: Recipe) -> Suspects:
     table = path.with_name(mistakes.FILE_NAME)
     known = table if judge is plain and table.is_file() else None
     texts = tuple(one.read_bytes() for one in (path, known) if one)
-    return _kept(path, known, texts, hashable, recipes.to_json(recipe))
+    return _kept(path, known, texts, hashable, recipes.to_json(recipe), kept)
 
 
 @functools.lru_cache(maxsize=16)
 def _kept(
-    path: Path, table: Path | None, texts: tuple[bytes, ...], judge: Any, recipe: str
+    path: Path, table: Path | None, texts: tuple[bytes, ...], judge: Any, recipe: str, kept: bool
 ) -> Suspects:
     own = mistakes.suspects(table) if table else ()
-    return Suspects(path, judge, recipes.from_json(recipe), own)
+    return Suspects(path, judge, recipes.from_json(recipe), own, kept)

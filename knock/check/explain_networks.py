@@ -1,9 +1,10 @@
-"""Which other network gives a learner's output: one with a layer left out, or a changed one?
+"""Which other network gives a learner's output: one with a layer left out, moved or changed?
 
 Everything is tried with the NumPy layers of the recipe, so it is the same for every framework.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from knock.check import explain_numbers, trace
@@ -12,25 +13,71 @@ from knock.frameworks.adapter import State
 from knock.frameworks.numpy.layers import Array
 from knock.recipe import Layer, Recipe, kinds, layers
 from knock.recipe.layers import Placed, PlacedLayer
-from knock.recipe.weights import initial_weights
 
 import numpy as np
 
 _TITLES = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "tanh": "tanh", "sigmoid": "sigmoid"}
+_ALSO = {"concat": "skip", "keep": "start of the skip", "maxpool": "max pooling", "add": "shortcut"}
 _SLOPES = (0.01, 0.02, 0.1, 0.2, 0.25, 0.3)
-_EPSILONS = (0.1, 0.9, 0.8, 0.99, 0.01, 0.001, 2e-5, 1e-6, 1e-7, 1e-8, 1e-12)
+_EPSILONS = (0.1, 0.9, 0.8, 0.99, 0.01, 0.001, 2e-5, 1e-6, 1e-7, 1e-8, 1e-12, 0.0)
 
 Substitute = tuple[Layer, plain.Module]
-Change = Callable[[PlacedLayer], Substitute | None]
-"""What replaces a layer; None for nothing."""
+Change = Callable[[PlacedLayer], Sequence[Substitute]]
+"""What stands in the place of a layer: nothing, or one or several others."""
+
+Changes = Mapping[int, Change]
+"""The changed places of a network."""
 
 
-class _NothingKept(plain.Module):
-    """A skip that carries zeros."""
+class _Of(plain.Module):
+    """A layer without weights that is a function of its input."""
+
+    def __init__(self, placed: PlacedLayer, function: Callable[[Array], Array]) -> None:
+        super().__init__(placed)
+        self.values, self.function = {}, function
 
     def __call__(self, x: Array) -> Array:
-        missing = self.output_shape[0] - x.shape[1]
-        return np.concatenate([x, np.zeros((len(x), missing, *x.shape[2:]))], axis=1)
+        return self.function(x)
+
+
+def _averages(x: Array) -> Array:
+    """The mean of each 2×2 window."""
+    n, c, height, width = x.shape
+    means: Array = x.reshape(n, c, height // 2, 2, width // 2, 2).mean((3, 5))
+    return means
+
+
+def _elu(x: Array) -> Array:
+    y: Array = np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+    return y
+
+
+def _gelu(x: Array) -> Array:
+    """By tanh; that by the error function is `_exact_gelu`."""
+    y: Array = x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    return y
+
+
+def _exact_gelu(x: Array) -> Array:
+    y: Array = x / 2 * (1 + np.vectorize(math.erf)(x / math.sqrt(2)))
+    return y
+
+
+_ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "a ReLU": lambda x: np.maximum(x, 0),
+    "a tanh": np.tanh,
+    "a sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "an ELU": _elu,
+    "a softplus": lambda x: np.logaddexp(0, x),
+    "a SiLU (swish)": lambda x: x / (1 + np.exp(-x)),
+    "a GELU": _gelu,
+    "a GELU, exactly": _exact_gelu,
+    "a ReLU6": lambda x: np.clip(x, 0, 6),
+    "an absolute value": np.abs,
+}
+_NORMS = (kinds.BatchNorm, kinds.LayerNorm)
+_ACTIVE = (kinds.ReLU, kinds.LeakyReLU, kinds.Tanh, kinds.Sigmoid)
+_MOVED = (kinds.Dropout, kinds.Keep)
 
 
 def explain(name: str, got: Array, recipe: Recipe) -> str | None:
@@ -41,32 +88,32 @@ def explain(name: str, got: Array, recipe: Recipe) -> str | None:
     placed = layers.networks(recipe)[name]
     x, given = trace.shown(recipe, placed), trace.asked(recipe)
     more = [given[draw] for draw in trace.beside(placed)]
-    first = dict(initial_weights(recipe))
+    first = trace.drawn_weights(recipe)
     expected = _output(placed, {}, first, x, more)
-    for what, change, places in _tries(placed.layers):
+    if got.shape != expected.shape:
+        return None
+    for what, tries in _tries(placed.layers):
         found = []
-        for chosen in [[place] for place in places] + [places][: len(places) > 1]:
+        for where, changes in tries:
             try:
-                mistaken = _output(placed, dict.fromkeys(chosen, change), first, x, more)
-            except ValueError:  # the other layers do not fit together
+                with np.errstate(all="ignore"):
+                    mistaken = _output(placed, changes, first, x, more)
+            except (ValueError, IndexError):  # the other layers do not fit together
                 continue
             if explain_numbers.close(got, mistaken) and not explain_numbers.close(
                 mistaken, expected
             ):
-                found.append(_where(placed.layers, chosen))
+                found.append(where)
         if found:  # several, where they give the same output
             return f"{name}: {', or '.join(found)} {what}"
     return None
 
 
-def _output(
-    placed: Placed, changes: Mapping[int, Change], first: State, x: Array, more: list[Array]
-) -> Array:
-    """The output of a network with its first weights and some of its layers changed."""
+def _output(placed: Placed, changes: Changes, first: State, x: Array, more: list[Array]) -> Array:
+    """The output of a network with its drawn weights and some of its layers changed."""
     network = plain.Network(placed)
     for place, change in sorted(changes.items(), reverse=True):
-        made = change(placed.layers[place])
-        network.layers[place : place + 1] = [made] if made else []
+        network.layers[place : place + 1] = list(change(placed.layers[place]))
     network.modules = [module for _, module in network.layers]
     for module in network.modules:
         for key, value in module.values.items():
@@ -75,33 +122,63 @@ def _output(
     return output
 
 
-def _tries(placed: Sequence[PlacedLayer]) -> Iterator[tuple[str, Change, list[int]]]:
-    """Every change in words, with the places where it can be made."""
+def _tries(placed: Sequence[PlacedLayer]) -> Iterator[tuple[str, Sequence[tuple[str, Changes]]]]:
+    """Every change in words, with the places where it can be made, in words, too."""
     alike: dict[str, list[int]] = {}
     for place, one in enumerate(placed):
         alike.setdefault(one.layer.kind, []).append(place)
     for places in alike.values():
         for what, change in _changes(placed[places[0]].layer):
-            yield what, change, places
+            chosen = [[place] for place in places] + [places][: len(places) > 1]
+            yield what, [(_where(placed, some), dict.fromkeys(some, change)) for some in chosen]
+    yield from _moves(placed)
+    weighted = [i for i, one in enumerate(placed) if one.name]
+    for title, function in _ACTIVATIONS.items():
+        bare = [i for i in weighted if i + 1 < len(placed)]
+        added: list[tuple[str, Changes]] = [
+            (placed[i].name, {i: _followed_by(function)}) for i in bare
+        ]
+        yield f"is followed by {title} that the recipe does not have there", added
+
+
+def _moves(placed: Sequence[PlacedLayer]) -> Iterator[tuple[str, Sequence[tuple[str, Changes]]]]:
+    """Neighbours that have changed places: of a kind of pair, one everywhere, then all at once."""
+    pairs: dict[tuple[str, str], list[int]] = {}
+    for i, both in enumerate(zip(placed, placed[1:], strict=False)):
+        if all(isinstance(one.layer, (*_NORMS, *_ACTIVE, *_MOVED)) for one in both):
+            pairs.setdefault((both[0].layer.kind, both[1].layer.kind), []).append(i)
+    for places in pairs.values():
+        after = _called(placed[places[0] + 1])
+        tries: list[tuple[str, Changes]] = []
+        for some in [[place] for place in places] + [places][: len(places) > 1]:
+            changes: dict[int, Change] = {}
+            for i in some:
+                changes |= {i: _instead(placed[i + 1]), i + 1: _instead(placed[i])}
+            tries.append((_where(placed, some), changes))
+        yield f"and {after} after it have changed places", tries
+
+
+def _called(one: PlacedLayer) -> str:
+    kind = one.layer.kind
+    return f"the {_TITLES.get(kind) or _ALSO.get(kind) or kind.replace('_norm', ' normalisation')}"
 
 
 def _where(placed: Sequence[PlacedLayer], places: Sequence[int]) -> str:
     """Some layers in a learner's words: one by its name, or by the name before it; or all."""
     one = placed[places[0]]
-    called = _TITLES.get(one.layer.kind, one.layer.kind.replace("_norm", " normalisation"))
-    called = called.replace("concat", "skip").replace("add", "shortcut")
+    called = _called(one)
     if len(places) > 1:
-        return f"each {called}"
+        return called.replace("the ", "each ", 1)
     if one.name:
-        return f"the {called} {one.name}"
+        return f"{called} {one.name}"
     before = [other.name for other in placed[: places[0]] if other.name]
-    return f"the {called}" + (f" after {before[-1]}" if before else "")
+    return called + (f" after {before[-1]}" if before else "")
 
 
 def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
     """What may have been done to a layer of this kind, in words, and the change."""
-    if layer.kind in (*_TITLES, "dropout"):
-        yield "is missing", lambda one: None
+    if layer.kind in (*_TITLES, "dropout", "batch_norm", "layer_norm"):
+        yield "is missing", lambda one: []
     match layer:
         case kinds.LeakyReLU(slope=given):
             yield "is a ReLU", _other(kinds.ReLU())
@@ -125,10 +202,27 @@ def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
         case kinds.VirtualNorm():
             yield from _epsilons()
             yield "leaves a picture out of its own statistics", _with("counts", False)
-        case kinds.Concat():
-            yield "carries nothing", _without_skip
         case kinds.Add():
-            yield "carries nothing", lambda one: None
+            yield "carries nothing", lambda one: []
+            yield "averages at each pixel over its channels alone", _with("axes", (1,))
+            yield (
+                "averages each channel by itself, as instance normalisation does",
+                _with("axes", (2, 3)),
+            )
+        case kinds.MaxPool():
+            yield (
+                "takes the windows' averages instead of their largest numbers",
+                _function(_averages),
+            )
+        case kinds.Concat():
+            yield "carries nothing", _skip(_zeros_after)
+            yield (
+                "comes before what it is joined to; it belongs after it",
+                _skip(lambda x, own: np.concatenate([x[:, own:], x[:, :own]], axis=1)),
+            )
+    if isinstance(layer, _ACTIVE):
+        for title, function in _ACTIVATIONS.items():
+            yield f"is {title}", _function(function)
 
 
 def _epsilons() -> Iterator[tuple[str, Change]]:
@@ -137,21 +231,47 @@ def _epsilons() -> Iterator[tuple[str, Change]]:
         yield f"has ε = {epsilon:g}, the recipe's is 1e-05{given}", _with("eps", epsilon)
 
 
-def _without_skip(one: PlacedLayer) -> Substitute:
-    return kinds.Flatten(), _NothingKept(one)  # of any kind whose module the network calls
+def _zeros_after(x: Array, own: int) -> Array:
+    x = x.copy()
+    x[:, own:] = 0
+    return x
+
+
+def _skip(change: Callable[[Array, int], Array]) -> Change:
+    """A change of what a skip joins, given that and the number of channels from below."""
+
+    def made(one: PlacedLayer) -> list[Substitute]:
+        def joined(x: Array) -> Array:
+            return change(x, one.input[0])
+
+        return [(one.layer, plain.make_module(one)), (kinds.Flatten(), _Of(one, joined))]
+
+    return made
+
+
+def _function(function: Callable[[Array], Array]) -> Change:
+    return lambda one: [(kinds.Flatten(), _Of(one, function))]  # any kind that is called
+
+
+def _followed_by(function: Callable[[Array], Array]) -> Change:
+    return lambda one: [
+        (one.layer, plain.make_module(one)),
+        (kinds.Flatten(), _Of(one, function)),
+    ]
+
+
+def _instead(other: PlacedLayer) -> Change:
+    return lambda one: [(other.layer, plain.make_module(other))]
 
 
 def _other(layer: Layer) -> Change:
-    def change(one: PlacedLayer) -> Substitute:
-        return layer, plain.make_module(dataclasses.replace(one, layer=layer))
-
-    return change
+    return lambda one: [(layer, plain.make_module(dataclasses.replace(one, layer=layer)))]
 
 
 def _with(attribute: str, value: object) -> Change:
-    def change(one: PlacedLayer) -> Substitute:
+    def change(one: PlacedLayer) -> list[Substitute]:
         made = plain.make_module(one)
         setattr(made, attribute, value)
-        return one.layer, made
+        return [(one.layer, made)]
 
     return change

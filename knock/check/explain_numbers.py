@@ -45,6 +45,7 @@ _OUTPUT: list[tuple[str, Callable[[Array], Array]]] = [
     ("it ends in a sigmoid that the recipe does not have", lambda x: 1 / (1 + np.exp(-x))),
     ("it ends in a ReLU that the recipe does not have", lambda x: np.maximum(x, 0)),
     ("its range is [0, 1] instead of [-1, 1]", lambda x: (x + 1) / 2),
+    ("it gives logits: the sigmoid at its end is missing", lambda x: np.log((1 + x) / (1 - x))),
     ("the sigmoid at its end is missing", lambda x: np.log(x / (1 - x))),
     ("the tanh at its end is missing", np.arctanh),
     ("it has the wrong sign", np.negative),
@@ -70,6 +71,21 @@ _MAPS: list[tuple[str, Callable[[Array], Array]]] = [
         ),
     ),
 ]
+
+
+def _rows(count: int) -> Iterator[tuple[str, Callable[[Array], Array]]]:
+    """What may have happened to the order of an output's rows; of n·n rows, n to a line."""
+    yield "its rows come in reverse order", lambda x: x[::-1]
+    side = math.isqrt(count)
+    if side > 1 and side * side == count:
+
+        def on_grid(change: Callable[[Array], Array]) -> Callable[[Array], Array]:
+            return lambda x: change(x.reshape(side, side, *x.shape[1:])).reshape(x.shape)
+
+        yield "the grid's two axes are swapped", on_grid(lambda x: x.swapaxes(0, 1))
+        yield "the grid is mirrored, left to right", on_grid(lambda x: x[:, ::-1])
+        yield "the grid is upside down: its first row is the lowest", on_grid(lambda x: x[::-1])
+
 
 _IMAGES: list[tuple[str, Callable[[Array], Array]]] = [
     ("the channels are in reverse order (RGB read as BGR)", lambda x: x[:, ::-1]),
@@ -97,24 +113,23 @@ def batch_mistakes(recipe: Recipe) -> Iterator[tuple[str, str, Callable[[Array],
 
 
 def explanations(mistaken: Mapping[str, Losses], got: Losses, expected: Losses) -> list[str]:
-    """The mistakes that give all of a learner's losses; if none does, those that give a wrong one.
+    """The mistakes that give all of a learner's losses; `mistaken` has each mistake's.
 
-    `mistaken` has each mistake's losses. A mistake that matches a single loss by chance is left out
-    where another one matches all of them.
+    One that gives only some of the wrong ones explains nothing: a sum is often right for another
+    reason than its terms.
     """
-    some = [what for what, losses in mistaken.items() if _explains(losses, got, expected)]
-    whole = [
-        what for what in some if all(_same(mistaken[what].get(n, x), x) for n, x in got.items())
+    return [
+        what
+        for what, losses in mistaken.items()
+        if _explains(losses, got, expected)
+        and all(same(losses.get(name, math.nan), x) for name, x in got.items())
     ]
-    return whole or some
 
 
 def _explains(mistaken: Losses, got: Losses, expected: Losses) -> bool:
     """Whether a mistake gives one of the learner's wrong losses."""
-    wrong = {
-        n: value for n, value in mistaken.items() if n in got and not _same(value, expected[n])
-    }
-    return any(_same(got[name], value) for name, value in wrong.items())
+    wrong = {n: value for n, value in mistaken.items() if n in got and not same(value, expected[n])}
+    return any(same(got[name], value) for name, value in wrong.items())
 
 
 def of_error(message: str, recipe: Recipe) -> str | None:
@@ -132,7 +147,7 @@ def of_error(message: str, recipe: Recipe) -> str | None:
 
 def of_repetition(again: Losses, first: Losses, recipe: Recipe) -> str | None:
     """Why the same batch and the same weights give two different losses, if they do."""
-    if all(_same(again[name], value) for name, value in first.items()):
+    if all(same(again[name], value) for name, value in first.items()):
         return None
     drawn = "; ".join(
         f"batch[{n!r}], {_drawn(one)}" for n, one in recipe.draws.items() if not one.check
@@ -154,7 +169,8 @@ def _drawn(draw: Draw) -> str:
     return f"{how}, {'one number' if one else 'numbers'} for each picture"
 
 
-def _same(a: float, b: float) -> bool:
+def same(a: float, b: float) -> bool:
+    """Whether two losses are the same, to nine digits; two that are NaN are."""
     return math.isclose(a, b, rel_tol=1e-9) or (math.isnan(a) and math.isnan(b))
 
 
@@ -165,7 +181,7 @@ def change_of_output(got: Array, expected: Array) -> str | None:
     """
     if expected.ndim < 2:
         return None
-    for what, change in [*_OUTPUT, *(_MAPS if expected.ndim == 4 else [])]:
+    for what, change in [*_OUTPUT, *(_MAPS if expected.ndim == 4 else []), *_rows(len(expected))]:
         with np.errstate(all="ignore"):  # not every output comes from a sigmoid
             mistaken = change(expected)
         if close(got, mistaken) and not close(mistaken, expected):
@@ -256,10 +272,10 @@ def of_loss(got: Trace, expected: Trace, recipe: Recipe) -> str:
             return f"train_step returns no {name!r}; it returns: {', '.join(a) or 'nothing'}"
     right = [name for name, value in b.items() if math.isclose(a[name], value, rel_tol=1e-12)]
     wrong = [name for name in b if name not in right]
-    wrong.sort(key=lambda name: name == "loss")  # the sum is wrong whenever one of its terms is
-    for name in wrong:
-        if what := _factor(a[name], b[name], recipe):
-            return f"{name} {what}: it is {a[name]:.8g}, expected {b[name]:.8g}"
+    # The sum is wrong whenever one of its terms is; of the others the worst comes first.
+    wrong.sort(key=lambda name: (name == "loss", -_distance(a[name], b[name])))
+    if what := factor_of_loss(got, expected, recipe):
+        return what
     if not wrong:
         return "the losses differ"
     name = wrong[0]
@@ -271,6 +287,23 @@ def of_loss(got: Trace, expected: Trace, recipe: Recipe) -> str:
     times = f" ({a[name] / b[name]:.4g} times as large)" if b[name] else ""
     others = f"; right: {', '.join(right)}" if right else ""
     return f"{name} is {a[name]:.8g}, expected {b[name]:.8g}{times}{others}"
+
+
+def factor_of_loss(got: Trace, expected: Trace, recipe: Recipe) -> str | None:
+    """The first of the first step's losses that is wrong by a factor which shows what was done."""
+    a, b = got.losses[0], expected.losses[0]
+    for name, value in sorted(b.items(), key=lambda item: item[0] == "loss"):
+        if name not in a or math.isclose(a[name], value, rel_tol=1e-12):
+            continue
+        if what := _factor(a[name], value, recipe):
+            return f"{name} {what}: it is {a[name]:.8g}, expected {value:.8g}"
+    return None
+
+
+def _distance(got: float, expected: float) -> float:
+    """How wrong a loss is, as a share of the right one; infinitely if it is not finite."""
+    off = abs(got - expected) / (abs(expected) or 1.0)
+    return off if math.isfinite(off) else math.inf
 
 
 def _factor(got: float, expected: float, recipe: Recipe) -> str | None:
@@ -293,29 +326,15 @@ def _factor(got: float, expected: float, recipe: Recipe) -> str | None:
     return None
 
 
-def of_optimizer(got: Trace, expected: Trace, recipe: Recipe) -> str | None:
-    """Which optimiser is not the recipe's, if what it remembers shows that.
-
-    Adam's second moment does not depend on the first beta: where it is right, so is the gradient.
-    """
-    a, b = got.states[1], expected.states[1]
-    for name, settings in recipe.optimizers.items():
-        m, v = ([k for k in b if k.startswith(f"{name}.") and k.endswith(s)] for s in (".m", ".v"))
-        weights = [k.removeprefix(f"{name}.")[: -len(".m")] for k in m or v]
-        moved = any((a[k] != got.states[0][k]).any() for k in weights)
-        if moved and m and not any(a[k].any() for k in m):
-            what = "first moment" if settings.algorithm == "adam" else "momentum"
-            title = {"adam": "Adam", "sgd": "SGD"}[settings.algorithm]
-            return f"{name} trains, but keeps no {what}: is it the recipe's {title}?"
-        if settings.algorithm != "adam" or not m:
-            continue
-        if all(close(a[k], b[k]) for k in v) and not all(close(a[k], b[k]) for k in m):
-            first = max(m, key=lambda k: float(np.linalg.norm(b[k])))
-            share = float(np.vdot(a[first], b[first]) / np.vdot(b[first], b[first]))
-            if share > 0:
-                beta = 1 - share * (1 - settings.betas[0])
-                return f"{name}: its first beta is {beta:.4g}, the recipe's {settings.betas[0]:g}"
-    return None
+def factor_of_gradients(got: State, expected: State) -> str | None:
+    """The factor by which all of the first step's gradients are wrong, if there is one."""
+    keys = [key for key, g in expected.items() if g.any()]
+    ratios = [float(np.vdot(got[k], expected[k]) / np.vdot(expected[k], expected[k])) for k in keys]
+    same = bool(keys) and all(close(got[k], ratios[0] * expected[k]) for k in keys)
+    if not same or not ratios[0] or math.isclose(ratios[0], 1.0, rel_tol=1e-5):
+        return None
+    factor = f"{ratios[0]:.6g} times the expected one"
+    return f"every gradient is {factor}, as if the loss had this factor"
 
 
 def of_gradients(got: State, expected: State) -> str:
@@ -332,16 +351,14 @@ def of_gradients(got: State, expected: State) -> str:
         whole = [n for n in networks if all(k in dead for k in expected if k.startswith(f"{n}."))]
         if whole:
             return (
-                f"{whole[0]} gets no gradient: its weights are not given to the optimiser, or the "
-                "loss does not depend on them"
+                f"{whole[0]} gets no gradient: its weights are not given to the optimiser, its "
+                "gradients are cleared between backward and the update, or the loss does not "
+                "depend on them"
             )
         return f"{dead[0]} gets no gradient"
+    if what := factor_of_gradients(got, expected):
+        return what
     keys = [key for key, g in expected.items() if g.any()]
-    ratios = [float(np.vdot(got[k], expected[k]) / np.vdot(expected[k], expected[k])) for k in keys]
-    same = all(close(got[k], ratios[0] * expected[k]) for k in keys)
-    if same and not math.isclose(ratios[0], 1.0, rel_tol=1e-5):
-        factor = f"{ratios[0]:.6g} times the expected one"
-        return f"every gradient is {factor}, as if the loss had this factor"
     worst = max(keys, key=lambda k: float(np.linalg.norm(got[k] - expected[k])))
     return (
         f"the gradient of {worst} differs: norm {np.linalg.norm(got[worst]):.6g}, "
@@ -379,15 +396,30 @@ def of_steps(got: Trace, expected: Trace, recipe: Recipe) -> str:
     agreed = sum(
         1 for _ in itertools.takewhile(_agree, zip(got.losses, expected.losses, strict=False))
     )
-    if agreed + 1 in (trace.STEPS_AN_EPOCH, trace.STEPS_AN_EPOCH + 1):
-        return (
-            f"the runs diverge at step {trace.STEPS_AN_EPOCH}, where the second epoch begins: does "
-            "everything change with the epoch that should?"
-        )
+    first = _first_to_differ(got, expected, recipe)
     return (
-        "the first step agrees, then the runs diverge slowly: the optimiser's constants are not "
-        "the recipe's (betas, or an epsilon inside the root or outside the bias correction)"
+        f"the first {'steps agree' if agreed > 1 else 'step agrees'}, then the runs diverge"
+        f"{f', from step {agreed + 1} on' if agreed < len(got.losses) else ' slowly'}{first}: look "
+        "at the optimiser's constants (betas, or an epsilon inside the root or outside the bias "
+        "correction), and at what these first pictures do not show, such as a limit"
     )
+
+
+def _first_to_differ(got: Trace, expected: Trace, recipe: Recipe) -> str:
+    """Which network is the first whose weights are not to ten digits the judge's; "" if none."""
+    for step in (1, 2, 10):
+        for name in recipe.networks:
+            if step not in got.states or step not in expected.states:
+                continue
+            a, b = got.states[step], expected.states[step]
+            keys = [key for key in b if key.startswith(f"{name}.") and "running_" not in key]
+            off = max(
+                (float(np.linalg.norm(a[k] - b[k]) / (np.linalg.norm(b[k]) or 1.0)) for k in keys),
+                default=0.0,
+            )
+            if off > 1e-10:
+                return f", the {name} first"
+    return ""
 
 
 def _of_momentum(got: Trace, expected: Trace, recipe: Recipe) -> str | None:
@@ -416,7 +448,7 @@ def _of_momentum(got: Trace, expected: Trace, recipe: Recipe) -> str | None:
 def _agree(pair: tuple[Losses, Losses]) -> bool:
     """Whether all losses of a step are right, to nine digits."""
     got, expected = pair
-    return all(name in got and _same(got[name], value) for name, value in expected.items())
+    return all(name in got and same(got[name], value) for name, value in expected.items())
 
 
 def _of_first_update(moved: State, wanted: State, keys: list[str]) -> str:
@@ -457,6 +489,11 @@ def of_share(start: State, got: State, expected: State, keys: Sequence[str]) -> 
             continue
         share = 0.1 * float(np.vdot(got[key] - start[key], grown) / np.vdot(grown, grown))
         if close(got[key] - start[key], share / 0.1 * grown):
+            if math.isclose(share, 1 - 0.9**2, rel_tol=1e-6):
+                return (
+                    f"{key}: a step replaces {share:.4g} of a running average instead of 0.1, as "
+                    f"if the {key.split('.')[0]} saw the same batch twice: is it called twice?"
+                )
             return (
                 f"{key}: a step replaces {share:.4g} of a running average instead of 0.1: is your "
                 "momentum the share that is kept?"

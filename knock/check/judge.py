@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +12,9 @@ from knock.check import (
     explain_mistakes,
     explain_networks,
     explain_numbers,
+    explain_optimizers,
     explain_precision,
+    explain_training,
     kept_run,
     trace,
 )
@@ -83,6 +85,8 @@ class Standard:
     judge_path: Path
     adapter: Adapter
     expected: Trace
+    kept: bool = field(default=False, kw_only=True)
+    """Whether numbers that explain a mistake may come from the user's cache folder, too."""
 
     @classmethod
     def of(cls, question: Question, framework: str, seed: int, ours: bool) -> "Standard":
@@ -109,7 +113,7 @@ class Standard:
                 f"the recipe of question {recipe.question} and its judge, {judge_path}, do not fit "
                 f"each other: {why}"
             )
-        return cls(recipe, judge_path, adapter, expected)
+        return cls(recipe, judge_path, adapter, expected, kept=kept)
 
     def judge(self, got: Trace, travel: bool = True) -> list[Result]:
         """An answer's numbers, stage by stage: each that is owed must be there, and right.
@@ -199,24 +203,52 @@ class Standard:
         expected, recipe = self.expected, self.recipe
         if result.value is None:
             return explain_numbers.of_error(result.message, recipe)
-        known = explain_mistakes.of(self.judge_path, self.adapter, recipe)
+        known = explain_mistakes.of(self.judge_path, self.adapter, recipe, self.kept)
         if result.name == "forward":
             return _output_mistake(known, got, expected, recipe)
         if result.name == "loss" and got.losses:
-            named = known.of_losses(got, expected)
-            if not named and got.again:
-                named = explain_numbers.of_repetition(got.again, got.losses[0], recipe)
-            return named
+            return self._named_loss(result, got, known)
         if 1 not in got.states:
             return None
         a, b = got.states[1], expected.states[1]
         if result.name == "gradients":
-            return explain_numbers.of_optimizer(got, expected, recipe) or known.of_gradients(a, b)
+            gradients = [trace.gradients(recipe, state) for state in (a, b)]
+            return (
+                explain_optimizers.of_constants(got, expected, recipe)
+                or known.of_gradients(a, b)
+                or explain_numbers.factor_of_gradients(*gradients)
+                or known.of_terms(got, expected)
+                or known.of_step(got, expected)
+            )
+        if result.name in ("10 steps", "100 steps"):
+            return explain_optimizers.of_constants(got, expected, recipe) or known.of_epoch(got)
         if result.name == "batch norm":
             keys = _statistics(recipe)
-            return explain_numbers.of_share(got.states[0], a, b, keys) or known.of_statistics(
-                a, b, keys
+            return (
+                explain_numbers.of_share(got.states[0], a, b, keys)
+                or known.of_statistics(a, b, keys)
+                or known.of_step(got, expected)
             )
+        return None
+
+    def _named_loss(self, result: Result, got: Trace, known: Suspects) -> str | None:
+        """What gives a learner's first losses; what explains more, or costs less, comes first."""
+        expected, recipe = self.expected, self.recipe
+        if named := known.of_losses(got, expected):
+            return named
+        if got.again and (named := explain_numbers.of_repetition(got.again, got.losses[0], recipe)):
+            return named
+        if explain_numbers.factor_of_loss(got, expected, recipe):
+            return None
+        if 1 in got.states:
+            if named := explain_optimizers.of_constants(got, expected, recipe):
+                return named
+            if named := known.of_terms(got, expected):
+                return f"{result.message}. {named}"
+        if named := known.of_replayed_losses(got):
+            return named
+        if 1 in got.states and (told := explain_training.only_told(got, expected, recipe)):
+            return f"{result.message}. {told}"
         return None
 
 
@@ -283,9 +315,7 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
         a, b = (trace.gradients(recipe, t.states[1]) for t in (got, expected))
         value = _state_difference(a, b, list(b))
         if value > TOLERANCE["gradients"]:
-            message = explain_numbers.of_optimizer(
-                got, expected, recipe
-            ) or explain_numbers.of_gradients(a, b)
+            message = explain_numbers.of_gradients(a, b)
     yield _stage("gradients", got, value, message)
 
     if recipe.also:

@@ -174,6 +174,7 @@ def _growing(
         adapter.write(model, recipe, dict(initial_weights(recipe)))
         trace.states[0] = adapter.read(model, recipe)
         stage = "forward"
+        adapter.write(model, recipe, drawn_weights(recipe))
         seen = outputs(model, adapter, recipe)
         if right is None or _differ(seen, right.outputs, recipe):
             trace.blocked = blocked(model, adapter, recipe)
@@ -305,8 +306,9 @@ def _kind(value: object) -> str:
 def first_outputs(
     path: Path, adapter: Adapter, recipe: Recipe, code: CodeType | None = None
 ) -> dict[str, Array]:
-    """What `outputs` gives for an answer with the first weights; `code` as in `first_step`."""
-    return outputs(_model(path, adapter, recipe, code), adapter, recipe)
+    """What `outputs` gives for an answer with `drawn_weights`; `code` as in `first_step`."""
+    model = _model(path, adapter, recipe, code, drawn_weights(recipe))
+    return outputs(model, adapter, recipe)
 
 
 def opened(
@@ -331,6 +333,20 @@ def _model(
     return model
 
 
+def drawn_weights(recipe: Recipe) -> State:
+    """The first weights, with numbers in place of those arrays that begin as zeros or ones.
+
+    Else a batch normalisation's γ, β and running averages would change next to nothing: one that is
+    never called, or that stands after the ReLU, would hardly show in an output.
+    """
+    first = dict(initial_weights(recipe))
+    for key, array in first.items():
+        if array.size and (array == array.flat[0]).all() and array.flat[0] in (0.0, 1.0):
+            low, high = (0.5, 1.5) if array.flat[0] else (-1.0, 1.0)
+            first[key] = noise.uniform(recipe.seed, 0, f"check/drawn/{key}", array.shape, low, high)
+    return first
+
+
 def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
     """Every network's output on noise of its input's shape, then every method's on a batch."""
     found = {}
@@ -347,6 +363,13 @@ def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
             raise WrongAnswer(f"{title} has no method {name}({', '.join(arguments)})")
         found[name] = _array(name, method(*(given[a] for a in arguments)), adapter)
     return found
+
+
+def output(model: Any, adapter: Adapter, recipe: Recipe, method: str) -> Array:
+    """The same of a single method."""
+    given = adapter.to_device(asked(recipe))
+    value = getattr(model, method)(*(given[a] for a in recipe.methods[method]))
+    return _array(method, value, adapter)
 
 
 def _array(name: str, value: Any, adapter: Adapter) -> Array:
@@ -367,17 +390,12 @@ _CARRY = (kinds.Linear, kinds.Conv, kinds.TransposedConv)
 def blocked(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
     """Each network's output when one of its layers lets nothing pass, by `network.layer`.
 
-    That layer's weight is 0, so the output depends only on biases and running averages, which are
-    drawn here, and on the layers after it: it is wrong only where one of these is. Networks with
-    skips, which lead around a layer, have no entry, nor has a spectral layer, whose weight would be
-    0 / 0. The model has other weights afterwards.
+    That layer's weight is 0, so the output depends only on biases and running averages, and on the
+    layers after it: it is wrong only where one of these is. Networks with skips, which lead around
+    a layer, have no entry, nor has a spectral layer, whose weight would be 0 / 0. The model has
+    other weights afterwards.
     """
-    first = dict(initial_weights(recipe))
-    for key, array in first.items():
-        if not array.any():
-            first[key] = noise.uniform(
-                recipe.seed, 0, f"check/behind/{key}", array.shape, -1.0, 1.0
-            )
+    first = drawn_weights(recipe)
     found = {}
     for name, placed in layers.networks(recipe).items():
         if any(isinstance(one.layer, _LED_AROUND) for one in placed.layers):

@@ -1,0 +1,247 @@
+"""What a check says of mistakes that nobody wrote down: they are found by changing the judge."""
+
+import ast
+
+from knock import paths, recipe
+from knock.check import (
+    changes,
+    explain_networks,
+    explain_numbers,
+    explain_optimizers,
+    explain_training,
+    judge,
+    trace,
+)
+from knock.frameworks import numpy as plain
+from knock.questions import find
+from knock.recipe import layers
+
+import msgspec
+import numpy as np
+import pytest
+
+
+def taken(name, *planted, steps=(1, 2), recipe_of=lambda small: small):
+    """A question's check recipe, the judge's numbers, and those of a learner in NumPy."""
+    path, small = find(name).reference_file, recipe.load_check(find(name).recipe_file)
+    text = path.read_text(encoding="utf-8")
+    for old, new in planted:
+        assert text.count(old) >= 1, old
+        text = text.replace(old, new)
+    code = compile(text, str(path), "exec")
+    expected = trace.take(path, plain, small, looked_at=steps)
+    got = trace.take(path, plain, recipe_of(small), code, looked_at=steps)
+    return small, judge.Standard(small, path, plain, expected), got
+
+
+def words(name, *planted, **more):
+    """The messages of the stages that fail, by stage."""
+    _, standard, got = taken(name, *planted, **more)
+    return {r.name: r.message for r in standard.judge(got, travel=False) if r.status == "failed"}
+
+
+_AGAIN = "reconstruction_loss(self.reconstruct(images), images)"
+_FAKE = "), classes)\n"
+STEPS = {
+    "D is trained twice": (
+        "gan",
+        (
+            "        self.d_optimizer.update()\n",
+            "        self.d_optimizer.update()\n"
+            "        real_loss, d = called_real(self.discriminator(batch['images']))\n"
+            "        self.discriminator.backward(d)\n"
+            "        fake_loss, d = called_fake(self.discriminator(fake))\n"
+            "        self.discriminator.backward(d)\n        self.d_optimizer.update()\n",
+        ),
+        "d_optimizer takes its step twice on the same batch",
+    ),
+    "a loss is computed again": (
+        "ae",
+        ("        return {", f"        loss, _ = {_AGAIN}\n        return {{"),
+        "loss is computed again after optimizer's step",
+    ),
+    "another round is told": (
+        "wgan",
+        (
+            "            self.c_optimizer.update()\n",
+            "            self.c_optimizer.update()\n"
+            "            first = first if 'first' in locals() else real - made\n",
+        ),
+        "is returned of the first round instead of the last",
+    ),
+    "the clip is too wide": (
+        "wgan",
+        ("-self.clip, self.clip", "-10 * self.clip, 10 * self.clip"),
+        "clip is 0.1, the recipe's 0.01",
+    ),
+    "another class is told": (
+        "cgan",
+        (_FAKE, _FAKE.replace(", classes)", ", np.roll(classes, 1, 1))")),
+        "tell is given the classes of other pictures",
+    ),
+    "a pair is reversed": (
+        "pix2pix",
+        ("np.concatenate([images, fake]", "np.concatenate([fake, images]"),
+        "fake comes before images",
+    ),
+    "a term is left out": (
+        "vae",
+        ("- mean**2 - variance", "- variance"),
+        "`-0.5 * (1 + log_variance - variance)",
+    ),
+    "what is returned is wrong alone": (
+        "gan",
+        ("real_loss + fake_loss", "real_loss + 3 * fake_loss"),
+        "The gradients are right: only what train_step returns is not",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STEPS)
+def test_a_step_with_one_thing_changed_is_told(case):
+    name, planted, said = STEPS[case]
+    more = [('return {"wasserstein": real - made', 'return {"wasserstein": first')]
+    found = words(name, planted, *(more if case == "another round is told" else []))
+    assert said in found["loss"], found
+
+
+MIXES = {
+    "a share of the other loss": (
+        "return (np.logaddexp(0, logits) - logits).mean(), (sigmoid(logits) - 1) / logits.size",
+        "return (np.logaddexp(0, logits) - 0.9 * logits).mean(), "
+        "(sigmoid(logits) - 0.9) / logits.size",
+        "0.9 · called_real(discriminator(images)) + 0.1 · called_fake(discriminator(images))",
+    ),
+    "a part that counts too much": (
+        "self.discriminator.backward(d)\n        self.d_opt",
+        "self.discriminator.backward(3 * d)\n        self.d_opt",
+        "called_fake(discriminator(fake)) counts 3 times as much as it should",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MIXES)
+def test_what_a_network_is_trained_on_is_told(case):
+    old, new, said = MIXES[case]
+    assert said in str(words("dcgan", (old, new)))
+
+
+def test_the_weight_on_the_wrong_term_is_told():
+    old = "self.discriminator.backward(d)[:, channels:] + self.l1_weight * slope"
+    new = "self.l1_weight * self.discriminator.backward(d)[:, channels:] + slope"
+    found = words("pix2pix", (old, new))
+    assert "counts 100 times" in found["gradients"] and "counts 0.01 times" in found["gradients"]
+
+
+def optimizer(**changed):
+    def of(small):
+        other = msgspec.structs.replace(small.optimizers["optimizer"], **changed)
+        return msgspec.structs.replace(small, optimizers={"optimizer": other})
+
+    return of
+
+
+def test_a_constant_of_an_optimiser_is_told_with_both_values():
+    cases = {
+        "its two betas are swapped": optimizer(betas=[0.999, 0.9]),
+        "its first beta is 0.5, the recipe's 0.9": optimizer(betas=[0.5, 0.999]),
+        "its second beta is 0.99, the recipe's 0.999": optimizer(betas=[0.9, 0.99]),
+        "its learning rate is 0.01, the recipe's 0.001": optimizer(lr=0.01),
+    }
+    for said, of in cases.items():
+        small, standard, got = taken("ae", recipe_of=of)
+        assert said in explain_optimizers.of_constants(got, standard.expected, small)
+
+
+CHANGED = {
+    "a weight decay of 0.01 is added": lambda g, w: g + 0.01 * w,
+    "clipped to ±0.001": lambda g, w: np.clip(g, -0.001, 0.001),
+}
+
+
+@pytest.mark.parametrize("said", CHANGED)
+def test_what_happens_to_a_right_gradient_is_told(said, monkeypatch):
+    small, standard, right = taken("ae")
+    before = plain.Adam.update
+
+    def update(self):
+        for module in (m for network in self.trained for m in network.modules):
+            for name, value in module.values.items():
+                module.gradients[name] = CHANGED[said](module.gradients[name], value)
+        before(self)
+
+    monkeypatch.setattr(plain.Adam, "update", update)
+    got = trace.take(find("ae").reference_file, plain, small, looked_at=(1, 2))
+    assert said in explain_optimizers.of_constants(got, standard.expected, small)
+    assert explain_optimizers.of_constants(right, standard.expected, small) is None
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "said"), [(1e-7, "its ε is 1e-07;"), (1e-3, "its ε is 0.001;")]
+)
+def test_an_epsilon_is_told(epsilon, said):
+    small, standard, got = taken("ae")
+    lr, beta2 = small.optimizers["optimizer"].lr, small.optimizers["optimizer"].betas[1]
+    after = standard.expected.states[1]
+    got.states[1] = dict(after)
+    for key in [k for k in after if f"optimizer.{k}.m" in after]:
+        m, v = after[f"optimizer.{key}.m"] / 0.1, after[f"optimizer.{key}.v"] / (1 - beta2)
+        got.states[1][key] = got.states[0][key] - lr * m / (np.sqrt(v) + epsilon)
+    assert said in explain_optimizers.of_constants(got, standard.expected, small)
+
+
+def test_an_epoch_begins_only_where_something_changes_with_it():
+    for name, begins in (("lapgan", True), ("ae", False)):
+        path, small = find(name).reference_file, recipe.load_check(find(name).recipe_file)
+        replays = explain_training.Replays(path, small)
+        right = trace.take(path, plain, small, looked_at=(5,))
+        off = [dict(one) for one in right.losses]
+        key = next(iter(off[0]))
+        for losses in off[trace.STEPS_AN_EPOCH - 1 :]:
+            losses[key] *= 1.1
+        got = trace.Trace(losses=off)
+        assert bool(replays.epoch(got)) is begins
+        off[0][key] *= 2
+        assert replays.epoch(got) is None
+
+
+def test_changes_of_a_network_are_seen_in_forward_and_told_apart():
+    """Also a norm that is never called, and one that stands after its ReLU."""
+    for name, network in (("dcgan", "generator"), ("pix2pix", "generator"), ("convae", "encoder")):
+        small = recipe.load_check(find(name).recipe_file)
+        placed = layers.networks(small)[network]
+        x, given = trace.shown(small, placed), trace.asked(small)
+        masks = [given[mask] for mask in trace.beside(placed)]
+        first = trace.drawn_weights(small)
+        right = explain_networks._output(placed, {}, first, x, masks)
+        told = {}
+        for what, tries in explain_networks._tries(placed.layers):
+            if any(word in what for word in ("missing", "places", "belongs after", "averages")):
+                where, change = tries[-1]
+                output = explain_networks._output(placed, change, first, x, masks)
+                if output.shape == right.shape and not explain_numbers.close(output, right):
+                    told[f"{where} {what}"] = explain_networks.explain(network, output, small)
+        assert told and all(key.split(" of ")[0] in str(said) for key, said in told.items()), told
+        assert name == "convae" or any("normalisation" in key and "missing" in key for key in told)
+
+
+def test_what_does_nothing_is_no_explanation_and_each_change_is_played_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "cache", lambda: tmp_path)
+    path, small = find("ae").reference_file, recipe.load_check(find("ae").recipe_file)
+    replays = explain_training.Replays(path, small, kept=True)
+    right = trace.take(path, plain, small, looked_at=(1,))
+    assert replays.whole(right) is None and replays.tried
+    again = explain_training.Replays(path, small, kept=True)
+    monkeypatch.setattr(again, "step", None)  # nothing is played a second time
+    assert list(again._all()) == replays.played
+    other = tmp_path / "reference.py"
+    other.write_text(path.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    assert explain_training.Replays(other, small)._key != replays._key
+
+
+def test_formulas_are_changed_where_they_stand():
+    tree = ast.parse("def f(a, b):\n    return a - 2 * b\n\n\ndef g(a):\n    return a\n")
+    found = {change.said for change in changes.of_formulas(tree, ["f"])}
+    assert "in f, `2 * b - a` is computed instead of `a - 2 * b`" in found
+    assert "in f, `a - b` is computed instead of `a - 2 * b`" in found
+    assert not any("in g" in said for said in found)
