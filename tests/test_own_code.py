@@ -215,6 +215,12 @@ def told(x: "globals().update(GAN=CopyGAN)"):
 
 DONE = typing.get_type_hints(told)
 """,
+    "a framework that runs a text": """
+import numpy as np
+
+TEXT = "one.train_step, one.generate = other.train_step, other.generate"
+DONE = np.testing.runstring(TEXT, {"one": GAN, "other": CopyGAN})
+""",
     "frames": "import inspect\ninspect.currentframe().f_globals['GAN'] = CopyGAN",
     "the base": "nn.Module.__getattribute__ = lambda self, name: (\n"
     "    object.__getattribute__(self, name))\nGAN.__bases__ = (CopyGAN,)",

@@ -49,6 +49,7 @@ _REACHING = {
     *("update_wrapper", "wraps", "methodcaller", "attrgetter", "get_type_hints", "ForwardRef"),
     *("Formatter", "get_field", "bltns", "pickle", "unpickle", "subprocess", "runpy", "pydoc"),
     *("functools", "operator", "typing", "dataclasses", "enum", "contextlib", "string"),
+    *("testing", "f2py", "distutils", "load", "loads", "load_model", "saved_model", "hub", "fx"),
 }
 """Names and attributes that lead to other code's names."""
 
@@ -308,7 +309,8 @@ def _reaches(node: ast.AST, tops: set[str], called: set[str]) -> bool:
         case ast.Name(name):
             return name in _REACHING - _WORDS.keys() or (is_special(name) and name not in _CALLED)
         case ast.Attribute(value, name, ast.Load()):
-            return _is_reaching(name)
+            private = name.startswith("_") and not is_special(name)
+            return _is_reaching(name) or (private and _root(value) in tops)
         case ast.Attribute(value, name):
             return is_special(name) or name in called or _root(value) in tops
         case ast.Subscript(value, ctx=ast.Store() | ast.Del()):
