@@ -19,6 +19,19 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A Chromium for the tests of a file. Skips them where it does not start."""
+    from tests.browser import Browser
+
+    try:
+        opened = Browser(tmp_path_factory.mktemp("profile"))
+    except RuntimeError as error:
+        pytest.skip(f"{error}: it does not start here")
+    yield opened
+    opened.close()
+
+
 LONGEST = [
     *("grade", "watch", "docs", "standalone", "games", "check"),
     *("run", "warm", "crash", "metrics", "other_ways"),

@@ -1,31 +1,21 @@
-"""`knock explore vae`: the page needs no other file, and in a real browser it draws what we do.
-
-The browser is a Chromium, if there is one. The tests talk to it through the pipe of its DevTools
-protocol, without a driver or a package. Mouse, fingers and keys arrive as if from a person.
-"""
+"""`knock explore vae`: the page needs no other file, and in a real browser it draws what we do."""
 
 import base64
-import itertools
 import json
 import os
 import re
-import select
-import shutil
-import signal
-import subprocess
-import sys
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
 from knock import cli, data, questions, recipe
 from knock.data import to_pixels
-from knock.explore import page
+from knock.explore import latent
 from knock.frameworks import numpy as plain
 from knock.recipe import kinds
 from knock.recipe.weights import initial_weights
 from knock.training import checkpoint
 from knock.training.checkpoint import Checkpoint
+from tests.browser import needs_chromium
 from tests.helpers import run
 
 import msgspec
@@ -128,7 +118,7 @@ def test_a_page_of_the_real_size_is_a_few_megabytes():
         name="mnist",
         split="test",
     )
-    assert len(page.make(found, pictures)) < 5_000_000
+    assert len(latent.make(found, pictures)) < 5_000_000
 
 
 def test_the_weights_inside_are_the_checkpoints(tmp_path):
@@ -136,8 +126,8 @@ def test_the_weights_inside_are_the_checkpoints(tmp_path):
     explore("vae", folder)
     state = checkpoint.load(folder).state
     content = content_of(folder / "explore.html")
-    fc, relu, out = content["decoder"]
-    assert relu == {"layer": "relu"}
+    fc, relu, out, sigmoid = content["decoder"]["layers"]
+    assert (relu, sigmoid) == ({"layer": "relu"}, {"layer": "sigmoid"})
     for layer, name in ((fc, "fc"), (out, "pixels")):
         weight = array(layer["weight"]).reshape(layer["out"], layer["in"])
         assert np.array_equal(weight, state[f"decoder.{name}.weight"])
@@ -208,7 +198,7 @@ def test_a_name_that_is_html_is_text(tmp_path):
     test = data.load("digits", found.recipe.image_shape, "test")
     evil = "</script><script>alert(1)</script>"
     pictures = data.ImageSet(test.images, test.labels, (evil,) * 10, None, "digits", "test")
-    assert evil not in page.make(found, pictures)
+    assert evil not in latent.make(found, pictures)
 
 
 # How eyes without one kind of cone see linear red, green and blue (Machado, Oliveira & Fernandes
@@ -252,7 +242,7 @@ def oklab(colours, eyes):
 @pytest.mark.parametrize("eyes", EYES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_classes_colours_differ_for_all_eyes(scheme, eyes):
-    lists = re.findall(r"--classes: ([^;]+);", text(Path(page.__file__).with_name("page.css")))
+    lists = re.findall(r"--classes: ([^;]+);", text(Path(latent.__file__).with_name("latent.css")))
     colours = lists[scheme == "dark"].split()
     assert len(colours) == 10
     rgb = np.array([list(bytes.fromhex(colour[1:])) for colour in colours]) / 255
@@ -280,7 +270,8 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys)
     whole = (tmp_path / "vae" / checkpoint.FILE_NAME).read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(whole[:-9])
     (tmp_path / "folder.html").mkdir()
-    checkpoint.save(tmp_path / "tanh.safetensors", with_layer(2, kinds.Tanh()))
+    odd = kinds.Minibatch(name="near", kernels=16, dims=2)
+    checkpoint.save(tmp_path / "odd.safetensors", with_layer(2, odd))
     less = made(2)
     del less.state["encoder.fc.weight"]
     checkpoint.save(tmp_path / "less.safetensors", less)
@@ -291,12 +282,16 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys)
     for words, said in {
         ("vae",): "no run of vae in runs/: train one first",
         ("cats",): "no question 'cats'",
-        ("ae",): "01 ae has no page of its latent space; use knock explore vae",
-        ("dcgan",): "no page of its latent space; use knock sample dcgan --steps-between 10",
+        ("ae",): "01 ae makes no pictures from noise; knock explore has a page",
+        ("vae_latent",): "04 vae_latent looks into runs of vae; use knock explore vae",
+        ("lapgan",): "several noises, step by step; use knock sample lapgan --steps-between 10",
         ("vae", "nowhere"): "cannot read the checkpoint nowhere",
         ("vae", "ae"): "ae is a checkpoint of question ae, not of vae",
         ("vae", "cut.safetensors"): "cut.safetensors is no whole checkpoint",
-        ("vae", "tanh.safetensors"): "networks.decoder.layers[1] is 'tanh'; the page can evaluate",
+        (
+            "vae",
+            "odd.safetensors",
+        ): "decoder has a layer 'minibatch'; the page can evaluate: linear",
         ("vae", "less.safetensors"): "has no encoder.fc.weight of shape (16, 120)",
         ("vae", "nan.safetensors"): "means are NaN or infinite",
         ("vae", "vae", "--data", "nowhere"): "nowhere",
@@ -314,194 +309,6 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys)
 
 
 # ---- In a browser --------------------------------------------------------------------------------
-
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-CHROMIUM = next((path for path in map(shutil.which, NAMES) if path), None)
-needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None or os.name != "posix", reason=f"needs one of: {', '.join(NAMES)}"
-)
-SECONDS = 60  # until a browser that does not answer is given up
-DRAWN = "document.readyState === 'complete' && typeof sheet === 'object' && sheet.complete"
-
-
-# A program that makes two open files the descriptors 3 and 4 and then becomes another program. It
-# moves both away first, because each may have the other's number.
-_PLACE = (
-    "import os, sys; from fcntl import F_DUPFD, fcntl\n"
-    "read, write = (fcntl(int(file), F_DUPFD, 10) for file in sys.argv[1:3])\n"
-    "os.dup2(read, 3); os.dup2(write, 4); os.execv(sys.argv[3], sys.argv[3:])"
-)
-
-
-class Browser:
-    """A Chromium without a window, and one tab in it."""
-
-    def __init__(self, profile: Path):
-        theirs_in, self._write = os.pipe()
-        self._read, theirs_out = os.pipe()
-        options = [
-            "--headless=new",
-            "--no-sandbox",  # it only opens our pages, and root cannot have a sandbox
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--hide-scrollbars",  # they would be in the screenshots
-            "--remote-debugging-pipe",  # which is files 3 (in) and 4 (out)
-            f"--user-data-dir={profile}",
-        ]
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _PLACE, str(theirs_in), str(theirs_out), CHROMIUM, *options],
-            pass_fds=(theirs_in, theirs_out),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # its helpers end with it
-        )
-        os.close(theirs_in)
-        os.close(theirs_out)
-        self._numbers = itertools.count(1)
-        self._unread, self._session = b"", None
-        self.events: list[dict] = []
-        target = self.send("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.send("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Network"):
-            self.send(f"{domain}.enable")
-
-    def close(self):
-        os.close(self._write)
-        os.close(self._read)
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-    def send(self, method, **parameters):
-        """One command of the protocol, and what it answers."""
-        number = next(self._numbers)
-        message = {"id": number, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._write, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._next()
-            if answer.get("id") == number:
-                assert "error" not in answer, f"{method}: {answer['error']}"
-                return answer["result"]
-            self.events.append(answer)
-
-    def _next(self):
-        until = time.monotonic() + SECONDS
-        while b"\0" not in self._unread:
-            ready, _, _ = select.select([self._read], [], [], max(0, until - time.monotonic()))
-            part = os.read(self._read, 1 << 16) if ready else b""
-            if not part:
-                raise RuntimeError(f"{CHROMIUM} does not answer")
-            self._unread += part
-        message, _, self._unread = self._unread.partition(b"\0")
-        return json.loads(message)
-
-    def run(self, script):
-        """The value of a script, awaited; what it throws fails the test."""
-        answer = self.send(
-            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
-        )
-        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
-        return answer["result"].get("value")
-
-    def open(self, path, width=1200, height=900, phone=False, dark=False, density=1):
-        """Open a file on a screen of this size and colour scheme, and wait until it is drawn."""
-        self.send(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=density,
-            mobile=phone,
-        )
-        self.send("Emulation.setTouchEmulationEnabled", enabled=phone, maxTouchPoints=2)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.send("Emulation.setEmulatedMedia", features=[scheme])
-        self.events.clear()
-        self.send("Page.navigate", url=path.resolve().as_uri())
-        until = time.monotonic() + SECONDS
-        while not self.run(DRAWN):
-            assert time.monotonic() < until, "the page does not finish loading"
-            time.sleep(0.05)
-        thrown = [e for e in self.events if e.get("method") == "Runtime.exceptionThrown"]
-        assert not thrown, thrown
-
-    def mouse(self, kind, x, y, **more):
-        self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
-
-    def finger(self, kind, *points):
-        where = [{"x": x, "y": y} for x, y in points]
-        self.send("Input.dispatchTouchEvent", type=kind, touchPoints=where)
-        # The page is told with its next frame, on a busy machine after we have gone on.
-        self.run("new Promise(go => requestAnimationFrame(() => requestAnimationFrame(go)))")
-
-    def key(self, key, shift=False):
-        code = {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40, "Home": 36}[key]
-        for kind in ("keyDown", "keyUp"):
-            self.send(
-                "Input.dispatchKeyEvent",
-                type=kind,
-                key=key,
-                code=key,
-                windowsVirtualKeyCode=code,
-                modifiers=8 if shift else 0,
-            )
-
-    def screenshot(self, path):
-        """The screen as it is, written to `path` as PNG, and as uint8 H×W×3."""
-        import cv2
-
-        path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot")["data"]))
-        return cv2.imread(str(path))[:, :, ::-1]
-
-    # What the page shows.
-
-    def picture(self):
-        """The content of the picture's canvas: uint8 H×W×4."""
-        found = self.run(
-            "(() => { const c = document.getElementById('picture');"
-            "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height);"
-            "return [d.height, d.width, ...d.data]; })()"
-        )
-        return np.array(found[2:], np.uint8).reshape(*found[:2], 4)
-
-    def numbers(self):
-        """The coordinates in the number fields."""
-        return self.run(
-            "[...document.querySelectorAll('#sliders [type=number]')].map(f => +f.value)"
-        )
-
-    def set(self, z):
-        """Type coordinates into the fields."""
-        self.run(
-            f"{list(map(float, z))}.forEach((value, axis) => {{"
-            "const field = document.getElementById(`n${axis}`); field.value = value;"
-            "field.dispatchEvent(new Event('input', {bubbles: true})); })"
-        )
-
-    def box(self, selector):
-        """Left, top, width, height on the screen."""
-        return self.run(
-            f"(() => {{ const b = document.querySelector('{selector}').getBoundingClientRect();"
-            "return [b.left, b.top, b.width, b.height]; })()"
-        )
-
-    def middle(self, selector):
-        left, top, width, height = self.box(selector)
-        return left + width / 2, top + height / 2
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    try:
-        opened = Browser(tmp_path_factory.mktemp("profile"))
-    except RuntimeError as error:
-        pytest.skip(f"{error}: it does not start here")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,15 @@
-"""`knock explore`: a trained latent space as a page for a browser."""
+"""`knock explore`: a trained latent space, or a generator, as a page for a browser."""
 
 from argparse import ArgumentParser, Namespace
 
 from knock.arguments import file, folder
 
-HELP = "make an HTML page of a trained latent space: knock explore vae"
+HELP = "make an HTML page to walk through what was learnt: knock explore dcgan"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Which run, with which pictures, and where the page goes."""
-    parser.add_argument("question", help="vae, or its number")
+    parser.add_argument("question", help="vae, or one that makes pictures from noise: dcgan, or 6")
     parser.add_argument(
         "run", nargs="?", type=file, help="a run's folder or a checkpoint (default: the newest run)"
     )
@@ -17,7 +17,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--out", type=file, metavar="FILE", help="where the page goes (default: RUN/explore.html)"
     )
     parser.add_argument(
-        "--data", type=folder, metavar="FOLDER", help="the folder with the data set's files"
+        "--data",
+        type=folder,
+        metavar="FOLDER",
+        help="for vae: a folder with the data set's files",
     )
 
 
