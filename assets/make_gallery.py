@@ -1,7 +1,7 @@
 """The gallery: the pages of this repository as a small web site, with a front page to look at.
 
     python assets/make_gallery.py                       # into the folder site
-    python assets/make_gallery.py --explore runs/vae    # with the page of knock explore, too
+    python assets/make_gallery.py --explore runs/vae    # with its page of knock explore, too
 
 It needs no server and loads nothing from elsewhere: open site/index.html, or put the folder on any
 web server. The workflow gallery.yml does that with GitHub Pages.
@@ -9,28 +9,32 @@ web server. The workflow gallery.yml does that with GitHub Pages.
 
 import tempfile
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from knock import paths
 from knock.arguments import OneLineParser
 from knock.arguments import folder as folder_word
 from knock.errors import UserError, exit_with
+from knock.explore.write import FILE_NAME
 from knock.explore.write import write as write_explorer
+from knock.training import checkpoint as checkpoints
 from knock.verify.markdown import source
 
 from gallery import front, templates
-from gallery.site import EXPLORER, Site
+from gallery.site import Site, explorer_of
 from gallery.words import OF
 
 
-def make(out: Path, repository: str, run: Path | None = None) -> None:
-    """Write the gallery into a folder, with the explorer of a run of question 03 if one is given.
+def make(out: Path, repository: str, runs: Sequence[Path] = ()) -> None:
+    """Write the gallery into a folder, with the pages of knock explore of these runs.
 
-    Raises UserError where the folder holds something else, or the run cannot be opened.
+    Raises UserError where the folder holds something else, or a run cannot be opened.
     """
     refuse_what_is_not_ours(out)
-    made = {} if run is None else {EXPLORER: explorer(run)}
-    site = Site(repository.rstrip("/"), explorer=run is not None)
+    explorers = dict(map(explorer, runs))
+    made = {explorer_of(question): text for question, text in explorers.items()}
+    site = Site(repository.rstrip("/"), explorers=frozenset(explorers))
     for name, file in site.pages.items():
         if name in OF:
             made[file] = templates.front_page(site, name, front.read(paths.ROOT / name))
@@ -39,10 +43,11 @@ def make(out: Path, repository: str, run: Path | None = None) -> None:
     site.write(out, made)
 
 
-def explorer(run: Path) -> str:
-    """The page that `knock explore` makes of a run. Raises UserError if it cannot be opened."""
+def explorer(run: Path) -> tuple[str, str]:
+    """A run's question, and the page that `knock explore` makes of it. Raises UserError."""
+    question = checkpoints.load(run).recipe.question
     with tempfile.TemporaryDirectory() as folder:
-        return source(write_explorer("vae", run, Path(folder) / EXPLORER))
+        return question, source(write_explorer(question, run, Path(folder) / FILE_NAME))
 
 
 def refuse_what_is_not_ours(out: Path) -> None:
@@ -70,8 +75,10 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument(
         "--explore",
         type=folder_word,
+        action="append",
+        default=[],
         metavar="RUN",
-        help="a run of vae, for the page to walk through",
+        help="a run to walk through in a page of its own; several times, for several",
     )
     parser.add_argument(
         "--repository", default=repository(), metavar="ADDRESS", help="where the code is"

@@ -68,14 +68,16 @@ def maker():
 def gallery(maker, tmp_path_factory):
     out = tmp_path_factory.mktemp("gallery") / "site"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(maker, "explorer", lambda run: "a page")
-        maker.make(out, f"{REPOSITORY}/", run=Path("runs/vae"))
+        patch.setattr(maker, "explorer", lambda run: (run.name, "a page"))
+        maker.make(out, f"{REPOSITORY}/", [Path("runs/vae"), Path("runs/dcgan")])
     return out
 
 
 @pytest.fixture(scope="module")
 def pages(gallery):
-    return {path: Page(path) for path in gallery.rglob("*.html") if path.name != "explore.html"}
+    return {
+        path: Page(path) for path in gallery.rglob("*.html") if not path.name.startswith("explore_")
+    }
 
 
 def test_every_link_leads_somewhere(pages, gallery):
@@ -113,7 +115,7 @@ def test_every_question_is_on_the_front_page(front, pages, gallery):
         assert f"questions/{question.folder.name}/index.html" in page.links
     cards = [found for tag, found in page.tags if tag == "li" and found.get("class") == "card"]
     assert len(cards) == len(questions.all_questions())
-    assert "explore.html" in page.links
+    assert {"explore_vae.html", "explore_dcgan.html"} <= {*page.links}
 
 
 def test_everybody_can_use_it(pages):

@@ -19,7 +19,6 @@ OWN = ("style.css", "films.js", "icon.svg")
 FOLDERS = ("questions", "Dataset")
 """The folders whose pages are shown, besides the pages at the top."""
 PICTURES = (".png", ".gif")
-EXPLORER = "explore.html"
 _MODEST = 760
 """Pixels: a smaller film is shown at twice its size."""
 
@@ -30,6 +29,11 @@ def pages() -> dict[str, str]:
     found += [page for folder in FOLDERS for page in (paths.ROOT / folder).rglob("*.md")]
     names = sorted(page.relative_to(paths.ROOT).as_posix() for page in found)
     return {name: _file_of(PurePosixPath(name)) for name in names}
+
+
+def explorer_of(question: str) -> str:
+    """The file with the page that `knock explore` made of a question's run."""
+    return f"explore_{question}.html"
 
 
 def _file_of(page: PurePosixPath) -> str:
@@ -43,7 +47,8 @@ class Site:
     """The files of a gallery, and what its pages turn out to need while they are made."""
 
     repository: str
-    explorer: bool = False
+    explorers: frozenset[str] = frozenset()
+    """The questions of the runs that have a page of `knock explore` here."""
     pages: dict[str, str] = field(default_factory=pages)
     needed: set[str] = field(default_factory=set)
     """Pictures to copy, as paths in the repository and in the gallery."""

@@ -9,12 +9,12 @@ from knock.verify.markdown import source
 
 from gallery import markdown
 from gallery.front import Card, Front
-from gallery.site import EXPLORER, Site
+from gallery.site import Site, explorer_of
 from gallery.words import OF, Words
 
 MARK = "assets/make_gallery.py"
 """What a file of the gallery says of its maker."""
-_OF_EXPLORER = "vae_explore.png"
+_OF_EXPLORER = "{}_explore.png"
 """The picture of the page that `knock explore` makes: it leads there, if that page is here."""
 
 
@@ -86,9 +86,10 @@ class _Shown:
 
     def picture(self, target: str, alt: str) -> str:
         shown = self.site.picture(self.name, target, alt, self.words)
-        if self.site.explorer and target.endswith(_OF_EXPLORER):
-            there = self.site.relative(self.name, EXPLORER)
-            return f'<a href="{there}">{shown}</a>'
+        for question in self.site.explorers:
+            if target.endswith("/" + _OF_EXPLORER.format(question)):
+                there = self.site.relative(self.name, explorer_of(question))
+                return f'<a href="{there}">{shown}</a>'
         return shown
 
     def anchor(self, heading: str) -> str:
@@ -96,9 +97,10 @@ class _Shown:
 
 
 def _card(show: _Shown, card: Card) -> str:
-    walk = ""
-    if card.name == "vae_latent" and show.site.explorer:
-        walk = f'\n<p class="walk"><a href="{EXPLORER}">{show.words.walk}</a></p>'
+    walk, text = "", source(paths.ROOT / card.page)
+    for question in show.site.explorers:
+        if _OF_EXPLORER.format(question) in text:  # the page has a picture of it
+            walk = f'\n<p class="walk"><a href="{explorer_of(question)}">{show.words.walk}</a></p>'
     idea = markdown.in_line(card.idea, show.link)
     frame = "frame table" if card.is_table else "frame"
     return f"""\
