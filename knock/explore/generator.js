@@ -63,6 +63,8 @@ const principal = content.directions.filter(({ name }) => name === undefined);
 const directions = content.directions.map(({ vector, name }, place) =>
   direction(floats(vector), name ?? `direction ${place + 1}`),
 );
+const labelOf = (place) =>
+  place < principal.length ? String(place + 1) : directions[place].name;
 const random = () => {
   const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
   return direction(Float64Array.from({ length: size }, normal), "at random");
@@ -209,7 +211,7 @@ element("neighbours").addEventListener("focusin", (event) => {
 
 for (const [axis, id] of ["across", "up"].entries()) {
   const select = element(id);
-  directions.forEach(({ name }, place) => select.add(new Option(name, place)));
+  directions.forEach((_, place) => select.add(new Option(labelOf(place), place)));
   select.add(new Option("at random", "random"));
   select.value = Math.min(axis, directions.length - 1);
   select.addEventListener("change", () => {
@@ -225,7 +227,7 @@ element("step").addEventListener("change", refresh);
 const rows = directions.map((one, id) =>
   sliderRow({
     id,
-    label: id < principal.length ? String(id + 1) : one.name,
+    label: labelOf(id),
     spoken: one.name,
     low: -REACH,
     high: REACH,
@@ -290,7 +292,6 @@ function stop() {
 
 function showWalk() {
   element("walk").textContent = walking ? "Stop" : "Walk";
-  element("walk").setAttribute("aria-pressed", String(walking !== null));
 }
 
 const toggle = () => {

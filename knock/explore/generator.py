@@ -186,12 +186,8 @@ def principal(made: Array, noise: Array, classes: int) -> tuple[Array, list[floa
     on it (Härkönen et al. 2020, "GANSpace", arXiv 2004.02546, section 3). Rows have the classes 0,
     1 … in turn, and what a class adds to all of its rows does not count.
     """
-    made = (
-        made
-        - np.stack([made[label::classes].mean(0) for label in range(classes)])[
-            np.arange(len(made)) % classes
-        ]
-    )
+    of_class = np.stack([made[label::classes].mean(0) for label in range(classes)])
+    made = made - of_class[np.arange(len(made)) % classes]
     spread, scores = np.linalg.eigh(made @ made.T)
     order = np.argsort(-spread, kind="stable")[: min(_SLIDERS, noise.shape[1])]
     towards = (noise - noise.mean(0)).T @ scores[:, order]
