@@ -2,16 +2,18 @@
 
 knock compare ae --out runs/ae && python answers_image/keep.py runs/ae
 
-A second word is what their names begin with, where it is not the question's: vae_mnist.
+A second word is what their names begin with, where it is not the question's: vae_mnist. The folder
+may also be that of a knock sweep: its sheet is kept, and a JSON with the scores of all of its runs.
 """
 
+import csv
 import json
 import shutil
 import sys
 from pathlib import Path
 
 from knock.errors import UserError
-from knock.training import animation, measured, pictures, record, sheet
+from knock.training import animation, measured, pictures, record, sheet, sweep, sweep_table
 
 import msgspec
 
@@ -21,6 +23,8 @@ FILMED = "pytorch"  # of the frameworks' runs, which look alike, one is shown mo
 
 def keep(folder: Path, called: str | None = None) -> list[Path]:
     """Copy the sheet, and every framework's result with its JSON. Raises UserError if not there."""
+    if (folder / sweep.PLAN).is_file():
+        return keep_sweep(folder, called)
     runs = {path.parent.name: record.read_run(path.parent) for path in folder.glob("*/run.json")}
     if not runs:
         raise UserError(f"{folder} is no folder of knock compare")
@@ -61,6 +65,18 @@ def keep(folder: Path, called: str | None = None) -> list[Path]:
         path.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
         kept.append(path)
     return kept
+
+
+def keep_sweep(folder: Path, called: str | None = None) -> list[Path]:
+    """Copy the sheet of a sweep, and write its plan with the numbers of each run beside it."""
+    plan = json.loads((folder / sweep.PLAN).read_text(encoding="utf-8"))
+    name = HERE / f"{called or plan['question']}_sweep"
+    sheet = Path(shutil.copy(folder / sweep_table.SHEET, f"{name}.png"))
+    with open(folder / sweep_table.TABLE, encoding="utf-8", newline="") as file:
+        runs = [{key: value for key, value in row.items() if value} for row in csv.DictReader(file)]
+    path = Path(f"{name}.json")
+    path.write_text(json.dumps({**plan, "runs": runs}, indent=2) + "\n", encoding="utf-8")
+    return [sheet, path]
 
 
 def film(run: Path, until: int, path: Path) -> Path:

@@ -184,7 +184,7 @@ def test_a_batch_that_no_normalisation_can_take_is_refused_for_every_framework(q
         layers.require_statistics(of(1))
 
 
-BATCHES = {"dcgan", "cgan", "wgan", "wgan_gp", "alpha_gan"}
+BATCHES = {"dcgan", "cgan", "wgan", "wgan_gp", "alpha_gan", "gan_landscape"}
 
 
 def test_a_batch_of_one_is_refused_before_anything_is_made(tmp_path, monkeypatch, capsys):

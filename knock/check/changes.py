@@ -195,7 +195,7 @@ class _Step:
         }
         for text in sorted(found):
             value = self.values.get(text)
-            if not isinstance(value, float):
+            if not isinstance(value, float) or value == 0.0:  # no factor changes that
                 continue
             for factor in (10.0, 0.1, 2.0, 0.5, 100.0, 0.01, 1 / value, value):
                 yield self._everywhere(

@@ -14,6 +14,7 @@ from knock.frameworks.numpy.layers import Array
 from knock.recipe import Layer, Recipe, kinds, layers
 from knock.recipe.layers import Placed, PlacedLayer
 
+import msgspec
 import numpy as np
 
 _TITLES = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "tanh": "tanh", "sigmoid": "sigmoid"}
@@ -127,10 +128,14 @@ def _tries(placed: Sequence[PlacedLayer]) -> Iterator[tuple[str, Sequence[tuple[
     alike: dict[str, list[int]] = {}
     for place, one in enumerate(placed):
         alike.setdefault(one.layer.kind, []).append(place)
-    for places in alike.values():
+    alike["keep"] = [i for i in alike.get("keep", ()) if _is_before_a_relu(placed, i)]
+    for places in filter(None, alike.values()):
         for what, change in _changes(placed[places[0]].layer):
             chosen = [[place] for place in places] + [places][: len(places) > 1]
             yield what, [(_where(placed, some), dict.fromkeys(some, change)) for some in chosen]
+    spectral = [i for i, one in enumerate(placed) if getattr(one.layer, "spectral", False)]
+    for what, change in _SPECTRAL.items() if spectral else ():
+        yield what, [("each spectral layer", dict.fromkeys(spectral, change))]
     yield from _moves(placed)
     weighted = [i for i, one in enumerate(placed) if one.name]
     for title, function in _ACTIVATIONS.items():
@@ -139,6 +144,10 @@ def _tries(placed: Sequence[PlacedLayer]) -> Iterator[tuple[str, Sequence[tuple[
             (placed[i].name, {i: _followed_by(function)}) for i in bare
         ]
         yield f"is followed by {title} that the recipe does not have there", added
+
+
+def _is_before_a_relu(placed: Sequence[PlacedLayer], place: int) -> bool:
+    return place + 1 < len(placed) and isinstance(placed[place + 1].layer, kinds.ReLU)
 
 
 def _moves(placed: Sequence[PlacedLayer]) -> Iterator[tuple[str, Sequence[tuple[str, Changes]]]]:
@@ -199,16 +208,21 @@ def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
             why = "a picture's score must not depend on the others"
             what = f"averages over the batch, as batch normalisation does: {why}"
             yield what, _with("axes", (0, 2, 3))
-        case kinds.VirtualNorm():
-            yield from _epsilons()
-            yield "leaves a picture out of its own statistics", _with("counts", False)
-        case kinds.Add():
-            yield "carries nothing", lambda one: []
             yield "averages at each pixel over its channels alone", _with("axes", (1,))
             yield (
                 "averages each channel by itself, as instance normalisation does",
                 _with("axes", (2, 3)),
             )
+        case kinds.VirtualNorm():
+            yield from _epsilons()
+            yield "leaves a picture out of its own statistics", _with("counts", False)
+        case kinds.Linear() | kinds.Conv() if layer.spectral:
+            yield _OWN_WEIGHT, _not_spectral
+        case kinds.Add():
+            yield "carries nothing", lambda one: []
+        case kinds.Keep():
+            why = "was the map changed in place?"
+            yield f"is taken after the ReLU: {why}", _after_a_relu
         case kinds.MaxPool():
             yield (
                 "takes the windows' averages instead of their largest numbers",
@@ -275,3 +289,31 @@ def _with(attribute: str, value: object) -> Change:
         return [(one.layer, made)]
 
     return change
+
+
+def _after_a_relu(one: PlacedLayer) -> list[Substitute]:
+    return [*_other(kinds.ReLU())(one), (one.layer, plain.make_module(one))]
+
+
+def _not_spectral(one: PlacedLayer) -> list[Substitute]:
+    layer = msgspec.structs.replace(one.layer, spectral=False)
+    return [(one.layer, plain.make_module(dataclasses.replace(one, layer=layer)))]
+
+
+_OWN_WEIGHT = "works with its weight itself, not with W / σ"
+
+_SPECTRAL: dict[str, Change] = {
+    _OWN_WEIGHT: _not_spectral,
+    "divides its bias by σ, too": _with("with_bias", True),
+    "divides by the root of all entries' squares, not by the largest stretch": _with(
+        "by_all_entries", True
+    ),
+    "makes a matrix whose rows are no output's: were the weight's axes mixed up?": _with(
+        "shuffled", True
+    ),
+    **{
+        f"takes {rounds} rounds of the power iteration, not one": _with("rounds", rounds)
+        for rounds in (2, 3, 5, 10, 15, 16)
+    },
+}
+"""What may have been done to all spectral layers, in words, and the change."""

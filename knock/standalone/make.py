@@ -137,7 +137,9 @@ def _tags(facts: Facts, framework: str, lesson: str) -> set[str]:
         found.add("pairs")
     else:
         found.add("labels" if 'batch["labels"]' in lesson else "plain")
-    found.add("rounds" if facts.recipe.train.rounds > 1 else "single")
+    found.add("rounds" if facts.has_rounds else "single")
+    if facts.is_spectral:
+        found.add("spectral")
     if facts.has_levels:
         found.add("levels")
     if "run.classes()" in lesson:
@@ -152,10 +154,14 @@ def _docstring(question: Question, framework: str, answer: Source) -> str:
     made = (
         f"This file needs {needs}, NumPy and Pillow, nothing else. `knock standalone "
         f"{question.name}` of Image Generation Knock {__version__} made it (copyright 2026 its "
-        "contributors, MIT licence)."
+        "contributors, MIT\N{NO-BREAK SPACE}licence)."
     )
     lesson = (ast.get_docstring(answer.tree, clean=False) or "").strip("\n")
-    return f'"""{lesson}\n\n' + "\n".join(textwrap.wrap(made, _WIDTH)) + '\n"""'
+    return (
+        f'"""{lesson}\n\n'
+        + "\n".join(textwrap.wrap(made, _WIDTH)).replace("\N{NO-BREAK SPACE}", " ")
+        + '\n"""'
+    )
 
 
 def _needed(parts: Source, text: str) -> list[str]:

@@ -5,13 +5,22 @@ They need NumPy and Pillow alone. `s` is the script's Settings, with the size of
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+
+
+def inside(network: Any, kind: Any) -> Iterator[tuple[str, Any]]:
+    """What a network consists of, by name; of a block, in which there are layers, its own parts."""
+    for name, one in vars(network).items():
+        if isinstance(one, kind) and any(isinstance(two, kind) for two in vars(one).values()):
+            yield from ((f"{name}.{deeper}", two) for deeper, two in inside(one, kind))
+        else:
+            yield name, one
 
 
 def pictures(s: Any) -> tuple[NDArray[Any], NDArray[Any], list[str]]:

@@ -36,6 +36,17 @@ class Facts:
         return bool(self.recipe.levels)
 
     @property
+    def has_rounds(self) -> bool:
+        """Whether a step may have several batches: it does, or some draws are for all of them."""
+        return self.recipe.train.rounds > 1 or any(d.rounds for d in self.recipe.draws.values())
+
+    @property
+    def is_spectral(self) -> bool:
+        """Whether there are layers that keep a vector u."""
+        every = (one for network in self.recipe.networks.values() for one in network.layers)
+        return any(getattr(one, "spectral", False) for one in every)
+
+    @property
     def networks(self) -> dict[str, Network]:
         """The networks; of those that each level has, those of the two coarsest levels."""
         found = self.recipe.networks
@@ -58,7 +69,8 @@ def constants(facts: Facts) -> Iterator[str]:
     for name, value in facts.recipe.constants.items():
         said = re.search(rf"^{name} = .*?# (.*)$", words, re.M)
         comment = f"  # {said[1]}" if said else ""
-        yield f"    {name}: {type(value).__name__} = {value!r}{comment}"
+        shown = f'"{value}"' if isinstance(value, str) else repr(value)
+        yield f"    {name}: {type(value).__name__} = {shown}{comment}"
     for name, rate in facts.rates.items():
         yield f"    {name}: float = {rate!r}"
 
@@ -126,6 +138,10 @@ def first(facts: Facts) -> Iterator[str]:
         word = "elif"
     yield f"        {word} len(shape) > 1:"
     yield from _drawn(*next(iter(ways)), facts)
+    if facts.is_spectral:
+        yield '        elif name.endswith(".u"):  # a direction'
+        yield "            first = rng.normal(size=shape)"
+        yield "            first /= np.linalg.norm(first)"
     yield "        else:  # a scale and a variance begin with 1, a bias and a mean with 0"
     yield '            first = np.full(shape, float(name.endswith(("weight", "var"))))'
 

@@ -1,8 +1,10 @@
 """A question's NumPy answer, tried with every mistake that is planted in it."""
 
+import functools
 import importlib.util
 import itertools
 import re
+from dataclasses import dataclass
 
 from knock import recipe as recipes
 from knock.check import trace
@@ -34,10 +36,11 @@ def known_mistakes(question: Question) -> list[str]:
         f"{path}: write framework.evaluate(self.NETWORK, …): a check looks for these words"
         for _ in _EVALUATED.finditer(source)
     ]
-    found = []
+    found: list[tuple[str, Changed]] = []
     for said, changes in [("nothing is wrong", []), *((one.said, one.numpy) for one in known)]:
         try:
-            numbers = _numbers(question, small, mistakes.plant_once(source, changes))
+            numbers = Changed(question, small, mistakes.plant_once(source, changes))
+            numbers.usual  # noqa: B018  # which its code may refuse
         except UserError as error:
             wrong.append(f"{path}, when {said}: {error}")
         except Exception as error:  # the code's own
@@ -47,9 +50,36 @@ def known_mistakes(question: Question) -> list[str]:
     for (said, numbers), (other, others) in itertools.combinations(found, 2):
         if said == other:
             wrong.append(f"{table}: two mistakes with the same words: {said}")
-        elif all(np.array_equal(a, others[name], equal_nan=True) for name, a in numbers.items()):
+        elif _alike(numbers.usual, others.usual) and _alike(numbers.switched, others.switched):
             wrong.append(f"{table}: the same numbers come out when {said}, and when {other}")
     return wrong
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The NumPy answer with a text of its own: its numbers, and those with other constants."""
+
+    question: Question
+    small: Recipe
+    text: str
+
+    @functools.cached_property
+    def usual(self) -> dict[str, Array]:
+        """With the constants of a check."""
+        return _numbers(self.question, self.small, self.text)
+
+    @functools.cached_property
+    def switched(self) -> dict[str, Array]:
+        """With each other set of constants of a check."""
+        return {
+            f"{number} {name}": array
+            for number, one in enumerate(self.small.also)
+            for name, array in _numbers(self.question, one, self.text).items()
+        }
+
+
+def _alike(numbers: dict[str, Array], others: dict[str, Array]) -> bool:
+    return all(np.array_equal(a, others[name], equal_nan=True) for name, a in numbers.items())
 
 
 def _numbers(question: Question, small: Recipe, text: str) -> dict[str, Array]:

@@ -61,12 +61,25 @@ class Spectral(Module):
     """
 
     layer: kinds.Linear | kinds.Conv
+    rounds = 1  # a mistake: more of them
+    shuffled = False  # a mistake: rows that are no output's
+    by_all_entries = False  # a mistake: the root of all entries' squares for the largest stretch
+    with_bias = False  # a mistake: the bias of a spectral layer is divided, too
+
+    def matrix(self) -> Array:
+        """The weight with a row for each output."""
+        weight = self.values["weight"]
+        if self.shuffled:
+            weight = np.moveaxis(weight, 0, -1)
+        return weight.reshape(len(self.values["weight"]), -1)
 
     def round(self) -> tuple[Array, Array]:
         """u⁺ and v, of the weight as it is now."""
-        matrix = self.values["weight"].reshape(len(self.values["weight"]), -1)
-        v = _unit(matrix.T @ self.values["u"])
-        return _unit(matrix @ v), v
+        matrix, u = self.matrix(), self.values["u"]
+        for _ in range(self.rounds):
+            v = _unit(matrix.T @ u)
+            u = _unit(matrix @ v)
+        return u, v
 
     def turn(self) -> None:
         """The kept u becomes u⁺."""
@@ -78,10 +91,20 @@ class Spectral(Module):
         self.weight = self.values["weight"]
         if self.layer.spectral:
             self.u, self.v = self.round()
-            matrix = self.weight.reshape(len(self.u), -1)
-            self.sigma = self.u @ matrix @ self.v
+            self.sigma = self.u @ self.matrix() @ self.v
+            if self.by_all_entries:
+                self.sigma = np.sqrt((self.weight**2).sum())
             self.weight = self.weight / self.sigma
         return self.weight
+
+    def bias(self) -> Array:
+        """The bias that the layer works with."""
+        bias = self.values["bias"]
+        return bias / self.sigma if self.with_bias else bias
+
+    def add_bias_slope(self, d: Array) -> None:
+        """Add the bias' gradient, given that of the used one."""
+        self.gradients["bias"] += d / self.sigma if self.with_bias else d
 
     def add_slope(self, d: Array) -> None:
         """Add the weight's gradient, given that of the used one.
@@ -107,12 +130,12 @@ class Linear(Spectral):
     def __call__(self, x: Array) -> Array:
         self.x = x
         y = x @ self.used().T
-        return y + self.values["bias"] if self.layer.bias else y
+        return y + self.bias() if self.layer.bias else y
 
     def backward(self, d: Array) -> Array:
         self.add_slope(d.T @ self.x)
         if self.layer.bias:
-            self.gradients["bias"] += d.sum(0)
+            self.add_bias_slope(d.sum(0))
         return d @ self.weight
 
 
@@ -125,13 +148,13 @@ class Conv(Spectral):
         pad = self.layer.pad
         self.x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
         y = _over_places(self._windows(self.x), self.used())
-        return y + self.values["bias"][:, None, None] if self.layer.bias else y
+        return y + self.bias()[:, None, None] if self.layer.bias else y
 
     def backward(self, d: Array) -> Array:
         windows = self._windows(self.x)
         self.add_slope(np.tensordot(d, windows, ((0, 2, 3), (0, 2, 3))))
         if self.layer.bias:
-            self.gradients["bias"] += d.sum((0, 2, 3))
+            self.add_bias_slope(d.sum((0, 2, 3)))
         dx = np.zeros_like(self.x)
         _add_to_places(self._windows(dx), d, self.weight)
         pad = self.layer.pad
