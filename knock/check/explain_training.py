@@ -332,7 +332,8 @@ class Replays:
             if not any(own.values()):
                 return None  # it learns nothing at all: the gradients themselves say that better
             weights |= own
-            found.append(f"{' and '.join(settings.networks)}: {said}")
+            if said:  # else its loss is right, and only what came before it is not
+                found.append(f"{' and '.join(settings.networks)}: {said}")
         return "; ".join(found) or None
 
     def _fitted(
@@ -383,18 +384,23 @@ class Replays:
                 said.append(f"{site.said(0)} has the wrong sign: it counts {shares[0]:.4g} times")
             elif len(parts) == 1 and shares.get(0):
                 times = f"counts {shares[0]:.4g} times as much as it should"
-                said.append(f"{site.said(0)} {times}{self._constant(shares[0])}")
+                said.append(f"{site.said(0)} {times}{self._constant(shares[0], site.said(0))}")
             else:
                 said.append(f"it learns from {' + '.join(parts)} in place of {site.said(0)}")
         return ", and ".join(said)
 
-    def _constant(self, factor: float) -> str:
-        """Which of the recipe's constants a factor is."""
+    def _constant(self, factor: float, loss: str) -> str:
+        """Which of the recipe's constants a factor of a loss is; `l1_weight` is that of l1_loss."""
         for name, value in self.recipe.constants.items():
-            if isinstance(value, float) and value not in (0.0, 1.0):
-                for how, c in (("left out", 1 / value), ("counted twice", value)):
-                    if math.isclose(factor, c, rel_tol=1e-6):
-                        return f" ({name} = {value:g} {how}?)"
+            if not isinstance(value, float) or value in (0.0, 1.0):
+                continue
+            own = name.split("_")[0] in loss
+            for how, c in (
+                ("left out?" if own else "", 1 / value),
+                ("counted twice?" if own else "is another loss's weight", value),
+            ):
+                if how and math.isclose(factor, c, rel_tol=1e-6) and (own or value not in _USUAL):
+                    return f" ({name} = {value:g} {how})"
         pixels, batch = math.prod(self.recipe.image_shape), self.recipe.train.batch_size
         for what, c in (
             ("the number of pixels", pixels),
@@ -486,6 +492,9 @@ class Replays:
             getattr(model, name).__class__ = plain.Network
         return sites, plain.read(model, self.recipe)
 
+
+_USUAL = (0.5, 2.0)
+"""Factors that somebody takes without thinking of any constant."""
 
 _PLAYED = kept.Kept("replays", 16 << 20)
 
