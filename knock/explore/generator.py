@@ -88,7 +88,7 @@ def describe(found: Checkpoint, classes: Sequence[str], named: Directions) -> di
         "question": recipe.question,
         "z": size,
         "generator": {
-            "layers": network.described(generator, placed, drawn, half),
+            "layers": network.described(generator, placed, half),
             "range": _range(placed),
         },
         "numbers": "float16" if half else "float32",

@@ -88,7 +88,7 @@ def _decoder(found: Checkpoint) -> dict[str, Any]:
     if placed.output != found.recipe.image_shape:
         raise UserError(f"the decoder makes {placed.output}, not {found.recipe.image_shape}")
     network.require_known(placed)
-    described = network.described(network.opened(found, placed), placed, {})
+    described = network.described(network.opened(found, placed), placed)
     return {"layers": [*described, {"layer": "sigmoid"}], "range": network.SIGMOID}
 
 

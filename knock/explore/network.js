@@ -178,7 +178,12 @@ const evaluate = {
   },
   restore: (x, { of }, kept) => kept[of],
   add: (x, { of }, kept) => x.map((value, at) => value + kept[of][at]),
-  concat: (x, { of }, kept) => Float64Array.of(...x, ...kept[of]),
+  concat(x, { of }, kept) {
+    const y = new Float64Array(x.length + kept[of].length);
+    y.set(x);
+    y.set(kept[of], x.length);
+    return y;
+  },
 };
 
 /** A function from a network's input to the grey levels 0 … 255 of its picture, in C, H, W order.

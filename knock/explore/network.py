@@ -70,18 +70,14 @@ def _weight(found: Checkpoint, key: str, shape: tuple[int, ...]) -> Array:
     return value.astype(np.float64)
 
 
-def described(
-    network: plain.Network, placed: Placed, drawn: Mapping[str, Array], half: bool = False
-) -> list[dict[str, Any]]:
+def described(network: plain.Network, placed: Placed, half: bool = False) -> list[dict[str, Any]]:
     """A network's layers for the page's script, in order and with their weights.
 
     Arrays are base64 text of little-endian float32; with `half`, matrices and kernels are float16.
-    `drawn` has, by name, the batches of reference (N×…) of the network's virtual normalisations:
-    the script gets their statistics. What only changes a shape is left out: numbers lie in the
-    order C, H, W everywhere.
+    Of virtual normalisations, the script gets the statistics that their batch of reference had when
+    the network was called last. What only changes a shape is left out: numbers lie in the order C,
+    H, W everywhere.
     """
-    for reference in references(placed, drawn):
-        plain.evaluate(network, reference[:1], reference)
     found = []
     for one, module in zip(placed.layers, network.modules, strict=True):
         if not isinstance(one.layer, kinds.Flatten | kinds.Reshape):
