@@ -55,7 +55,8 @@ def answer(framework: str, stem: str) -> dict:
     question = find(stem.removesuffix(f"_{framework}"))
     usual = Facts.of(question, channels_last=False).recipe
     tiny = {name: 4 + i for i, name in enumerate(TINY) if name in usual.constants}
-    tiny |= {"classes": 2} if question.name == "cgan" else {}
+    tiny |= {"classes": 2} if question.name in ("cgan", "improved_gan") else {}
+    tiny |= {"references": 3, "history": 0.1} if "references" in usual.constants else {}
     small = {
         "image": tuple(SIZE.values()),
         "constants": tiny,
@@ -72,6 +73,8 @@ def answer(framework: str, stem: str) -> dict:
     rng, count = np.random.default_rng(1), ours.train.pictures
     batch = {name: rng.uniform(-1, 1, (count, *ours.image_shape)) for name in ("images", "targets")}
     batch |= {"labels": np.arange(count) % 2, "epoch": np.array(0), **random_draws(ours, 0)}
+    batch |= {"step": np.array(1), "known_labels": batch["labels"][::-1].copy()}
+    batch["known_images"] = batch["images"][:, :, ::-1].copy()
     with adapter.eagerly():
         losses = model.train_step(adapter.to_device(batch))
     native = to_channels_last if adapter.CHANNELS_LAST else as_is
@@ -90,6 +93,7 @@ def answer(framework: str, stem: str) -> dict:
             net.name: [
                 net.input,
                 *(p.input for p in net.layers if isinstance(p.layer, kinds.Dropout)),
+                *[net.input for p in net.layers[1:2] if isinstance(p.layer, kinds.VirtualNorm)],
             ]
             for net in placed.values()
         },

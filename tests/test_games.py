@@ -18,6 +18,7 @@ SMALL = {
     "cgan": ["--size", "16", "--g-width", "2", "--d-width", "2"],
     "wgan": ["--size", "16", "--g-width", "2", "--c-width", "2"],
     "wgan_gp": ["--size", "16", "--g-width", "2", "--c-width", "2"],
+    "improved_gan": ["--size", "16", "--g-width", "2", "--d-width", "2", "--history", "0.1"],
     "pix2pix": ["--dataset", "newts", "--size", "16", "--g-width", "2", "--d-width", "2"],
     "alpha_gan": [
         *("--size", "16", "--e-width", "2", "--g-width", "2", "--d-width", "2", "--c-width", "4"),
@@ -35,6 +36,7 @@ ROWS = {
     "cgan": [str(digit) for digit in range(10)],
     "pix2pix": ["input", "target", "sample"],
     "wgan": ["sample"],
+    "improved_gan": ["sample"],
     "wgan_gp": ["sample"],
     "lapgan": ["picture 1", "low 2", "residual 2", "sample"],
     "alpha_gan": ["input", "reconstruction", "sample"],

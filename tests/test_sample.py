@@ -19,7 +19,7 @@ import PIL.Image
 import pytest
 
 QUESTIONS = [questions.find(n) for n in ("vae", "gan", "dcgan", "cgan", "wgan", "wgan_gp")]
-QUESTIONS += [questions.find(name) for name in ("lapgan", "alpha_gan")]
+QUESTIONS += [questions.find(name) for name in ("lapgan", "alpha_gan", "improved_gan")]
 GAN, CGAN, VAE = (questions.find(name) for name in ("gan", "cgan", "vae"))
 
 
@@ -165,6 +165,19 @@ def test_a_film_plays_again_and_again_without_a_jump(tmp_path, knock):
     half = film.FRAMES // 2
     for turn in (0, film.FRAMES - 1):  # it leaves slowly
         assert steps[turn] < steps[half] / 3
+
+
+def test_on_a_walk_what_is_fixed_stays_as_it_is(tmp_path, knock):
+    """The reference of a virtual normalisation has rows of its own, fewer than there are noises."""
+    question = questions.find("improved_gan")
+    run_of(tmp_path / "a", question, change=louder)
+    way = separate(knock, "a", "--steps-between", "3", "--n", "20", out="way")
+    still = separate(knock, "a", "--n", "40", out="still")
+    for number, last in ((19, 39), (0, 1)):
+        assert np.array_equal(
+            way[f"seed0_way{number:02}_0.png"], still[f"seed0_{2 * number:02}.png"]
+        )
+        assert np.array_equal(way[f"seed0_way{number:02}_2.png"], still[f"seed0_{last:02}.png"])
 
 
 def test_points_between_normal_noises_are_as_likely_as_drawn_ones():

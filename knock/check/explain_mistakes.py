@@ -168,6 +168,14 @@ class Suspects:
 
         return self._of_state("these running averages", got, expected, chosen)
 
+    def of_means(self, got: State, expected: State, keys: Sequence[str]) -> str | None:
+        """Which mistake gives a learner's means of weights after the first step, if any does."""
+
+        def chosen(state: State) -> State:
+            return {key: state[key] for key in keys}
+
+        return self._of_state("these means of weights", got, expected, chosen) if keys else None
+
     def _of_state(
         self, numbers: str, got: State, expected: State, chosen: Callable[[State], State]
     ) -> str | None:

@@ -18,7 +18,13 @@ import msgspec
 import numpy as np
 
 _TITLES = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "tanh": "tanh", "sigmoid": "sigmoid"}
-_ALSO = {"concat": "skip", "keep": "start of the skip", "maxpool": "max pooling", "add": "shortcut"}
+_ALSO = {
+    "concat": "skip",
+    "keep": "start of the skip",
+    "maxpool": "max pooling",
+    "add": "shortcut",
+    "minibatch": "comparison of pictures",
+}
 _SLOPES = (0.01, 0.02, 0.1, 0.2, 0.25, 0.3)
 _EPSILONS = (0.1, 0.9, 0.8, 0.99, 0.01, 0.001, 2e-5, 1e-6, 1e-7, 1e-8, 1e-12, 0.0)
 
@@ -216,6 +222,14 @@ def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
         case kinds.VirtualNorm():
             yield from _epsilons()
             yield "leaves a picture out of its own statistics", _with("counts", False)
+            what = "averages variances: the variance is the mean of squares, minus the mean squared"
+            yield what, _with("spreads", True)
+        case kinds.Minibatch():
+            yield "counts each picture as close to itself, too", _with("itself", True)
+            yield "squares differences, and does not take their size", _with("power", 2)
+            what = "finds no differences: each picture is subtracted from itself alone"
+            yield what, _with("lifted", False)
+            yield "is not multiplied by its weight", _with("scale", 1.0)
         case kinds.Linear() | kinds.Conv() if layer.spectral:
             yield _OWN_WEIGHT, _not_spectral
         case kinds.Add():

@@ -118,6 +118,7 @@ def _filled(facts: Facts, framework: str, lesson: str, taken: Taken) -> str:
         "steps": recipe.train.steps,
         "sample_every": recipe.train.sample_every,
         "shown": recipe.train.shown,
+        "known": recipe.known or "",
     }
     lines: list[str] = []
     for line in (_HERE / "script.txt").read_text(encoding="utf-8").split("\n"):
@@ -135,8 +136,14 @@ def _tags(facts: Facts, framework: str, lesson: str) -> set[str]:
     found = {framework}
     if facts.recipe.pairs:
         found.add("pairs")
+    elif facts.recipe.known:
+        found |= {"labels", "known"}
     else:
-        found.add("labels" if 'batch["labels"]' in lesson else "plain")
+        found |= {"labels", "given"} if 'batch["labels"]' in lesson else {"plain"}
+    if 'batch["step"]' in lesson:
+        found.add("steps")
+    if facts.means:
+        found.add("means")
     found.add("rounds" if facts.has_rounds else "single")
     if facts.is_spectral:
         found.add("spectral")

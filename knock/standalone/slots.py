@@ -47,6 +47,12 @@ class Facts:
         return any(getattr(one, "spectral", False) for one in every)
 
     @property
+    def means(self) -> dict[str, dict[str, Any]]:
+        """The networks that are like others, by name: only there with some constants."""
+        tables: dict[str, Any] = recipes.read(self.question.recipe_file)["networks"]
+        return {name: one for name, one in tables.items() if "like" in one}
+
+    @property
     def networks(self) -> dict[str, Network]:
         """The networks; of those that each level has, those of the two coarsest levels."""
         found = self.recipe.networks
@@ -122,6 +128,9 @@ def networks(facts: Facts) -> Iterator[str]:
         yield line
     else:
         yield from ("    networks = {", *(f"        {pair}," for pair in pairs), "    }")
+    for name in facts.means:
+        yield f'    if hasattr(model, "{name}"):'
+        yield f'        networks["{name}"] = model.{name}'
 
 
 def first(facts: Facts) -> Iterator[str]:
@@ -173,8 +182,11 @@ def draws(facts: Facts) -> tuple[list[str], list[str]]:
         if facts.channels_last and len(sizes) == 3:
             sizes = [*sizes[1:], sizes[0]]
         rows = "count * s.rounds" if draw.rounds else "count"
+        rows = rows if draw.rows is None else _size(draw.rows)
         shape = f"({', '.join([rows, *sizes])})"
         line = f'            "{name}": {_draw(draw, shape)},'
+        if draw.fixed:
+            line = line.replace("rng.", "np.random.default_rng(s.seed).")
         if numbered:
             line = line.replace('"noise2"', 'f"noise{k}"').replace("s.height2, s.width2", "h, w")
             before += ["        noises = {", line.removesuffix(",")]
@@ -211,6 +223,9 @@ def to_device(facts: Facts) -> Iterator[str]:
         yield "        level.discriminator.to_device(device)"
     else:
         yield from (f"    model.{name}.to_device(device)" for name in facts.networks)
+        for name in facts.means:
+            yield f'    if hasattr(model, "{name}"):'
+            yield f"        model.{name}.to_device(device)"
 
 
 def call_once(facts: Facts) -> Iterator[str]:
@@ -231,8 +246,14 @@ def call_once(facts: Facts) -> Iterator[str]:
         sizes = [_size(one) for one in facts.networks[name].input]
         shape = [*sizes[1:], sizes[0]] if len(sizes) == 3 else sizes
         count = sum(isinstance(one.layer, kinds.Dropout) for one in network.layers)
-        masks = f", *[tf.ones([1])] * {count}" if count else ""
-        yield f"    model.{name}(tf.zeros([1, {', '.join(shape)}]){masks})"
+        more = f", *[tf.ones([1])] * {count}" if count else ""
+        zeros = f"tf.zeros([1, {', '.join(shape)}])"
+        if any(isinstance(one.layer, kinds.VirtualNorm) for one in network.layers):
+            more += f", {zeros}"
+        yield f"    model.{name}({zeros}{more})"
+        for mean in (own for own, one in facts.means.items() if one["like"] == name):
+            yield f'    if hasattr(model, "{mean}"):'
+            yield f"        model.{mean}({zeros}{more})"
     for name, one in facts.recipe.optimizers.items():
         variables = " + ".join(f"model.{own}.trainable_variables" for own in one.networks)
         yield f"    model.{name}.build({variables})"

@@ -418,12 +418,17 @@ class VirtualNorm(Module):
 
     eps = 1e-5
     rows = 0
-    counts = True  # whether a row counts in its own statistics; not to is a mistake
+    counts = True  # a mistake, if not: a row does not count in its own statistics
+    spreads = False  # a mistake: σ² is the mean of the rows' own variances
+    constant = False  # a mistake: the reference's statistics have no gradient
 
     def __call__(self, x: Array) -> Array:
         self.x, self.axes = x, tuple(range(2, x.ndim))
         self.share = 1 / (self.rows + 1) if self.counts else 0.0
-        first, second = self._joined(self._over_places(x)), self._joined(self._over_places(x**2))
+        own, square = self._over_places(x), self._over_places(x**2)
+        first, second = self._joined(own), self._joined(square)
+        if self.spreads:
+            second = self._joined(square - own**2) + first**2
         self.mean = self._wide(first)
         self.scale = 1 / np.sqrt(self._wide(second) - self.mean**2 + self.eps)
         self.normal: Array = (x - self.mean) * self.scale
@@ -451,6 +456,7 @@ class VirtualNorm(Module):
         """The gradient of what goes into `_joined`, from that of what comes out."""
         own = d[self.rows :]
         reference = (d[: self.rows].sum(0) + (1 - self.share) * own.sum(0)) / self.rows
+        reference = reference * (not self.constant)
         return np.concatenate([np.broadcast_to(reference, d[: self.rows].shape), self.share * own])
 
     def _over_places(self, x: Array) -> Array:
@@ -473,15 +479,21 @@ class Minibatch(Module):
     """
 
     layer: kinds.Minibatch
+    itself = False  # a mistake: a row is close to itself, too
+    lifted = True  # a mistake, if not: each row is subtracted from itself alone
+    power = 1  # a mistake, if 2: squares in place of absolute values
+
+    def __init__(self, placed: PlacedLayer) -> None:
+        super().__init__(placed)
+        assert isinstance(self.layer.scale, float)  # since it was placed
+        self.scale = self.layer.scale
 
     def __call__(self, x: Array) -> Array:
-        kernels, dims, scale = self.layer.kernels, self.layer.dims, self.layer.scale
-        assert isinstance(kernels, int) and isinstance(dims, int) and isinstance(scale, float)
-        self.x, self.scale = x, scale
-        m = (x @ self.values["weight"].T).reshape(len(x), kernels, dims)
-        self.apart = m[:, None] - m  # N×N×kernels×dims
-        self.close: Array = np.exp(-np.abs(self.apart).sum(3))
-        return scale * (self.close.sum(1) - 1)
+        self.x = x
+        m = (x @ self.values["weight"].T).reshape(len(x), *self.output_shape, -1)
+        self.apart = (m[:, None] - m) * self.lifted  # N×N×kernels×dims
+        self.close: Array = np.exp(-(np.abs(self.apart) ** self.power).sum(3))
+        return self.scale * (self.close.sum(1) - (not self.itself))
 
     def backward(self, d: Array) -> Array:
         pairs = self.scale * (d[:, None] + d) * self.close  # one in the sum of two rows
