@@ -19,7 +19,7 @@ import PIL.Image
 import pytest
 
 QUESTIONS = [questions.find(n) for n in ("vae", "gan", "dcgan", "cgan", "wgan", "wgan_gp")]
-QUESTIONS += [questions.find(name) for name in ("lapgan", "alpha_gan", "improved_gan")]
+QUESTIONS += [questions.find(n) for n in ("lapgan", "alpha_gan", "improved_gan", "gan_landscape")]
 GAN, CGAN, VAE = (questions.find(name) for name in ("gan", "cgan", "vae"))
 
 
