@@ -94,22 +94,18 @@ _IMAGES: list[tuple[str, Callable[[Array], Array]]] = [
     ("height and width are swapped", lambda x: x.swapaxes(2, 3).reshape(x.shape)),
     ("the images are mirrored", lambda x: x[:, :, :, ::-1]),
 ]
-_DRAWS: list[tuple[str, Callable[[Array], Array]]] = [
-    ("is left out", np.zeros_like),
-    (
-        "is the same for every picture: only its first row is used",
-        lambda x: np.broadcast_to(x[:1], x.shape),
-    ),
-]
 
 
 def batch_mistakes(recipe: Recipe) -> Iterator[tuple[str, str, Callable[[Array], Array]]]:
     """What may go wrong with a batch before the networks see it: words, entry, change."""
     for what, change in _IMAGES:
         yield what, "images", change
+    size = recipe.train.batch_size  # of each round
     for name, draw in recipe.draws.items():
-        for what, change in _DRAWS if not draw.check else ():
-            yield f"the {name} {what}", name, change
+        if not draw.check:
+            yield f"the {name} is left out", name, np.zeros_like
+            same_for_all = f"the {name} is the same for every picture: only its first row is used"
+            yield same_for_all, name, lambda x: x[::size].repeat(size, axis=0)[: len(x)]
 
 
 def explanations(mistaken: Mapping[str, Losses], got: Losses, expected: Losses) -> list[str]:

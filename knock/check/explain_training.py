@@ -344,6 +344,8 @@ class Replays:
         trained = [
             s for s in range(len(sites)) if self._gradient_of(optimizer, {(s, 0): 1.0}, {}).any()
         ]
+        if not trained:  # its losses are no functions of their own
+            return None
         columns: dict[Key, Vector] = {}
 
         def column(key: Key) -> Vector:

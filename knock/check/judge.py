@@ -138,10 +138,13 @@ class Standard:
 
     def of_ten_steps(self) -> "Standard":
         """The same for a run that is over after ten steps."""
+        return self.up_to(trace.RESUMED_AT)
+
+    def up_to(self, last: int) -> "Standard":
+        """The same for a run that is over after this step."""
         right = self.expected
-        states = {step: state for step, state in right.states.items() if step <= trace.RESUMED_AT}
-        losses = right.losses[: trace.RESUMED_AT]
-        return replace(self, expected=replace(right, losses=losses, states=states))
+        states = {step: state for step, state in right.states.items() if step <= last}
+        return replace(self, expected=replace(right, losses=right.losses[:last], states=states))
 
     def _resumed(self, got: Trace) -> Result:
         """Does an answer continue from a checkpoint as if it had never stopped?"""

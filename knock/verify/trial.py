@@ -105,7 +105,7 @@ class Trial:
     def _results(
         self, path: Path, looked_at: Sequence[int] = TEN, travel: bool = False
     ) -> list[Result]:
-        standard = self.standard
+        standard = self.standard.up_to(max(looked_at or trace.LOOKED_AT))
         got = trace.take(
             path,
             self.adapter,
@@ -114,7 +114,7 @@ class Trial:
             pause=UpToTheFirst(standard),
             right=standard.expected,
         )
-        return self.standard.judge(got, travel)
+        return standard.judge(got, travel)
 
     @contextlib.contextmanager
     def _file(self, text: str) -> Iterator[Path]:
