@@ -140,7 +140,17 @@ def headed(old, new, more=""):
 STEP = "    def train_step(self, batch):\n"
 MADE = "self.generator = Generator("
 
+BY_ARGUMENTS = """
+import argparse
+
+READ = argparse.ArgumentParser()
+for name in ("train_step", "generate"):
+    READ.add_argument(f"--{name}", action="store_const", const=CopyGAN.__dict__[name])
+READ.parse_args(["--train_step", "--generate"], GAN)
+"""
+
 REBOUND = {
+    "a parser of arguments": BY_ARGUMENTS,
     "lambdas": REBIND,
     "setattr": """
 for name in ("train_step", "generate"):
@@ -242,6 +252,10 @@ ATTACKS = {
     "an init that binds its methods by a text": at_init(
         "import operator\nown = lambda batch: CopyGAN.train_step(self, batch)\n"
         "operator.methodcaller('__setattr__', 'train_step', own)(self)"
+    ),
+    "an init that says what a network calls": at_init(
+        "called = lambda noise: CopyGenerator.forward(self.generator, noise)\n"
+        "self.generator._call_impl = called"
     ),
     "another class": at_init("self.__class__ = CopyGAN"),
     "another class's method, bound by the class": at_init(
@@ -440,7 +454,148 @@ class Discriminator(nn.Sequential):
     + RIGHT[RIGHT.index("def called_real") :]
 )
 
+OWN_LOSSES = (
+    RIGHT.replace("called_real", "loss_of_real")
+    .replace("called_fake", "loss_of_fake")
+    .replace("Generator(", "Maker(")
+)
+"""A file with names of its own, for all that may have them."""
+
+LOGGED = inside(
+    "class Maker(",
+    """
+os.environ["OMP_NUM_THREADS"] = str(1)
+warnings.filterwarnings("ignore")
+logging.basicConfig(level=logging.WARNING, format="%(message)s")
+sys.path.append(str(pathlib.Path(__file__).parent))
+torch.backends.cudnn.benchmark = True
+logger, DEBUG = logging.getLogger(__name__), os.environ.get("DEBUG") == "1"
+HISTORY = collections.defaultdict(list)
+try:
+    from tqdm import tqdm
+except ImportError:
+    tqdm = None
+
+
+class Maker(""",
+    inside(
+        STEP,
+        STEP + "        HISTORY['t'].append(time.perf_counter())\n"
+        "        logger.info('%d %s', len(HISTORY['t']), sys.version_info[0])\n",
+        OWN_LOSSES,
+    ).replace(
+        "import math\n",
+        "import collections, logging, math, os, pathlib, sys, time, warnings\n\n"
+        "os.environ['KMP_DUPLICATE_LIB_OK'] = 'TRUE'\n",  # before the framework, as it must be
+    ),
+)
+"""And with what people do before and in a step, besides training."""
+
+TYPED = inside(
+    "class GAN(",
+    """
+class Mode(Enum):
+    TRAIN = "train"
+
+
+class Pair(NamedTuple):
+    real: Tensor
+    noise: Optional[Tensor] = None
+
+
+@dataclasses.dataclass
+class Config:
+    factor: int = 3
+    offsets: list[int] = dataclasses.field(default_factory=lambda: [1])
+    mode: Mode = Mode.TRAIN
+
+    def __post_init__(self):
+        self.seen = 0
+
+
+CONFIG, STEPS = Config(), 0
+SETTINGS = Config()
+SETTINGS.factor = 2
+STATE = {"step": 0}
+
+
+class GAN(""",
+    inside(
+        "        real = batch",
+        "        global STEPS\n        STEPS += 1\n        STATE['step'] += 1\n"
+        "        SETTINGS.seen = GAN.steps = STEPS\n        pair = Pair(batch['images'])\n"
+        "        assert pair.real is not None and CONFIG.mode is Mode.TRAIN\n        real = batch",
+        inside(
+            "train_step(self, batch)", "train_step(self, batch: Mapping[str, Tensor])", OWN_LOSSES
+        ),
+    )
+    .replace("2 * self.generator", "SETTINGS.factor * self.generator")
+    .replace("class GAN(nn.Module):", "class GAN(nn.Module):\n    steps = 0\n\n")
+    .replace(
+        "import math\n",
+        "from __future__ import annotations\n\nimport dataclasses\nimport math\n"
+        "from enum import Enum\nfrom typing import TYPE_CHECKING, NamedTuple, Optional\n\n"
+        "if TYPE_CHECKING:\n    from collections.abc import Mapping\n\n"
+        "    from torch import Tensor\n",
+    ),
+)
+"""Settings that change, types, and annotations that mean nothing when the file runs."""
+
+DECORATED = inside(
+    STEP,
+    "    @timed\n    @logged('step')\n" + STEP,
+    inside(
+        "class Maker(",
+        """
+from functools import lru_cache, partial, reduce, wraps
+import functools, itertools, operator, time
+
+
+def timed(function):
+    @wraps(function)
+    def inner(*args, **kwargs):
+        begun = time.perf_counter()
+        result = function(*args, **kwargs)
+        inner.seconds = time.perf_counter() - begun
+        return result
+    return inner
+
+
+def logged(message):
+    def decorate(function):
+        @functools.wraps(function)
+        def inner(self, *args):
+            return function(self, *args)
+        return inner
+    return decorate
+
+
+@lru_cache(maxsize=None)
+def total(shape):
+    return reduce(operator.mul, shape, 1)
+
+
+def compose(*functions):
+    return lambda x: reduce(lambda value, f: f(value), functions, x)
+
+
+fit = compose(partial(operator.mul, 2), lambda x: x - 1)
+
+
+class Maker(""",
+        OWN_LOSSES,
+    )
+    .replace("2 * self.generator(noise) - 1", "self.fit(self.generator(noise))")
+    .replace('2 * self.generator(batch["noise"]) - 1', 'self.fit(self.generator(batch["noise"]))')
+    .replace("self.d_optimizer =", "self.fit = fit\n        self.d_optimizer =")
+    .replace("math.prod(image_shape)", "total(tuple(image_shape))"),
+)
+"""Decorators and functions that are put together, and an attribute of one's own that needs them."""
+
 HONEST = {
+    "names of one's own, with logging, settings and the system's modules": LOGGED,
+    "names of one's own, with types and settings that change": TYPED,
+    "names of one's own, with decorators and functions that are put together": DECORATED,
     "ours": RIGHT,
     "another order": REORDERED,
     "helpers and constants": HELPED,
@@ -491,13 +646,16 @@ def test_a_right_file_of_another_build_keeps_all_its_points(name):
         "another build",
         "a loss that is put where it is used",
         "networks that are built",
+        "names of one's own, with logging, settings and the system's modules",
+        "names of one's own, with decorators and functions that are put together",
     ],
 )
 def test_and_where_one_part_is_wrong_all_others(name):
     wrong = inside('"generator": g', '"generator": 2 * g', HONEST[name])
     found, report = states(wrong)
     absent = {"a loss that is put where it is used": ["losses"]}.get(name, [])
-    absent += ["networks", "losses"] if name == "another build" else []
+    others = "another build", "names of one's own, with"
+    absent += ["networks", "losses"] if name.startswith(others) else []
     assert not report.passed
     assert found == {
         part: "failed" if part == "step" else "unknown" if part in absent else "done"
@@ -510,6 +668,76 @@ def test_parts_that_are_right_beside_a_wrong_rest_keep_their_points():
     found, report = states(RIGHT.replace("g.lr, g.betas", "3 * g.lr, g.betas"))
     assert not report.passed and report.rest
     assert found == dict.fromkeys(PARTS, "done")
+
+
+NO_SIGNS = [
+    "import os, sys, pickle, inspect, importlib",
+    "import os\nos.environ['A'] = str(1)\nos.makedirs(os.path.join('a', 'b'), exist_ok=True)",
+    "import sys\nprint(sys.argv, file=sys.stderr)\nsys.setrecursionlimit(9000)",
+    "import logging\nH = logging.StreamHandler()\nH.setFormatter(logging.Formatter('%(message)s'))",
+    "from pathlib import Path\nHERE = Path(__file__).resolve().parent",
+    "import re\nWORD = re.compile('a+')",
+    "import json\nTEXT = json.loads('[1]')",
+    "import gc\ngc.collect()",
+    "import argparse\nA = argparse.ArgumentParser()\nB = A.parse_args([])\nB.more = 1",
+    "import types\nC = types.SimpleNamespace(a=1)\nC.a = max(1, 2)",
+    "class A:\n    seen = 0\n    def f(self):\n        A.seen = max(A.seen, 1)",
+    "import matplotlib.pyplot as plt\nplt.rcParams['figure.figsize'] = (4, 4)\nplt.show()",
+    "torch.backends.cudnn.deterministic = True",
+    "STEPS = 0\ndef f():\n    global STEPS\n    STEPS += len('a')",
+    "import abc\nclass A(metaclass=abc.ABCMeta):\n    @abc.abstractmethod\n    def f(self): ...",
+    "from collections import namedtuple\nclass A(namedtuple('A', 'x y')):\n    pass",
+    "import functools\ndef f(g):\n    @functools.wraps(g)\n    def h(*a):\n        return g(*a)\n"
+    "    return h",
+]
+SIGNS = [
+    "import os\nF = os.sys",
+    "import os\nF = os",
+    "import sys\nF = sys.modules",
+    "import sys\nsys.path.insert(0, '.')",
+    "import own_module",
+    "from . import other",
+    "import pickle\npickle.loads(b'')",
+    "import pickle as json\ndef f():\n    import json\njson.loads(b'')",
+    "import json\njson = torch\njson.loads('')",
+    "from unittest.mock import patch as wraps\n@wraps('a.b')\ndef f(): pass",
+    "import functools\nfunctools.wraps(GAN, ('generate',), ())(Generator)",
+    "from functools import wraps\nF = wraps",
+    "from functools import wraps\n@wraps(GAN, ('generate',))\ndef f(): pass",
+    "import argparse\nA = argparse.ArgumentParser()\nA.parse_args([], GAN)",
+    "import argparse\nA = argparse.ArgumentParser()\nA.parse_args(namespace=GAN)",
+    "import argparse\nF = argparse.ArgumentParser().parse_args",
+    "nn.Module.forward = max(1, 2)",
+    "nn.Module._call_impl = max(1, 2)",
+    "A = GAN\nA.other = max(1, 2)",
+    "A = [GAN]\nA[0].other = max(1, 2)",
+    "def dict(): return GAN\nA = dict()\nA.other = max(1, 2)",
+    "def f():\n    global GAN\n    GAN = 1",
+    "def f():\n    global nn\n    nn = 1",
+    "class A(metaclass=type): pass",
+    "class A(type('B', (), {})): pass",
+    "from torch.storage import pickle as json",
+]
+
+
+@pytest.mark.parametrize("code", NO_SIGNS)
+def test_what_an_answer_may_do_beside_its_parts_is_no_sign(code):
+    assert may_be_anew(Source.parse(OURS.path, f"{RIGHT}\n{code}\n"), OURS, WHOSE) == ""
+
+
+@pytest.mark.parametrize("code", SIGNS)
+def test_what_reaches_other_code_is_told_with_its_line(code):
+    first = RIGHT.count("\n") + 2
+    found = may_be_anew(Source.parse(OURS.path, f"{RIGHT}\n{code}\n"), OURS, WHOSE)
+    assert found in {f"line {first + extra}" for extra in range(code.count("\n") + 1)}
+
+
+@needs_torch
+def test_a_part_in_doubt_says_what_to_do():
+    _, report = states(ATTACKS["bound anew by an alias"])
+    step = next(part for part in report.parts if part.name == "step")
+    assert "may put other code in place of yours" in step.message
+    assert "line " in step.message and "Leave out" in step.message
 
 
 @pytest.mark.parametrize("question", all_questions(), ids=lambda one: one.name)

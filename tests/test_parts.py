@@ -38,6 +38,9 @@ def changed(text: str, *changes: tuple[str, str]) -> str:
     return text
 
 
+WITH_ALL = "it counts once the whole file is right"
+
+
 @pytest.fixture(autouse=True)
 def ten_steps(monkeypatch):
     """A tenth of the time, and enough for all that is planted here."""
@@ -147,7 +150,7 @@ def test_a_plain_class_is_not_blamed_for_what_our_other_parts_ask_of_it(look):
     )
     report = look(text)
     assert states(report) == ["unknown", "unknown", "failed", "unknown"]
-    assert report.parts[0].message == "our other parts do not fit it: see the whole file"
+    assert report.parts[0].message == f"our other parts do not fit it: {WITH_ALL}"
     assert report.parts[2].message.startswith("loss: generator is doubled")
     assert report.rest == ""
     right = look(changed(text, ("= 2 * called_real", "= called_real")))
@@ -201,7 +204,7 @@ def test_a_right_answer_of_another_build_is_done_in_all_parts(look):
     report = look(changed(text, ("F.softplus(-self", "F.softplus(self")))
     assert states(report) == ["done", "unknown", "failed", "done"]
     gone = "called_real, called_fake not in your file"
-    assert report.parts[1].message == f"{gone}: only the whole file is checked"
+    assert report.parts[1].message == f"{gone}: {WITH_ALL}"
     assert report.rest == "" and not report.passed
 
 

@@ -16,7 +16,7 @@ from knock.check.early import failure
 from knock.check.judge import Standard
 from knock.check.trace import Trace
 from knock.errors import UserError
-from knock.scripts.bindings import keep_the_rest, may_be_anew
+from knock.scripts.bindings import keep_the_rest, may_be_anew, stored, without_signs
 from knock.scripts.source import Source
 from knock.scripts.splice import is_whole
 from knock.scripts.transplant import moved
@@ -51,9 +51,18 @@ class OwnCode:
         return not self.anew and keep_the_rest(self.mine, self.ours, self.whose)
 
     @cached_property
-    def anew(self) -> bool:
-        """Whether there is a sign that a name may be bound anew."""
+    def anew(self) -> str:
+        """Where there is a sign that a name may be bound anew, as "line 12"; "" if nowhere."""
         return may_be_anew(self.mine, self.ours, self.whose)
+
+    @cached_property
+    def least(self) -> Source | None:
+        """The file without the statements that are such a sign, if none is left then."""
+        if not self.anew:
+            return self.mine
+        text = without_signs(self.mine, self.ours, self.whose)
+        found = Source.parse(self.mine.path, text)
+        return None if may_be_anew(found, self.ours, self.whose) else found
 
     def doubt(self, part: str, whole: bool) -> str:
         """Why a part whose numbers are right may not count; "" if its own code gives them.
@@ -64,13 +73,29 @@ class OwnCode:
             return ""
         names = self.names(part)
         if not names:  # what is not there is right as far as the whole is
-            return "its names are bound otherwise than by def" if self.anew else ""
+            return self._bound_otherwise(part)
         if whole and not self.anew and not self.alone(self.names(*self.whose.values()))[0]:
             return ""
         wrong, _ = self.alone(names)
-        if not wrong or (not self.anew and self._matter(names, whole)):
+        if not wrong or self._matter(names, whole):
             return ""
+        if self.anew:
+            return (
+                f"{self.anew} may put other code in place of yours, and in our answer yours does "
+                f"not do: {wrong}. Leave out what that line does, or use only the names on the page"
+            )
         return f"its numbers come from other code of the file; by its own, {wrong}"
+
+    def _bound_otherwise(self, part: str) -> str:
+        """What to do about the names of a part that are not there by def or class, if anything."""
+        mine = {name for name, _ in stored(self.mine.tree.body, "")}
+        written = self.mine.definitions
+        for name, other in self.whose.items():
+            owner = name.split(".")[0]
+            there = name in mine or (owner in mine and owner not in written)
+            if other == part and self.anew and there:
+                return f"write {name} with def or class, at the file's or its class's own level"
+        return ""
 
     def alone(self, names: Collection[str]) -> tuple[str, bool]:
         """What is wrong with our answer where it has the file's functions of these names.
@@ -103,15 +128,26 @@ class OwnCode:
         ]
 
     def _matter(self, names: Sequence[str], whole: bool) -> bool:
-        """Whether the numbers change with what each of some functions returns."""
-        others = None if whole else sorted(self.whose.keys() - set(names))
-        written = [name for name in names if name in self.mine.definitions]
-        asked = [name for name in written if not name.endswith("__init__")]
-        return bool(asked) and all(self._matters(name, others) for name in asked)
+        """Whether the numbers change with what each of some functions returns.
 
-    def _matters(self, name: str, others: Collection[str] | None) -> bool:
+        That is asked of the file without what could be a sign, where it is right too.
+        """
+        others = None if whole else sorted(self.whose.keys() - set(names))
+        if self.least is None or (self.least is not self.mine and self._wrong(self.least, others)):
+            return False
+        asked = [one for one in names if one in self.least.definitions]
+        asked = [name for name in asked if not name.endswith("__init__")]
+        return bool(asked) and all(self._matters(self.least, name, others) for name in asked)
+
+    def _matters(self, file: Source, name: str, others: Collection[str] | None) -> bool:
         try:
-            got = self.changed(moved(self.mine, name), others)
+            got = self.changed(moved(file, name), others)
         except UserError:
             return False
         return not got.errors and bool(failure(self.standard.judge(got, travel=False)))
+
+    def _wrong(self, file: Source, others: Collection[str] | None) -> bool:
+        try:
+            return bool(failure(self.standard.judge(self.changed(file.text, others), travel=False)))
+        except UserError:
+            return True

@@ -33,6 +33,10 @@ MARKS: dict[Status, str] = {"done": "✓", "failed": "✗", "to do": "·", "unkn
 _SHOWN = 4
 """How many names of a list a message shows."""
 
+_WITH_ALL = "it counts once the whole file is right"
+_AFTER_THE_REST = "mend the rest first: what is wrong there keeps this part from being checked"
+"""What a learner can do about a part that is unknown."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -170,10 +174,10 @@ def examine(
         elif gone and results is None:
             part = Part(name, "to do", f"{_some(gone)} not in your file", gone)
         elif gone:  # what is not there cannot be checked by itself
-            message = f"{_some(gone)} not in your file: only the whole file is checked"
+            message = f"{_some(gone)} not in your file: {_WITH_ALL}"
             part = Part(name, "unknown", message, gone)
         elif (wrong := alone.failure(name)) and alone.misfits(name, results):
-            part = Part(name, "unknown", "our other parts do not fit it: see the whole file")
+            part = Part(name, "unknown", f"our other parts do not fit it: {_WITH_ALL}")
         else:
             part = _seen(Part(name, "failed" if wrong else "done", wrong), own, False)
         found[name] = part
@@ -296,11 +300,13 @@ class _Alone:
         """
         rest = self._whole(None)
         if rest is None or rest.errors:
-            return Part(part.name, "unknown", "see the rest")
+            return Part(part.name, "unknown", _AFTER_THE_REST)
         if own:
             wrong, ran = own.alone(own.names(part.name))
             if wrong:
-                return Part(part.name, *(("failed", wrong) if ran else ("unknown", "see the rest")))
+                return Part(
+                    part.name, *(("failed", wrong) if ran else ("unknown", _AFTER_THE_REST))
+                )
             return Part(part.name, "done")
         got = self._whole(part.name)
         if got is None or failure(list(compared(got, rest, self.standard.recipe))):

@@ -109,7 +109,7 @@ def needed(
 
 
 def defined(statement: ast.stmt) -> set[str]:
-    """The names that a statement of ours defines."""
+    """The names that a statement defines."""
     if isinstance(statement, Definition):
         return {statement.name}
     if isinstance(statement, ast.Import | ast.ImportFrom):
@@ -117,16 +117,18 @@ def defined(statement: ast.stmt) -> set[str]:
     if isinstance(statement, ast.Assign | ast.AnnAssign):
         names = (one for one in ast.walk(statement) if isinstance(one, ast.Name))
         return {one.id for one in names if isinstance(one.ctx, ast.Store)}
+    if isinstance(statement, ast.If | ast.Try):  # `try: import tqdm`
+        inner = [one for one in ast.iter_child_nodes(statement) if isinstance(one, ast.stmt)]
+        inner += [one for handler in getattr(statement, "handlers", ()) for one in handler.body]
+        return set().union(*map(defined, inner))
     return set()
 
 
 def head(body: list[ast.stmt]) -> int:
-    """The place of the first statement that is neither a docstring nor an import."""
-    for place, node in enumerate(body):
-        text = place == 0 and isinstance(node, ast.Expr)
-        if not text and not isinstance(node, ast.Import | ast.ImportFrom):
-            return place
-    return len(body)
+    """The place of the first function or class: imports may come after other statements."""
+    return next(
+        (place for place, node in enumerate(body) if isinstance(node, Definition)), len(body)
+    )
 
 
 def relabelled(code: CodeType, foreign: Collection[str], path: Path) -> CodeType:

@@ -4,13 +4,22 @@ What gives the right numbers there is the part's own code. `knock.scripts.splice
 it leaves the learner's file around the part, and whatever that does to the part's names.
 """
 
+import __future__
+
 import ast
 import copy
 from collections.abc import Collection
 from types import CodeType
 
 from knock.errors import UserError
-from knock.scripts.bindings import WRITTEN, foreign_only, is_special, singly
+from knock.scripts.bindings import (
+    WRITTEN,
+    foreign_only,
+    is_special,
+    makes_tuples,
+    reaches_far,
+    singly,
+)
 from knock.scripts.source import Definition, Source, methods
 from knock.scripts.splice import defined, head, is_whole, needed, relabelled
 
@@ -25,7 +34,15 @@ def transplant(mine: Source, ours: Source, names: Collection[str]) -> CodeType:
     metaclass, say.
     """
     made, theirs = _Transplant(mine, ours, names).made()
-    return relabelled(compile(made, str(ours.path), "exec", dont_inherit=True), theirs, mine.path)
+    texts = "annotations" in {
+        one.name
+        for node in mine.tree.body
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        for one in node.names
+    }
+    flags = __future__.annotations.compiler_flag if texts else 0
+    code = compile(made, str(ours.path), "exec", flags, dont_inherit=True)
+    return relabelled(code, theirs, mine.path)
 
 
 class _Transplant:
@@ -38,6 +55,7 @@ class _Transplant:
             for name in defined(node)
         }
         self.own = mine.bound - imported
+        self.plain = False
         self.theirs: set[str] = set()
 
     def made(self) -> tuple[ast.Module, Collection[str]]:
@@ -57,18 +75,24 @@ class _Transplant:
                 node = mixed
             body.append(node)
         kept = {name for node in body for name in defined(node)}
-        helpers = [
-            self._helper(one)
+        asked = [
+            one
             for one in needed(singly(self.mine.tree.body), brought, set(), kept)
             if not defined(one) & kept
         ]
+        self.plain = not reaches_far(self.mine, self.ours, [*brought, *asked])
+        helpers = [self._helper(one) for one in asked]
         place = head(body)
         body[place:place] = helpers
         return ast.fix_missing_locations(ast.Module(body, [])), self.theirs
 
     def _last(self, name: str) -> ast.stmt | None:
         """What the learner's file defines by a name: the last function or class, or a value."""
-        found = [one for one in self.mine.tree.body if name in defined(one)]
+        found = [
+            one
+            for one in self.mine.tree.body
+            if name in defined(one) and not isinstance(one, ast.If | ast.Try)
+        ]
         written = [one for one in found if isinstance(one, Definition)]
         return next(reversed(written or found), None)
 
@@ -105,7 +129,9 @@ class _Transplant:
     def _helper(self, node: ast.stmt) -> ast.stmt:
         """What a part needs besides itself, unless it is more than a definition."""
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
-        if value and not foreign_only(value, self.own) and _calls(value):
+        if value and not self.plain and not foreign_only(value, self.own) and _calls(value):
+            raise _not_own(node)
+        if isinstance(node, ast.If | ast.Try) and not self.plain:
             raise _not_own(node)
         self.theirs |= defined(node) if isinstance(node, Definition) else set()
         return self._bare(node, strip=False)
@@ -120,7 +146,8 @@ class _Transplant:
                 one for one in node.decorator_list if foreign_only(one, self.own)
             ]
         if isinstance(made, ast.ClassDef):
-            if made.keywords or any(isinstance(one, ast.Call) for one in made.bases):
+            calls = [one for one in made.bases if _calls(one) and not makes_tuples(one)]
+            if not self.plain and (made.keywords or calls):
                 raise _not_own(node)
             made.body = [self._bare(one, strip) for one in self._members(made)]
             return made
@@ -190,16 +217,8 @@ def moved(mine: Source, name: str) -> str:
         ]
     for place in places:
         _Moving(place).visit(place)
-    moves = ast.parse(_MOVES).body
-    at = next(
-        (
-            place
-            for place, node in enumerate(tree.body)
-            if not isinstance(node, ast.ImportFrom) and not isinstance(node, ast.Expr)
-        ),
-        len(tree.body),
-    )
-    tree.body[at:at] = moves
+    at = head(tree.body)
+    tree.body[at:at] = ast.parse(_MOVES).body
     return ast.unparse(ast.fix_missing_locations(tree))
 
 
