@@ -89,6 +89,47 @@ STEPS = {
         ("- mean**2 - variance", "- variance"),
         "`-0.5 * (1 + log_variance - variance)",
     ),
+    "what is told comes first": (
+        "cgan",
+        ("np.concatenate([images, planes]", "np.concatenate([planes, images]"),
+        "in tell, `np.concatenate([planes, images], axis=1)` is computed instead",
+    ),
+    "an expression is another one wherever it stands": (
+        "wgan_gp",
+        ("penalty, d = (length - 1) ** 2, 2 * (length - 1)", "penalty, d = length**2, 2 * length"),
+        "`length ** 2` is computed instead of `(length - 1) ** 2`",
+    ),
+    "a loss counts with the wrong sign beside another": (
+        "wgan_gp",
+        (
+            "real, _ = self.score(images, -1.0)\n            made, _ = self.score(fake, 1.0)",
+            "real, _ = self.score(images, 1.0)\n            made, _ = self.score(fake, -1.0)",
+        ),
+        "the score of images and the score of fake count with the wrong sign",
+    ),
+    "a limit is 0": (
+        "wgan",
+        ("np.clip(value, -self.clip, self.clip,", "np.clip(value, 0, self.clip,"),
+        "`np.clip(value, 0.0, clip, out=value)` is computed instead",
+    ),
+    "a product becomes a power": (
+        "vae",
+        ("return mean + deviation * noise", "return mean + deviation**noise"),
+        "in reparameterize, `mean + deviation ** noise`",
+    ),
+    "a sigmoid before a loss of logits": (
+        "vae",
+        ("# [-1, 1] → [0, 1]", "\n    logits = sigmoid(logits)"),
+        "in reconstruction_loss, a sigmoid comes before the loss, which takes logits",
+    ),
+    "logits taken for probabilities": (
+        "vae",
+        (
+            "# [-1, 1] → [0, 1]",
+            "\n    p = np.clip(logits, 1e-7, 1 - 1e-7)\n    logits = np.log(p) - np.log(1 - p)",
+        ),
+        "in reconstruction_loss, the logits are taken for probabilities",
+    ),
     "what is returned is wrong alone": (
         "gan",
         ("real_loss + fake_loss", "real_loss + 3 * fake_loss"),
@@ -110,7 +151,13 @@ MIXES = {
         "return (np.logaddexp(0, logits) - logits).mean(), (sigmoid(logits) - 1) / logits.size",
         "return (np.logaddexp(0, logits) - 0.9 * logits).mean(), "
         "(sigmoid(logits) - 0.9) / logits.size",
-        "0.9 · called_real(discriminator(images)) + 0.1 · called_fake(discriminator(images))",
+        "0.9 · called_real(discriminator(images)) + 0.1 · called_fake(discriminator(images))"
+        " in place of called_real(discriminator(images)): is the label 0.9 instead of 1?",
+    ),
+    "labels and logits swapped": (
+        "return (np.logaddexp(0, logits) - logits).mean(), (sigmoid(logits) - 1) / logits.size",
+        "return (np.logaddexp(0, 1) - logits).mean(), -np.ones_like(logits) / logits.size",
+        "are labels and logits swapped?",
     ),
     "a part that counts too much": (
         "self.discriminator.backward(d)\n        self.d_opt",
@@ -124,6 +171,33 @@ MIXES = {
 def test_what_a_network_is_trained_on_is_told(case):
     old, new, said = MIXES[case]
     assert said in str(words("dcgan", (old, new)))
+
+
+def test_an_optimiser_called_in_anothers_place_has_no_wrong_constant():
+    again = """self.d_optimizer.update()
+        for module, gradients in kept:
+            module.gradients = gradients
+        self.d_optimizer.update()
+"""
+    keep = """kept = [
+            (module, {name: g.copy() for name, g in module.gradients.items()})
+            for module in self.discriminator.modules
+        ]
+        """
+    found = words(
+        "gan",
+        ("self.d_optimizer.update()\n", keep + again),
+        ("self.g_optimizer.update()", "self.generator.clear()"),
+    )
+    said = "d_optimizer: it takes its step 2 times with the same gradients, and g_optimizer takes"
+    assert said in found["gradients"], found
+
+
+def test_where_nothing_explains_the_numbers_they_are_told():
+    """A loss after an update is nearly right whatever the gradient was: that explains nothing."""
+    old = "self.weight * d / length.size"
+    found = words("wgan_gp", (old, f"0.7 * {old}"))
+    assert "expected" in found["loss"] and "almost right" not in found["loss"], found
 
 
 def test_the_weight_on_the_wrong_term_is_told():
@@ -237,6 +311,18 @@ def test_what_does_nothing_is_no_explanation_and_each_change_is_played_once(monk
     other = tmp_path / "reference.py"
     other.write_text(path.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
     assert explain_training.Replays(other, small)._key != replays._key
+
+
+def test_only_a_network_with_a_mix_of_its_own_is_told_of():
+    """The generator's gradient is another one here because the discriminator's step is."""
+    old = "self.discriminator.backward(d)\n        self.d_opt"
+    found = words("gan", (old, old.replace("(d)", "(-d)", 1)))
+    assert "has the wrong sign" in found["gradients"] and "generator:" not in str(found), found
+
+
+def test_a_line_of_codes_that_is_too_short_is_told():
+    found = words("vae_latent", ("np.linspace(-4, 4, 30)", "np.linspace(-3, 3, 30)"), steps=())
+    assert "`np.linspace(-3, 3, 30)` is computed instead" in found["forward"]
 
 
 def test_formulas_are_changed_where_they_stand():

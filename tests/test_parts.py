@@ -105,6 +105,16 @@ def test_a_mistake_fails_its_part_alone_and_says_what_came(look, part):
 
 
 @needs_torch
+def test_a_method_that_spoils_the_training_after_it_is_named(look):
+    old = "return 2 * self.generator(noise) - 1  # [0, 1] → [-1, 1]\n\n\ndef"
+    spoilt = f'self.d_optimizer.param_groups[0]["lr"] = 1.0\n        {old}'
+    report = look(changed(ours(), (old, spoilt)))
+    assert states(report) == ["done", "done", "done", "failed"]
+    said = "generate leaves something changed behind, such as a network's mode: "
+    assert report.parts[3].message.startswith(said), report.parts[3]
+
+
+@needs_torch
 def test_mistakes_in_two_parts_are_told_apart_while_a_third_is_to_do(look):
     text = changed(begun("networks", "losses", "step"), WRONG["networks"], WRONG["step"])
     report = look(text)

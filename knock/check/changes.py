@@ -55,6 +55,7 @@ def of_step(
     yield from step.reports()
     yield from step.joined()
     yield from step.pairs()
+    yield from step.signs()
     yield from step.modes(normed)
     yield from step.swapped_arguments()
     yield from step.constants()
@@ -102,7 +103,6 @@ class _Step:
         """Losses that are computed again after an update, or told of another round."""
         original = method(self.tree, self.name, "train_step")
         returned = _names(original.body[-1])
-        returned = _names(original.body[-1])
         for b, block in enumerate(_blocks(original)):
             for i, one in enumerate(block):
                 if not (optimizer := _updated(one)):
@@ -143,6 +143,24 @@ class _Step:
             return f"{second} comes before {first}"
 
         yield from self._at_nodes(_joins_two, turn, said)
+
+    def signs(self) -> Iterator[Change]:
+        """Weights that are handed over with the other sign: in all calls of a block, and in one."""
+        original = method(self.tree, self.name, "train_step")
+        places: dict[ast.AST, int] = {node: n for n, node in enumerate(ast.walk(original))}
+        for block in _blocks(original):
+            found: list[ast.Call] = [
+                node
+                for statement in block
+                if not isinstance(statement, ast.For)
+                for node in ast.walk(statement)
+                if isinstance(node, ast.Call) and len(node.args) > 1
+                if isinstance(_number(node.args[-1]), float) and not _is_plumbing(node)
+            ]
+            for some in ([found] if len(found) > 1 else []) + [[one] for one in found]:
+                told = " and ".join(f"{_function(one)} of {_said(one.args[0])}" for one in some)
+                said = f"{told} {'count' if len(some) > 1 else 'counts'} with the wrong sign"
+                yield self._made(said, partial(_negated, places=[places[one] for one in some]))
 
     def modes(self, normed: Sequence[str]) -> Iterator[Change]:
         """Networks that are called in evaluation mode."""
@@ -284,14 +302,60 @@ def _other_argument(step: ast.FunctionDef, n: int, a: int, other: str) -> None:
     node.args[a] = ast.parse(other, mode="eval").body
 
 
+def _negated(step: ast.FunctionDef, places: Sequence[int]) -> None:
+    nodes: list[Any] = list(ast.walk(step))
+    for n in places:
+        nodes[n].args[-1] = ast.UnaryOp(ast.USub(), nodes[n].args[-1])
+
+
+def _number(node: ast.AST) -> object:
+    """The number that an expression is, with its sign; None for another expression."""
+    match node:
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=(int() | float()) as value)):
+            return -value
+        case ast.Constant(value=(int() | float()) as value):
+            return value
+    return None
+
+
 def of_formulas(tree: ast.Module, functions: Sequence[str]) -> Iterator[Change]:
     """Changes of single terms in some functions: left out, turned round, with another number."""
+    yield from _of_logits(tree, functions)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name in functions:
             for formula in _formulas(node):
                 for part in ast.walk(formula):
                     for new in _other_terms(part):
                         yield _replaced(tree, node.name, formula, part, new)
+                        if isinstance(part, ast.BinOp):  # and wherever else it stands
+                            yield _replaced(tree, node.name, formula, part, new, everywhere=True)
+
+
+_READ = {
+    "a sigmoid comes before the loss, which takes logits": "sigmoid(logits)",
+    "the logits are taken for probabilities: the loss must be told that they are logits": (
+        "np.log((_p := np.clip(logits, 1e-07, 1 - 1e-07)) / (1 - _p))"
+    ),
+}
+"""What a loss may take logits for, in words and as text; probabilities are kept off 0 and 1."""
+
+
+def _of_logits(tree: ast.Module, functions: Sequence[str]) -> Iterator[Change]:
+    """The losses that take logits, given something else: all of them, and one by one."""
+    losses = [
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.name in functions
+        if [one.arg for one in node.args.args][:1] == ["logits"]
+    ]
+    for some in ([losses] if len(losses) > 1 else []) + [[one] for one in losses]:
+        for said, text in _READ.items():
+            made = copy.deepcopy(tree)
+            for node in ast.walk(made):
+                if isinstance(node, ast.FunctionDef) and node.name in some:
+                    place = 1 if ast.get_docstring(node) else 0
+                    node.body[place:place] = ast.parse(f"logits = {text}").body
+            yield Change(f"in {' and '.join(some)}, {said}", ast.fix_missing_locations(made))
 
 
 def _formulas(function: ast.FunctionDef) -> Iterator[ast.expr]:
@@ -303,6 +367,8 @@ def _formulas(function: ast.FunctionDef) -> Iterator[ast.expr]:
             case ast.Return(value=ast.Dict(values=values)):
                 yield from (value for value in values if not isinstance(value, ast.Name))
             case ast.Return(value=ast.expr() as value):
+                yield value
+            case ast.Expr(value=ast.Call(keywords=[ast.keyword(arg="out")]) as value):
                 yield value
             case ast.Assign(targets=[target], value=value):
                 if "backward" in ast.unparse(value) or not _targets(statement):
@@ -343,16 +409,18 @@ def _other_terms(node: ast.AST) -> Iterator[str]:
                 case ast.Sub():
                     yield from (a, f"{b} - {a}", f"{a} + {b}", f"-{b}")
                 case ast.Mult():
-                    yield from (a, b)
+                    yield from (a, b, f"{a} ** {b}")
                 case ast.Div() | ast.FloorDiv():
                     yield from (a, f"{a} * {b}")
                 case ast.Pow():
                     yield a
             for i, side in enumerate((left, right)):
                 for other in _other_numbers(side):
+                    if isinstance(op, ast.Pow) and other == "1":
+                        continue  # the base alone says the same
                     yield _with_side(node, i, other)
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            yield f"({ast.unparse(operand)})"
+            yield from (f"({ast.unparse(operand)})", "0.0")
         case ast.Attribute(value=ast.Name(id="self"), ctx=ast.Load()):
             yield from (f"({ast.unparse(node)} {change})" for change in ("+ 1", "- 1"))
         case ast.Call(func=ast.Attribute(value=inner, attr=("mean" | "sum") as kind)):
@@ -368,6 +436,11 @@ def _other_terms(node: ast.AST) -> Iterator[str]:
                     changed = copy.deepcopy(node)
                     changed.args[i] = ast.parse(number, mode="eval").body
                     yield ast.unparse(changed)
+            low, high, *more = arguments
+            if ast.unparse(low) == f"-{ast.unparse(high)}":  # the same line, longer or shorter
+                for number in _other_numbers(high):
+                    ends = f"-{number}", number, *map(ast.unparse, more)
+                    yield f"np.linspace({', '.join(ends)})"
             backwards = [arguments[1], arguments[0], *arguments[2:]]
             yield f"np.linspace({', '.join(map(ast.unparse, backwards))})"
             yield f"np.linspace({', '.join(map(ast.unparse, arguments))}, endpoint=False)"
@@ -377,6 +450,12 @@ def _other_terms(node: ast.AST) -> Iterator[str]:
             if "//" in ast.unparse(high):  # every k-th of them, where a part in one piece is meant
                 count = ast.unparse(high).split(" // ")[-1]
                 yield f"{ast.unparse(value)}[{'i' if low else '0'}::{count}]"
+        case ast.Call(args=[ast.List(elts=[first, second])]) if _joins_two(node):
+            turned = copy.deepcopy(node)
+            turned.args[0] = ast.parse(
+                f"[{ast.unparse(second)}, {ast.unparse(first)}]", mode="eval"
+            ).body
+            yield ast.unparse(turned)
         case ast.Call(args=[first, second], keywords=[]) if not _is_plumbing(node):
             yield f"{ast.unparse(node.func)}({ast.unparse(second)}, {ast.unparse(first)})"
 
@@ -409,12 +488,24 @@ _PLAIN = ("np.sqrt", "np.exp", "np.log", "np.tanh", "np.square", "np.abs", "sigm
 
 
 def _replaced(
-    tree: ast.Module, function: str, formula: ast.expr, part: ast.AST, new: str
+    tree: ast.Module,
+    function: str,
+    formula: ast.expr,
+    part: ast.AST,
+    new: str,
+    everywhere: bool = False,
 ) -> Change:
-    """A text with a part of one of its formulas replaced."""
+    """A text with a part of one of its formulas replaced, or all in the function that read so."""
     replaced = ast.parse(new, mode="eval").body
     changed = _At(_place(part), replaced).visit(copy.deepcopy(formula))
-    made = _At(_place(formula), changed).visit(copy.deepcopy(tree))
+    made = copy.deepcopy(tree)
+    if everywhere:
+        same = _Same(ast.dump(part), replaced)
+        for node in ast.walk(made):
+            if isinstance(node, ast.FunctionDef) and node.name == function:
+                node.body = [same.visit(statement) for statement in node.body]
+    else:
+        made = _At(_place(formula), changed).visit(made)
     shown, right = (ast.unparse(one).replace("self.", "") for one in (changed, formula))
     if len(right) > _LONGEST:
         shown, right = (ast.unparse(one).replace("self.", "") for one in (replaced, part))
@@ -442,6 +533,19 @@ class _At(ast.NodeTransformer):
         """As in `ast.NodeTransformer`."""
         if isinstance(node, ast.expr) and _place(node) == self.place:
             return self.new
+        return self.generic_visit(node)
+
+
+class _Same(ast.NodeTransformer):
+    """Puts another expression in the place of all that are the same."""
+
+    def __init__(self, old: str, new: ast.expr) -> None:
+        self.old, self.new = old, new
+
+    def visit(self, node: ast.AST) -> Any:
+        """As in `ast.NodeTransformer`."""
+        if isinstance(node, ast.expr) and ast.dump(node) == self.old:
+            return copy.deepcopy(self.new)
         return self.generic_visit(node)
 
 

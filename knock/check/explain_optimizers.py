@@ -36,6 +36,8 @@ class _Seen:
     sizes: list[int]
     once: bool
     """Whether it takes a single step in each step of training."""
+    count: int
+    """How many a learner's took."""
 
     @property
     def gradient(self) -> Vector:
@@ -69,7 +71,8 @@ def _seen(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[_Seen]:
         once = int(expected.states[1].get(f"{name}.step", 1)) == 1
         mine, right = found
         before = _long(got.states[0], keys)
-        yield _Seen(name, settings, keys, before, mine, right, sizes, once)
+        count = int(got.states[1].get(f"{name}.step", 1))
+        yield _Seen(name, settings, keys, before, mine, right, sizes, once, count)
 
 
 def _long(state: State, keys: list[str]) -> Vector:
@@ -84,7 +87,9 @@ def of_constants(got: Trace, expected: Trace, recipe: Recipe) -> str | None:
     if what := _shared(got, expected, recipe):
         return what
     for one in _seen(got, expected, recipe):
-        what = _without_memory(one, got) or (_of_one(one) if one.once else None)
+        what = _without_memory(one, got)
+        if not what and one.once:
+            what = _of_one(one) if one.count == 1 else _of_count(one, got, recipe)
         if what:
             return what if what.startswith(one.name) else f"{one.name}: {what}"
     return None
@@ -96,6 +101,26 @@ def _of_one(one: _Seen) -> str | None:
         return None
     reading = {"adam": _of_adam, "sgd": _of_sgd, "rmsprop": _of_rmsprop}[one.settings.algorithm]
     return reading(one)
+
+
+def _of_count(one: _Seen, got: Trace, recipe: Recipe) -> str | None:
+    """Whether an optimiser takes its step several times with the gradients of one backward.
+
+    What it remembers is then as much as one update leaves, times 1 + β + β² + ….
+    """
+    shares = {
+        "adam": dict(zip("mv", one.settings.betas, strict=True)),
+        "sgd": {"m": one.settings.momentum},
+        "rmsprop": {"v": one.settings.alpha},
+    }[one.settings.algorithm]
+    for slot, kept in shares.items():
+        share = _share(one.got[slot], one.wanted[slot])
+        grown = sum(kept**i for i in range(one.count))
+        if share is None or one.count < 2 or not math.isclose(share, grown, rel_tol=1e-6):
+            return None
+    idle = [name for name in recipe.optimizers if got.states[1].get(f"{name}.step", 1) == 0]
+    more = f", and {' and '.join(idle)} takes none: was that one meant?" if idle else ""
+    return f"it takes its step {one.count} times with the same gradients{more}"
 
 
 def _shared(got: Trace, expected: Trace, recipe: Recipe) -> str | None:

@@ -388,7 +388,8 @@ class Replays:
                 times = f"counts {shares[0]:.4g} times as much as it should"
                 said.append(f"{site.said(0)} {times}{self._constant(shares[0], site.said(0))}")
             else:
-                said.append(f"it learns from {' + '.join(parts)} in place of {site.said(0)}")
+                mix = f"it learns from {' + '.join(parts)} in place of {site.said(0)}"
+                said.append(mix + _label(site, shares))
         return ", and ".join(said)
 
     def _constant(self, factor: float, loss: str) -> str:
@@ -539,6 +540,23 @@ class Site:
             return f"the mean absolute difference of {self.given}"
         function = self.alternatives[j] if self.alternatives else self.function
         return f"{function.__name__}({self.given})"
+
+
+def _label(site: Site, shares: Mapping[int, float]) -> str:
+    """What a mix of both cross-entropies means; empty for another mix.
+
+    Against label t it is t · called_real + (1 − t) · called_fake. The slopes of the two differ by 1
+    at every logit, so their difference teaches the same whatever the logits are.
+    """
+    known = {site.alternatives[j].__name__: c for j, c in shares.items() if c}
+    if known.keys() != {"called_real", "called_fake"}:
+        return ""
+    if math.isclose(sum(known.values()), 1.0, rel_tol=1e-6) and min(known.values()) > 0:
+        right = int(site.function.__name__ == "called_real")
+        return f": is the label {known['called_real']:.4g} instead of {right}?"
+    if abs(sum(known.values())) < 1e-6:
+        return ", so it learns the same whatever the logits are: are labels and logits swapped?"
+    return ""
 
 
 def _parting(one: Sequence[Losses], other: Sequence[Losses]) -> int | None:

@@ -277,12 +277,22 @@ class _Alone:
                 self.wrong[part], self.stopped[part] = str(error), "parameters"
             else:
                 results = self.standard.judge(got, travel=False)
-                self.wrong[part] = failure(results)
+                self.wrong[part] = self._left_behind(part, results) + failure(results)
                 if stage := next((r.name for r in results if r.name in got.errors), ""):
                     self.stopped[part] = stage
                 if not pause.over:
                     self.traces[part] = got
         return self.wrong[part]
+
+    def _left_behind(self, part: str | None, results: list[Result]) -> str:
+        """Who spoils our step, where a part has no line of it: its methods are called before."""
+        own = [name.split(".")[-1] for name, owner in self.whose.items() if owner == part]
+        first = next((one.name for one in results if one.status == "failed"), "")
+        if not own or first in ("", "parameters", "forward", "checkpoint"):
+            return ""
+        if not set(own) <= set(self.standard.recipe.methods):
+            return ""
+        return f"{' or '.join(own)} leaves something changed behind, such as a network's mode: "
 
     def misfits(self, part: str | None, results: list[Result] | None) -> bool:
         """Whether a part's check met an error at a stage that the learner's own file reaches.
