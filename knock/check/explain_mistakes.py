@@ -6,6 +6,7 @@ others of its own, as changes to the text of its NumPy answer: see `knock.questi
 
 import functools
 import importlib.util
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,10 +156,21 @@ class Suspects:
         """Whether a run goes wrong where the second epoch begins, and only there."""
         return self.replays.epoch(got) if self.replays else None
 
-    def of_gradients(self, got: State, expected: State) -> str | None:
-        """Which mistake gives a learner's gradients in the first step, if any does."""
+    def of_gradients(self, got: Trace, expected: Trace) -> str | None:
+        """Which mistake gives a learner's gradients in the first step, if any does.
+
+        One that gives the first losses, too, comes before those that do not.
+        """
+        mine = got.losses[0] if got.losses else {}
+
+        def gives_others(what: str) -> bool:
+            losses, _ = self.steps[what]
+            same = explain_numbers.same
+            return not all(same(losses.get(name, math.nan), x) for name, x in mine.items())
+
         chosen = functools.partial(trace.gradients, self.recipe)
-        return self._of_state("these gradients", got, expected, chosen)
+        order = sorted(self.steps, key=gives_others)
+        return self._of_state("these gradients", got.states[1], expected.states[1], chosen, order)
 
     def of_statistics(self, got: State, expected: State, keys: Sequence[str]) -> str | None:
         """Which mistake gives a learner's running statistics after it, if any does."""
@@ -177,10 +189,17 @@ class Suspects:
         return self._of_state("these means of weights", got, expected, chosen) if keys else None
 
     def _of_state(
-        self, numbers: str, got: State, expected: State, chosen: Callable[[State], State]
+        self,
+        numbers: str,
+        got: State,
+        expected: State,
+        chosen: Callable[[State], State],
+        order: Sequence[str] = (),
     ) -> str | None:
+        """`order` has the mistakes in the order in which they are tried, where that matters."""
         got, expected = chosen(got), chosen(expected)
-        for what, (losses, state) in self.steps.items():
+        for what in order or self.steps:
+            losses, state = self.steps[what]
             mistaken = chosen(state) if losses else expected
             if all(explain_numbers.close(got[key], g) for key, g in mistaken.items()) and any(
                 not explain_numbers.close(g, expected[key]) for key, g in mistaken.items()

@@ -218,7 +218,7 @@ class Standard:
             gradients = [trace.gradients(recipe, state) for state in (a, b)]
             return (
                 explain_optimizers.of_constants(got, expected, recipe)
-                or known.of_gradients(a, b)
+                or known.of_gradients(got, expected)
                 or explain_numbers.factor_of_gradients(*gradients)
                 or known.of_terms(got, expected)
                 or known.of_step(got, expected)
