@@ -107,6 +107,11 @@ STEPS = {
         ),
         "the score of images and the score of fake count with the wrong sign",
     ),
+    "two of the batch's entries are exchanged": (
+        "lapgan",
+        ('(batch["mask1"], batch["mask2"])', '(batch["mask2"], batch["mask1"])'),
+        "mask2 comes before mask1",
+    ),
     "a limit is 0": (
         "wgan",
         ("np.clip(value, -self.clip, self.clip,", "np.clip(value, 0, self.clip,"),
@@ -323,6 +328,12 @@ def test_only_a_network_with_a_mix_of_its_own_is_told_of():
 def test_a_line_of_codes_that_is_too_short_is_told():
     found = words("vae_latent", ("np.linspace(-4, 4, 30)", "np.linspace(-3, 3, 30)"), steps=())
     assert "`np.linspace(-3, 3, 30)` is computed instead" in found["forward"]
+
+
+def test_the_other_axis_is_told():
+    found = words("metrics", ("log_softmax(part)", "log_softmax(part.T).T"), steps=())
+    said = "inception: in log_softmax, it goes along axis 0 instead of axis 1"
+    assert found["forward"].endswith(said), found
 
 
 def test_formulas_are_changed_where_they_stand():

@@ -135,14 +135,18 @@ class _Step:
     def pairs(self) -> Iterator[Change]:
         """What is joined, joined in the other order."""
 
+        def both(node: Any) -> Any:
+            return node.elts if isinstance(node, ast.Tuple) else node.args[0].elts
+
         def turn(node: Any) -> None:
-            node.args[0].elts.reverse()
+            both(node).reverse()
 
         def said(node: Any) -> str:
-            first, second = map(_said, node.args[0].elts)
+            first, second = map(_said, both(node))
             return f"{second} comes before {first}"
 
         yield from self._at_nodes(_joins_two, turn, said)
+        yield from self._at_nodes(_two_of_the_batch, turn, said)
 
     def signs(self) -> Iterator[Change]:
         """Weights that are handed over with the other sign: in all calls of a block, and in one."""
@@ -321,6 +325,7 @@ def _number(node: ast.AST) -> object:
 def of_formulas(tree: ast.Module, functions: Sequence[str]) -> Iterator[Change]:
     """Changes of single terms in some functions: left out, turned round, with another number."""
     yield from _of_logits(tree, functions)
+    yield from _of_axes(tree, functions)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name in functions:
             for formula in _formulas(node):
@@ -356,6 +361,27 @@ def _of_logits(tree: ast.Module, functions: Sequence[str]) -> Iterator[Change]:
                     place = 1 if ast.get_docstring(node) else 0
                     node.body[place:place] = ast.parse(f"logits = {text}").body
             yield Change(f"in {' and '.join(some)}, {said}", ast.fix_missing_locations(made))
+
+
+def _of_axes(tree: ast.Module, functions: Sequence[str]) -> Iterator[Change]:
+    """Functions that go along the other one of two axes, everywhere in them."""
+    for name in functions:
+        made, axes = copy.deepcopy(tree), set[int]()
+        for function in ast.walk(made):
+            if not isinstance(function, ast.FunctionDef) or function.name != name:
+                continue
+            for node in ast.walk(function):
+                match node:
+                    case ast.Call(
+                        func=ast.Attribute(attr="max" | "min" | "sum" | "mean"),
+                        args=[ast.Constant(value=int() as axis) as given],
+                    ) if axis in (0, 1):
+                        axes.add(axis)
+                        given.value = 1 - axis
+        if len(axes) == 1:
+            (axis,) = axes
+            said = f"in {name}, it goes along axis {1 - axis} instead of axis {axis}"
+            yield Change(said, ast.fix_missing_locations(made))
 
 
 def _formulas(function: ast.FunctionDef) -> Iterator[ast.expr]:
@@ -654,6 +680,14 @@ def _joins_two(node: ast.AST) -> bool:
         and ast.unparse(node.func) == "np.concatenate"
         and isinstance(node.args[0], ast.List)
         and len(node.args[0].elts) == 2
+    )
+
+
+def _two_of_the_batch(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Tuple)
+        and len(node.elts) == 2
+        and all(ast.unparse(one).startswith("batch[") for one in node.elts)
     )
 
 
