@@ -4,7 +4,7 @@ import importlib
 import signal
 
 from knock import frameworks, questions, recipe
-from knock.check.trace import batch
+from knock.check.trace import batch, load
 from knock.recipe.weights import initial_weights
 from knock.scripts import load as answers
 from knock.training import checkpoint, loss_log, recorder
@@ -256,3 +256,24 @@ def test_without_a_graph_every_call_runs_the_code_itself_and_afterwards_none_doe
     step()  # makes the graph
     step()
     assert len(seen) == 3
+
+
+@pytest.mark.parametrize("framework", ["tensorflow", "keras"])
+def test_a_check_computes_a_graph_as_it_is_written_and_a_run_may_rewrite_it(framework):
+    """Two constant factors are made into one, which rounds otherwise."""
+    if frameworks.find(framework).missing:
+        pytest.skip(f"{framework} is not installed")
+    adapter, x = frameworks.load(framework), np.linspace(0.0, 1.0, 1000)
+
+    def product(x):
+        return x * 0.1 * 0.7
+
+    def in_a_graph():
+        return adapter.to_numpy(adapter.tf.function(product)(adapter.to_device({"x": x})["x"]))
+
+    path, small = AE.answer(framework), recipe.load_check(AE.recipe_file)
+    for _ in range(2):  # each is undone by the other
+        load(path, adapter, small)
+        assert (in_a_graph() == product(x)).all()
+        adapter.setup("cpu", "float64", 1)
+        assert (in_a_graph() != product(x)).any()

@@ -132,7 +132,8 @@ def load(
     path: Path, adapter: Adapter, recipe: Recipe, code: CodeType | None = None
 ) -> Callable[..., Any]:
     """The class of the answer at `path`, ready for `run`. Raises UserError as `take` does."""
-    adapter.setup("cpu", recipe.dtype, 1)
+    # A graph that is rewritten first rounds otherwise than its code, maybe otherwise each time.
+    adapter.setup("cpu", recipe.dtype, 1, as_written=True)
     return script.model_class(script.load(path, code), recipe.class_name, path)
 
 

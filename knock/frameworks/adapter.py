@@ -29,12 +29,15 @@ class Adapter(Protocol):
     CHANNELS_LAST: bool
     """Whether its pictures lie in memory as N×H×W×C."""
 
-    def setup(self, device: str, dtype: str, threads: int | None = None) -> str:
+    def setup(
+        self, device: str, dtype: str, threads: int | None = None, as_written: bool = False
+    ) -> str:
         """Choose the device and the float type of everything made later.
 
         Called before a model is made. `device` is what `arguments.device` accepts. Returns the
-        device's name for people. Raises UserError if this framework has no such device here, or it
-        cannot compute in `dtype`.
+        device's name for people. With `as_written`, a framework that makes graphs runs them as they
+        stand, and does not rewrite them first to be faster; the next call says so anew. Raises
+        UserError if this framework has no such device here, or it cannot compute in `dtype`.
         """
 
     def devices(self) -> list[str]:

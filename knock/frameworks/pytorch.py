@@ -32,7 +32,7 @@ _APPLE = "Apple GPU (mps)"
 _device = torch.device("cpu")
 
 
-def setup(device: str, dtype: str, threads: int | None = None) -> str:
+def setup(device: str, dtype: str, threads: int | None = None, as_written: bool = False) -> str:
     global _device
     if device == "mps":
         require_mps(torch.backends.mps.is_available(), dtype)

@@ -66,7 +66,7 @@ _device = chainer.get_device("@numpy")
 speed.install()
 
 
-def setup(device: str, dtype: str, threads: int | None = None) -> str:
+def setup(device: str, dtype: str, threads: int | None = None, as_written: bool = False) -> str:
     global _device
     index = cuda_index(device, _cuda_count(), "Chainer", " (it needs CuPy)")
     _device = chainer.get_device("@numpy" if index is None else f"@cupy:{index}")

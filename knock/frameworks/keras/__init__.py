@@ -62,13 +62,13 @@ _NAMES = {
 """Keras' names of variables whose canonical name differs."""
 
 
-def setup(device: str, dtype: str, threads: int | None = None) -> str:
+def setup(device: str, dtype: str, threads: int | None = None, as_written: bool = False) -> str:
     # The user's keras.json may say otherwise, for models of their own.
     keras.config.set_image_data_format("channels_last")
     keras.config.set_epsilon(1e-7)
     keras.config.set_floatx(dtype)
     keras.config.set_dtype_policy(dtype)  # without this, layers stay in float32
-    return start(device, threads)
+    return start(device, threads, as_written)
 
 
 def versions() -> dict[str, str]:

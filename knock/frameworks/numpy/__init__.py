@@ -56,7 +56,7 @@ NAME = "numpy"
 CHANNELS_LAST = False
 
 
-def setup(device: str, dtype: str, threads: int | None = None) -> str:
+def setup(device: str, dtype: str, threads: int | None = None, as_written: bool = False) -> str:
     set_float_type(dtype)
     return "CPU"
 

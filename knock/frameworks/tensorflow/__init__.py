@@ -60,9 +60,9 @@ NAME = "tensorflow"
 CHANNELS_LAST = True
 
 
-def setup(device: str, dtype: str, threads: int | None = None) -> str:
+def setup(device: str, dtype: str, threads: int | None = None, as_written: bool = False) -> str:
     set_float_type(dtype)
-    return start(device, threads)
+    return start(device, threads, as_written)
 
 
 def versions() -> dict[str, str]:

@@ -69,15 +69,19 @@ with quiet():
 
 # "remapping" fuses a convolution with its bias and leaky ReLU. It fails if a gradient needs a value
 # in between: it gives up with an error message on every GAN here, and made none of them faster.
-tf.config.optimizer.set_experimental_options({"remapping": False})
+_REWRITING = {"remapping": False}
 
 
-def start(device: str, threads: int | None = None) -> str:
+def start(device: str, threads: int | None = None, as_written: bool = False) -> str:
     """Choose the device and the number of threads; returns the device's name for people.
 
     TensorFlow accepts both only before its first operation. After that, another device raises
-    UserError, and the number of threads stays as it is.
+    UserError, and the number of threads stays as it is. With `as_written`, graphs are not rewritten
+    before they run; this holds at once, also for functions that already ran.
     """
+    tf.config.optimizer.set_experimental_options(
+        _REWRITING | {"disable_meta_optimizer": as_written}
+    )
     gpus = tf.config.list_physical_devices("GPU")
     index = cuda_index(device, len(gpus), "TensorFlow")
     used = [] if index is None else [gpus[index]]
