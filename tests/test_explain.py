@@ -325,6 +325,17 @@ def test_only_a_network_with_a_mix_of_its_own_is_told_of():
     assert "has the wrong sign" in found["gradients"] and "generator:" not in str(found), found
 
 
+def test_a_network_whose_gradient_is_no_mix_is_not_left_out():
+    old = "self.discriminator.backward(d)\n        self.d_opt"
+    found = words(
+        "gan",
+        (old, old.replace("(d)", "(3 * d)", 1)),
+        ("2 * self.discriminator.backward(d)", "2 * self.discriminator.backward(d) ** 2"),
+    )
+    assert "counts 3 times" in found["gradients"], found
+    assert "generator: wrong, too, and no mix of the losses explains it" in found["gradients"]
+
+
 def test_a_line_of_codes_that_is_too_short_is_told():
     found = words("vae_latent", ("np.linspace(-4, 4, 30)", "np.linspace(-3, 3, 30)"), steps=())
     assert "`np.linspace(-3, 3, 30)` is computed instead" in found["forward"]

@@ -44,6 +44,7 @@ def test_shapes_and_places_are_told_in_the_frameworks_own_layout():
     [
         ((4, 60), "as many numbers in another shape"),
         ((4, 10, 1, 6), "its axes are in another order"),
+        ((), "g gives one number, expected 4×1×6×10"),
         ((4, 1, 6, 5), "g gives 4×1×6×5, expected 4×1×6×10"),
     ],
 )
@@ -177,3 +178,12 @@ def test_a_debugger_shows_all_that_it_prints(capsys, monkeypatch):
     monkeypatch.setattr(sys, "gettrace", lambda: print)
     lines = [f"{n}\n" for n in range(14)]
     assert printed(capsys, *lines) == "".join(lines)
+
+
+def test_a_loss_that_is_right_in_float32_is_told_so_with_the_digits_that_differ():
+    right, got = (Trace(losses=[{"loss": value}]) for value in (1.2690504, 1.26905041))
+    said = explain_numbers.of_loss(got, right, small("ae"))
+    assert said.endswith("1.26905041, expected 1.2690504") and "float32" not in said
+    got.losses = [{"loss": float(np.float32(1.2690504))}]
+    said = explain_numbers.of_loss(got, right, small("ae"))
+    assert "rounded to float32" in said and "1.2690504, expected 1.2690504" not in said

@@ -214,7 +214,7 @@ def of_output(name: str, got: Array, expected: Array, channels_last: bool = Fals
     if not np.isfinite(got).all():
         return f"{name} gives numbers that are NaN or infinite"
     if expected.ndim == 0:
-        return f"{name} gives {got:.6g}, expected {expected:.6g}"
+        return f"{name} gives {_two(got.item(), expected.item())}"
     place = np.unravel_index(np.abs(got - expected).argmax(), got.shape)
     where = ", ".join(str(i) for i in _ordered(place, channels_last))
     return (
@@ -252,7 +252,8 @@ def of_place(name: str, got: Mapping[str, Array], expected: Mapping[str, Array])
 
 
 def _shape(array: Array, channels_last: bool) -> str:
-    return "×".join(str(side) for side in _ordered(array.shape, channels_last))
+    """The sides of an array in a framework's order; one number has none."""
+    return "×".join(str(side) for side in _ordered(array.shape, channels_last)) or "one number"
 
 
 def _ordered(axes: Sequence[Any], channels_last: bool) -> Sequence[Any]:
@@ -282,7 +283,7 @@ def of_loss(got: Trace, expected: Trace, recipe: Recipe) -> str:
         )
     times = f" ({a[name] / b[name]:.4g} times as large)" if b[name] else ""
     others = f"; right: {', '.join(right)}" if right else ""
-    return f"{name} is {a[name]:.8g}, expected {b[name]:.8g}{times}{others}"
+    return f"{name} is {_two(a[name], b[name])}{times}{others}"
 
 
 def factor_of_loss(got: Trace, expected: Trace, recipe: Recipe) -> str | None:
@@ -294,8 +295,16 @@ def factor_of_loss(got: Trace, expected: Trace, recipe: Recipe) -> str | None:
         if (what := _factor(a[name], value, recipe)) and (
             what is not _ALMOST or _almost_trained(got, expected, recipe)
         ):
-            return f"{name} {what}: it is {a[name]:.8g}, expected {value:.8g}"
+            return f"{name} {what}: it is {_two(a[name], value)}"
     return None
+
+
+def _two(got: float, expected: float) -> str:
+    """Two numbers with as many digits as it takes to see that they differ."""
+    digits = 8
+    while digits < 17 and f"{got:.{digits}g}" == f"{expected:.{digits}g}":
+        digits += 1
+    return f"{got:.{digits}g}, expected {expected:.{digits}g}"
 
 
 def _distance(got: float, expected: float) -> float:
@@ -336,6 +345,8 @@ def _factor(got: float, expected: float, recipe: Recipe) -> str | None:
         2.0: "is doubled",
         -1.0: "has the wrong sign",
     }
+    if got == float(np.float32(expected)):
+        return "is right, but rounded to float32: is what train_step returns cast?"
     for factor, what in factors.items():
         if math.isclose(got, factor * expected, rel_tol=1e-5):
             return what

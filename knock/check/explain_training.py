@@ -314,7 +314,7 @@ class Replays:
 
     def terms(self, got: Trace, expected: Trace) -> str | None:
         """What networks with wrong gradients are trained on, where that is a mix of the losses."""
-        found = []
+        found, left = [], []
         weights: dict[Key, float] = {}
         for name, settings in self.recipe.optimizers.items():
             once = int(expected.states[1].get(f"{name}.step", 1)) == 1
@@ -327,6 +327,7 @@ class Replays:
                 continue
             fitted = self._fitted(name, mine, weights)
             if fitted is None:
+                left += settings.networks
                 continue
             own, said = fitted
             if not any(own.values()):
@@ -334,6 +335,8 @@ class Replays:
             weights |= own
             if said:  # else its loss is right, and only what came before it is not
                 found.append(f"{' and '.join(settings.networks)}: {said}")
+        if found and left:
+            found.append(f"{' and '.join(left)}: wrong, too, and no mix of the losses explains it")
         return "; ".join(found) or None
 
     def _fitted(
