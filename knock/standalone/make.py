@@ -147,6 +147,7 @@ def _tags(facts: Facts, framework: str, lesson: str) -> set[str]:
     found.add("rounds" if facts.has_rounds else "single")
     if facts.is_spectral:
         found.add("spectral")
+    found.add("blocks" if facts.has_blocks else "flat")
     if facts.has_levels:
         found.add("levels")
     if "run.classes()" in lesson:

@@ -47,6 +47,14 @@ class Facts:
         return any(getattr(one, "spectral", False) for one in every)
 
     @property
+    def has_blocks(self) -> bool:
+        """Whether there are residual blocks: networks with parts that have layers in them."""
+        tables: dict[str, Any] = recipes.read(self.question.recipe_file)["networks"]
+        return any(
+            one["layer"] == "add" for table in tables.values() for one in table.get("layers", ())
+        )
+
+    @property
     def means(self) -> dict[str, dict[str, Any]]:
         """The networks that are like others, by name: only there with some constants."""
         tables: dict[str, Any] = recipes.read(self.question.recipe_file)["networks"]
