@@ -339,11 +339,11 @@ PLANTED = {
         "forward",
         "something in it is float32",
     ),
-    "no losses": ("    def result(self, losses): pass\n", "loss", "a dict of losses, not NoneType"),
+    "no losses": ("    def result(self, losses): pass\n", "loss", "a dict of losses, not None"),
     "a loss alone": (
         "    def result(self, losses): return losses['loss']\n",
         "loss",
-        "a dict of losses, not float64",
+        "a dict of losses, not a float64",
     ),
     "another loss": (
         "    def result(self, losses): return {'mse': losses['loss']}\n",
@@ -655,7 +655,7 @@ def test_the_command_shows_the_stages_and_fails_with_them(numpy_only, tmp_path, 
         assert len(own) == 3 + code
         assert head == f"01 ae in PyTorch: {tmp_path / 'mine_pytorch.py'}"
         marks = {line[4:16].strip(): (line[2], line) for line in lines}
-        assert list(marks) == list(difference.TOLERANCE)
+        assert list(marks) == [stage for stage in difference.TOLERANCE if stage != "switches"]
         assert marks["parameters"][0] == "✓" and marks["batch norm"][0] == "–"
         if code:
             assert marks[stage][0] == "✗" and said in marks[stage][1]

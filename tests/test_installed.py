@@ -6,8 +6,8 @@ import sys
 import tomllib
 import zipfile
 
-from knock import frameworks, kept, paths
-from knock.grade import schedule, stripped_copy
+from knock import cluster, frameworks, kept, paths
+from knock.grade import stripped_copy
 
 import pytest
 from hatchling.build import build_editable, build_wheel
@@ -18,8 +18,8 @@ LARGEST = 10 << 20
 PROGRAM = """
 import os, runpy, shutil, sys
 from pathlib import Path
-from knock import cli, installing, kept, paths
-from knock.grade import schedule, stripped_copy
+from knock import cli, cluster, installing, kept, paths
+from knock.grade import stripped_copy
 
 def knock(*words, code=0):
     try:
@@ -58,7 +58,7 @@ except SystemExit as left:
 assert (here / "runs" / f"ae_{framework}" / "checkpoint.safetensors").is_file()
 copy = stripped_copy.build(here)
 assert not list(copy.rglob("ae_*.py")) and not list(copy.rglob("reference.py"))
-print(kept.code().hex(), schedule.version(), installing.command("pytorch"), installing.address())
+print(kept.code().hex(), cluster.version(), installing.command("pytorch"), installing.address())
 """
 
 
@@ -115,7 +115,7 @@ def test_the_commands_work_in_an_empty_folder_and_write_only_there(wheel, tmp_pa
     project = tomllib.loads((paths.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     code, version, *line = told[-1].split(maxsplit=2)
     assert code == kept.code().hex(), "numbers kept by a clone do not serve an installed package"
-    assert version == schedule.version()
+    assert version == cluster.version()
     assert line[0].startswith('pip install "torch<3,>=')
     assert line[0].endswith(f'" {project["urls"]["Repository"]}')
     assert "the tests are only in a clone of the repository" in done.stderr

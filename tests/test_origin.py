@@ -111,7 +111,7 @@ def test_init_takes_other_pictures_in_the_size_and_colours_of_the_run(answer, tr
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--size", "16"], "should be (64, 256), as (out, in) (image_shape was (1, 8, 8)"),
+        (["--size", "16"], "should be (64, 256) (image_shape was (1, 8, 8)"),
         (["--code", "3"], "(constants.code was 64 and is now 3)"),
         (["--set", "constants.code=3"], "(constants.code was 64 and is now 3)"),
         (["--resume"], "not allowed with argument"),
