@@ -365,7 +365,8 @@ def class_of(folder, **files):
 def begin(folder, *options, **environment):
     """`python -m knock grade .` in a folder."""
     words = [sys.executable, *options, "-m", "knock", "grade", ".", "--out", "../g.csv"]
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    others = ("PYTHONPATH", "LD_LIBRARY_PATH")  # OpenCV gives the latter an empty entry
+    kept = {name: value for name, value in os.environ.items() if name not in others}
     root = {"PYTHONPATH": str(paths.ROOT)}
     return subprocess.run(
         words,

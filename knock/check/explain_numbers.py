@@ -364,6 +364,18 @@ def factor_of_gradients(got: State, expected: State) -> str | None:
     return f"every gradient is {factor}, as if the loss had this factor"
 
 
+def _dead(got: State, expected: State) -> list[str]:
+    """The weights whose gradient is 0, and should not be."""
+    return [key for key, g in got.items() if not g.any() and expected[key].any()]
+
+
+def untaught(got: State, expected: State) -> list[str]:
+    """The networks of which no weight gets the gradient that it should."""
+    dead = _dead(got, expected)
+    networks = sorted({key.split(".")[0] for key in dead})
+    return [n for n in networks if all(k in dead for k in expected if k.startswith(f"{n}."))]
+
+
 def of_gradients(got: State, expected: State) -> str:
     """Why the first step's gradients are not the expected ones."""
     for key, g in got.items():
@@ -372,11 +384,8 @@ def of_gradients(got: State, expected: State) -> str:
                 f"the gradient of {key} is NaN or infinite: was the old one cleared before "
                 "backward? Does anything divide by zero?"
             )
-    dead = [key for key, g in got.items() if not g.any() and expected[key].any()]
-    if dead:
-        networks = sorted({key.split(".")[0] for key in dead})
-        whole = [n for n in networks if all(k in dead for k in expected if k.startswith(f"{n}."))]
-        if whole:
+    if dead := _dead(got, expected):
+        if whole := untaught(got, expected):
             return (
                 f"{whole[0]} gets no gradient: its weights are not given to the optimiser, its "
                 "gradients are cleared between backward and the update, or the loss does not "

@@ -216,13 +216,14 @@ class Standard:
         a, b = got.states[1], expected.states[1]
         if result.name == "gradients":
             gradients = [trace.gradients(recipe, state) for state in (a, b)]
-            return (
+            named = (
                 explain_optimizers.of_constants(got, expected, recipe)
                 or known.of_gradients(got, expected)
                 or explain_numbers.factor_of_gradients(*gradients)
-                or known.of_terms(got, expected)
-                or known.of_step(got, expected)
             )
+            if named or explain_numbers.untaught(*gradients):  # which says more than any formula
+                return named
+            return known.of_terms(got, expected) or known.of_step(got, expected)
         if result.name in ("10 steps", "100 steps"):
             return (
                 known.of_means(a, b, _means(recipe))
