@@ -226,3 +226,4 @@ def _replaced(before: dict[str, Any]) -> list[str]:
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # there is nothing to tidy up, for which some frameworks take half a second
