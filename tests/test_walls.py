@@ -417,6 +417,7 @@ def test_an_entry_that_leads_into_the_class_is_refused(name, entry, tmp_path, mo
 
 def test_the_place_of_python_and_of_this_project_may_be_below_a_class(monkeypatch):
     monkeypatch.setattr(sys, "path", [str(paths.ROOT), f"{sys.prefix}/lib"])
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)  # to which OpenCV adds the current folder
     for place in (paths.ROOT, Path(sys.prefix)):
         start.require_safe(place.parent)
 
