@@ -6,7 +6,7 @@ import signal
 import threading
 from pathlib import Path
 
-from knock import frameworks
+from knock import frameworks, paths
 from knock.check import forks
 from knock.errors import UserError
 from knock.grade import grading, reader, reading, sandbox
@@ -178,7 +178,7 @@ def test_a_process_that_does_not_start_is_no_submissions_fault(monkeypatch, tmp_
     (tmp_path / "knock.py").write_text("raise ImportError('half installed')", encoding="utf-8")
     (tmp_path / "here").mkdir()
     monkeypatch.setattr(reading, "_of_this_thread", threading.local())
-    monkeypatch.setattr(reading.paths, "PACKAGE", tmp_path / "here")
+    monkeypatch.setattr(paths, "PACKAGE", tmp_path / "here")
     with pytest.raises(UserError, match="cannot read submissions: .*half installed") as found:
         reading.text("a.py", b"x = 1\n")
     assert not isinstance(found.value, reading.NotReadError)

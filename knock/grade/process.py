@@ -36,8 +36,23 @@ _END = 3.0
 _LOOK = 0.1
 """Seconds between two measurements of a job's memory, where it has a process of its own."""
 
-KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP")
+_KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP")
 """The environment variables that a submission sees: none that could hold a secret."""
+
+
+def environment(package: Path) -> dict[str, str]:
+    """What a process of the grader sees; it imports this package from a folder, `package`."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    plain = {"MPLBACKEND": "Agg", "PYTHONIOENCODING": PRINTED, "PYTHONPATH": str(package)}
+    return {**kept, **threads, **plain}
+
+
+def last_line(errors: IO[bytes]) -> str:
+    """What a process has said last in its errors; "" for nothing."""
+    errors.seek(0)
+    said = errors.read().decode(errors="replace").strip().splitlines()
+    return said[-1] if said else ""
 
 
 class DoesNotStartError(Exception):
@@ -100,9 +115,6 @@ class WorkerProcess:
         return process
 
     def _start(self, errors: IO[bytes], *options: str, place: str | None = None) -> "_Process":
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        plain = {"MPLBACKEND": "Agg", "PYTHONIOENCODING": PRINTED}
         words = ["-P", "-s", "-m", "knock.grade.worker", self.framework, *options]
         return subprocess.Popen(
             [sys.executable, *words],
@@ -110,7 +122,7 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=errors,
             cwd=place or self._package,
-            env={**kept, **threads, **plain, "PYTHONPATH": str(self._package)},
+            env=environment(self._package),
             start_new_session=True,  # Ctrl-C is for the grader, which ends its processes itself
         )
 
@@ -121,12 +133,9 @@ class WorkerProcess:
         return messages.read(process.stdout, largest) if ready else None
 
     def _broken(self, errors: IO[bytes]) -> DoesNotStartError:
-        errors.seek(0)
-        said = errors.read().decode(errors="replace").strip().splitlines()
+        said = last_line(errors)
         self.close()
-        return DoesNotStartError(
-            f"{self.framework} does not start: {said[-1] if said else 'it gives no reason'}"
-        )
+        return DoesNotStartError(f"{self.framework} does not start: {said or 'it gives no reason'}")
 
     def _once(self, job: messages.Job, message: bytes) -> messages.Outcome:
         """Run a job in a process of its own, and watch it."""
