@@ -10,7 +10,7 @@ from knock.files import make_folder, make_new_folder, write_atomically
 from knock.frameworks import FRAMEWORKS
 from knock.paths import RUNS
 from knock.questions import Question
-from knock.training import options, sheet, started
+from knock.training import options, plan, sheet, started
 from knock.training.folders import is_run
 from knock.training.table import aligned
 
@@ -57,8 +57,8 @@ def compare(
     said = options.parse(question, program, words)
     if said.resume or said.test:
         raise UserError("compare resumes in its own folder: --resume takes no path, and no --test")
-    if resumes and folder and (plan := _planned(folder, question)):
-        chosen, words = chosen or plan.frameworks, [*plan.words, *words]
+    if resumes and folder and (found := plan.read(folder / PLAN, _Plan, question, "comparison")):
+        chosen, words = chosen or found.frameworks, [*found.words, *words]
         options.parse(question, program, words)
     elif not resumes and folder and (folder / PLAN).exists():
         raise UserError(f"{folder} holds a comparison; add {RESUME}, or choose another --out")
@@ -68,8 +68,7 @@ def compare(
     elif not resumes:
         _refuse_foreign(folder, chosen)
     make_folder(folder)
-    plan = _Plan(question.name, [*chosen], words)
-    write_atomically(folder / PLAN, msgspec.json.format(msgspec.json.encode(plan)) + b"\n")
+    write_atomically(folder / PLAN, plan.text(_Plan(question.name, [*chosen], words)))
     for name in chosen:
         again = [RESUME] if resumes else []
         code = started.run(question.answer(name), [*words, *again, "--out", str(folder / name)])
@@ -80,23 +79,6 @@ def compare(
     path, table = draw(question, chosen, folder)
     print("\n".join(aligned(table)))
     return path
-
-
-def _planned(folder: Path, question: Question) -> _Plan | None:
-    """What the comparison in a folder is of; None where there is none, or one that began earlier.
-
-    Raises UserError where it cannot be read, or is of another question.
-    """
-    path = folder / PLAN
-    try:
-        plan = msgspec.json.decode(path.read_bytes(), type=_Plan)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError):
-        raise UserError(f"{path} cannot be read: it is damaged, or not a comparison's") from None
-    if plan.question != question.name:
-        raise UserError(f"{folder} holds a comparison of {plan.question}, not of {question.name}")
-    return plan
 
 
 def _refuse_foreign(folder: Path, chosen: Sequence[str]) -> None:

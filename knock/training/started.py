@@ -15,7 +15,7 @@ from knock.errors import print_error
 _LIFELINE = "KNOCK_LIFELINE"
 """Names the end of a pipe that is closed, by the system, when the process that waits is gone."""
 
-_BY_SIGNAL = 128
+BY_SIGNAL = 128
 """A shell adds it to the number of the signal that ended a process."""
 
 
@@ -37,7 +37,7 @@ def run(script: Path, words: Sequence[str]) -> int:
         return code
     why = ", often for lack of memory" if -code == getattr(signal, "SIGKILL", None) else ""
     print_error(f"{script.name} was ended by {_name(-code)}{why}")
-    return _BY_SIGNAL - code
+    return BY_SIGNAL - code
 
 
 def end_with_parent() -> None:

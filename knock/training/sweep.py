@@ -27,6 +27,7 @@ from knock.questions import Question, find
 from knock.recipe import Recipe
 from knock.training import checkpoint as checkpoints
 from knock.training import grid, measured, options, origin, record, started, sweep_table
+from knock.training import plan as plans
 from knock.training.grid import Cell, Over
 
 import msgspec
@@ -43,9 +44,6 @@ _LOOK = 0.5
 
 _STOPPED = "stopped"
 """What a task says that was asked to stop: it is no failure."""
-
-_BY_SIGNAL = 128
-"""A shell adds it to the number of the signal that ended a process."""
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -149,7 +147,7 @@ def sweep(
     if stopped:
         again = ["knock", "sweep", question.name, RESUME, "--out", str(folder)]
         print_error(f"go on with: {shlex.join(again)}")
-        return _BY_SIGNAL + stopped
+        return started.BY_SIGNAL + stopped
     rows = sweep_table.rows(folder, cells)
     sweep_table.write(folder, question, over, rows)
     print("\n".join(sweep_table.lines(over, rows)))
@@ -171,17 +169,7 @@ def _is_of(folder: Path, question: Question) -> bool:
 
 
 def _planned(folder: Path, question: Question) -> Plan | None:
-    """The plan in a folder; None where there is none. Raises UserError for another question's."""
-    path = folder / PLAN
-    try:
-        plan = msgspec.json.decode(path.read_bytes(), type=Plan)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError):
-        raise UserError(f"{path} cannot be read: it is damaged, or not a sweep's") from None
-    if plan.question != question.name:
-        raise UserError(f"{folder} holds a sweep of {plan.question}, not of {question.name}")
-    return plan
+    return plans.read(folder / PLAN, Plan, question, "sweep")
 
 
 def _folder(question: Question, folder: Path | None, known: bool) -> Path:
@@ -221,7 +209,7 @@ def _tasks(
     jobs: int,
 ) -> list[Task]:
     said = options.parse(question, "knock sweep", plan.words).threads
-    mark = msgspec.json.format(msgspec.json.encode(plan)).decode() + "\n"
+    mark = plans.text(plan)
     return [
         Task(
             question=question.name,
