@@ -13,13 +13,13 @@ import contextlib
 import ctypes
 import os
 import platform
-import signal
 import struct
 import sys
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from knock.check import forks
 from knock.grade import calls
 
 LINUX = sys.platform == "linux"
@@ -58,8 +58,8 @@ def put_up(
         walls.append(MEMORY)
     if _limit_time(limits.seconds):
         walls.append(TIME)
-    if LINUX and _libc().prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0:
-        _libc().prctl(_END_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+    if LINUX and libc().prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0:
+        forks.end_with_parent()
         _drop_capabilities()
         if _fence_files(readable, hidden, scratch):
             walls.append(FILES)
@@ -106,7 +106,7 @@ def _limit(which: int, value: int, grace: int = 0) -> None:
 
 # The privileges of root
 
-_NO_NEW_PRIVILEGES, _END_WITH_PARENT = 38, 1
+_NO_NEW_PRIVILEGES = 38
 _CAPABILITIES = 0x20080522  # the version of the structures
 _READ_ALL = 1 << 2  # CAP_DAC_READ_SEARCH
 
@@ -118,9 +118,9 @@ def _drop_capabilities() -> None:
     """
     header = struct.pack("Ii", _CAPABILITIES, 0)
     held = ctypes.create_string_buffer(24)
-    if _libc().capget(header, held) == 0:
+    if libc().capget(header, held) == 0:
         permitted = struct.unpack("6I", held.raw)[1] & _READ_ALL
-        _libc().capset(header, struct.pack("6I", permitted, permitted, 0, 0, 0, 0))
+        libc().capset(header, struct.pack("6I", permitted, permitted, 0, 0, 0, 0))
 
 
 # Landlock: the files
@@ -166,15 +166,15 @@ def _fence_files(
     readable: Collection[Path], hidden: Collection[Path], scratch: Path | None
 ) -> bool:
     """Let the process open only what Python and the frameworks need, and its scratch folder."""
-    libc = _libc()
-    version = libc.syscall(_CREATE_RULESET, None, 0, 1)
+    system = libc()
+    version = system.syscall(_CREATE_RULESET, None, 0, 1)
     if version < 1:
         return False
     every = (1 << max(bits for since, bits in _SINCE.items() if since <= version)) - 1
     scoped = _ABSTRACT_SOCKETS | _SIGNALS if version >= 6 else 0
     attributes = struct.pack("QQQ", every, 0, scoped)  # TCP is left to the filter of calls
     size = 8 if version < 4 else 16 if version < 6 else 24
-    rules = libc.syscall(_CREATE_RULESET, attributes, size, 0)
+    rules = system.syscall(_CREATE_RULESET, attributes, size, 0)
     if rules < 0:
         return False
     try:
@@ -186,7 +186,7 @@ def _fence_files(
             _allow(rules, path, _READ | _WRITE)
         if scratch is not None:
             _allow(rules, scratch, every)
-        return bool(libc.syscall(_RESTRICT_SELF, rules, 0) == 0)
+        return bool(system.syscall(_RESTRICT_SELF, rules, 0) == 0)
     finally:
         os.close(rules)
 
@@ -199,7 +199,7 @@ def _allow(rules: int, path: Path, access: int) -> None:
             if not path.is_dir():
                 access &= _FOR_A_FILE
             rule = struct.pack("=Qi", access, handle)
-            if _libc().syscall(_ADD_RULE, rules, _PATH_BENEATH, rule, 0) != 0:
+            if libc().syscall(_ADD_RULE, rules, _PATH_BENEATH, rule, 0) != 0:
                 raise OSError(ctypes.get_errno(), f"Landlock refuses {path}")
         finally:
             os.close(handle)
@@ -231,7 +231,7 @@ def _filter_calls() -> bool:
     code = b"".join(struct.pack("HBBI", *instruction) for instruction in program)
     buffer = ctypes.create_string_buffer(code)
     filters = struct.pack("HxxxxxxP", len(program), ctypes.addressof(buffer))
-    return bool(_libc().prctl(_SECCOMP, _FILTER, filters, 0, 0) == 0)
+    return bool(libc().prctl(_SECCOMP, _FILTER, filters, 0, 0) == 0)
 
 
 def _program(machine: calls.Machine) -> list[_Instruction]:
@@ -263,5 +263,6 @@ def _program(machine: calls.Machine) -> list[_Instruction]:
     return [*found, (_AT_LEAST, 0, 1, calls.NEWEST + 1), unknown, refuse]
 
 
-def _libc() -> ctypes.CDLL:
+def libc() -> ctypes.CDLL:
+    """The C library, for what Python has no function for; `ctypes.get_errno` has its errors."""
     return ctypes.CDLL(None, use_errno=True)

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from knock.grade.sandbox import LARGEST_FILE
+from knock.grade.sandbox import LARGEST_FILE, libc
 
 LARGEST = 256 << 20
 """The most bytes that a submission may store."""
@@ -66,13 +66,13 @@ def _mount(root: Path, way: int) -> None:
     _enter(way)
     options = f"size={LARGEST},nr_inodes={_MOST_FILES},mode=700".encode()
     flags = _NO_SETUID | _NO_DEVICES
-    _require(_libc().mount(b"knock", os.fsencode(root), b"tmpfs", flags, options))
+    _require(libc().mount(b"knock", os.fsencode(root), b"tmpfs", flags, options))
 
 
 def _enter(way: int) -> None:
     """Go into new namespaces, as the same user as outside."""
     user, group = os.geteuid(), os.getegid()
-    _require(_libc().unshare(way))
+    _require(libc().unshare(way))
     if way & _NEW_USERS:
         for file, text in (
             ("setgroups", "deny"),
@@ -80,17 +80,13 @@ def _enter(way: int) -> None:
             ("gid_map", f"{group} {group} 1"),
         ):
             Path("/proc/self", file).write_text(text, encoding="ascii")
-    _require(_libc().mount(None, b"/", None, _RECURSIVE | _PRIVATE, None))
+    _require(libc().mount(None, b"/", None, _RECURSIVE | _PRIVATE, None))
 
 
 def _require(done: int) -> None:
     if done != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
-
-
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
 
 
 def wrong(folder: Path, process: int) -> str:
