@@ -38,7 +38,7 @@ class Helper:
 
     def __init__(self, module: str, ready: bytes, words: Words) -> None:
         self._module, self._ready, self._words = module, ready, words
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may close it in the thread that asks
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: IO[bytes] | None = None
 
