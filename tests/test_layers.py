@@ -211,6 +211,29 @@ def test_a_flattened_map_is_marked_where_other_numbers_come_before_it():
     np.testing.assert_array_equal(binding.from_channels_last(native, found["fc.weight"]), weight)
 
 
+def test_a_codebook_is_stored_alike_in_all_frameworks():
+    """A vector in each row; what comes out has the shape of what goes in."""
+    codebook = kinds.Codebook(name="e", codes="k")
+    placed = place("net", Network([3, 4, 5], [codebook]), {"k": 7})
+    (weight,) = placed.parameters
+    assert (weight.name, weight.shape, placed.output) == ("e.weight", (7, 3), (3, 4, 5))
+    array = np.arange(21.0).reshape(7, 3)
+    assert binding.to_channels_last(array, weight) is array
+
+
+def test_a_masked_convolution_keeps_the_sides_of_its_map():
+    masked = kinds.MaskedConv(name="a", kernel=5, mask="A", out=6)
+    placed = place("net", Network([3, 4, 5], [masked]), {})
+    assert placed.output == (6, 4, 5)
+    assert {p.name: p.shape for p in placed.parameters} == {
+        "a.weight": (6, 3, 5, 5),
+        "a.bias": (6,),
+    }
+    even = msgspec.structs.replace(masked, kernel=4)
+    with pytest.raises(UserError, match=r"masked_conv.*\.kernel: must be odd, not 4"):
+        place("net", Network([3, 4, 5], [even]), {})
+
+
 @pytest.mark.parametrize("kind", [kinds.BatchNorm, kinds.LayerNorm])
 def test_vectors_behind_a_flatten_are_a_flattened_map(kind):
     """One number for each place of the map, in whose order a framework keeps its channels."""

@@ -24,6 +24,9 @@ CHAINS = {
         [3, 3, 4],
         [kinds.TransposedConv(name="a", kernel=5, stride=2, pad=2, out_pad=1, out=2)],
     ),
+    "masked conv A": ([2, 5, 6], [kinds.MaskedConv(name="a", kernel=5, mask="A", out=3)]),
+    "masked conv B": ([2, 5, 6], [kinds.MaskedConv(name="a", kernel=3, mask="B", out=3)]),
+    "codebook": ([3, 4, 5], [kinds.Codebook(name="a", codes=6)]),
     "maxpool": ([2, 4, 6], [kinds.MaxPool(kernel=2)]),
     "avgpool": ([2, 4, 6], [kinds.AveragePool(kernel=2)]),
     "global_pool": ([2, 4, 6], [kinds.GlobalPool()]),
@@ -150,6 +153,27 @@ def test_a_spectral_layers_u_turns_towards_its_largest_stretch():
     direction = np.outer(first[:, 0], last[0]).reshape(d.shape)
     wanted = (d - along * direction) / module.sigma
     assert module.gradients["weight"] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_a_masked_convolution_sees_what_comes_before_and_a_codebook_the_first_of_equals():
+    """Row after row; of two equally near vectors, the one with the smaller number."""
+    plain.setup("cpu", "float64")
+    for mask, wanted in (("A", 7), ("B", 8)):
+        layer = kinds.MaskedConv(name="a", kernel=3, mask=mask, out=1)
+        network = plain.Network(place("net", Network([1, 4, 5], [layer]), {}))
+        network.modules[0].values["weight"] += 1.0
+        for place_of_one, flat in enumerate(np.eye(20)):
+            seen = network(flat.reshape(1, 1, 4, 5)).ravel()
+            assert not seen[: place_of_one + (mask == "A")].any()
+            assert seen[place_of_one] == (mask == "B")
+        assert network.modules[0].mask().sum() == wanted - 3
+    network = plain.Network(
+        place("net", Network([2, 1, 3], [kinds.Codebook(name="a", codes=4)]), {})
+    )
+    (book,) = network.modules
+    book.values["weight"][...] = [[9, 9], [1, 0], [1, 0], [0, 1]]
+    maps = np.array([[[[1.0, 0.5, 0.0]], [[0.0, 0.5, 2.0]]]])
+    assert book.nearest(maps).tolist() == [[[1, 1, 3]]]
 
 
 def test_every_kind_of_layer_has_its_gradients_tried():

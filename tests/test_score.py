@@ -105,6 +105,7 @@ def test_a_score_names_the_method_that_makes_its_pictures():
         "overlap": "generate",
         "kept": "reconstruct",
         "named": "classify",
+        "used": "encode",
     }
 
 
@@ -124,6 +125,22 @@ def test_kept_counts_the_reconstructions_that_are_still_given_their_class():
     assert scored.line == (
         "all 60 test images: 83.3% of the reconstructions keep their class, middle least (66.7%), "
         "to a classifier that tells 100.0% of the images themselves"
+    )
+
+
+def test_used_counts_codes_and_names_those_that_no_picture_has():
+    """Codes 0 and 1 at a half each are as even as two would be; 2 and 3 of four are dead."""
+    bars = figures("constant")
+    codes = np.tile(np.array([[0, 1], [1, 0]]), (60, 1, 1))
+    batches = (
+        score.Generated(codes[part], bars.labels[part], None, codes=4)
+        for part in (slice(0, 40), slice(40, 60))
+    )
+    scored = score.SCORES["used"].judge(batches, bars, bars)
+    assert scored.numbers == {"used": 2, "codes": 4, "perplexity": 2.0, "dead": [2, 3]}
+    assert scored.line == (
+        "all 60 test images: 2 of 4 codes are used, as evenly as 2.0 would be (perplexity); "
+        "dead: 2, 3"
     )
 
 

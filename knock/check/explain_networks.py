@@ -6,6 +6,7 @@ Everything is tried with the NumPy layers of the recipe, so it is the same for e
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
 
 from knock.check import explain_numbers, trace
 from knock.frameworks import numpy as plain
@@ -24,6 +25,7 @@ _ALSO = {
     "maxpool": "max pooling",
     "add": "shortcut",
     "minibatch": "comparison of pictures",
+    "masked_conv": "masked convolution",
 }
 _SLOPES = (0.01, 0.02, 0.1, 0.2, 0.25, 0.3)
 _EPSILONS = (0.1, 0.9, 0.8, 0.99, 0.01, 0.001, 2e-5, 1e-6, 1e-7, 1e-8, 1e-12, 0.0)
@@ -100,8 +102,10 @@ def explain(name: str, got: Array, recipe: Recipe) -> str | None:
     if got.shape != expected.shape:
         return None
     for what, tries in _tries(placed.layers):
-        found = []
+        found: list[str] = []
         for where, changes in tries:
+            if found and where.startswith("each "):  # the others have it already
+                continue
             try:
                 with np.errstate(all="ignore"):
                     mistaken = _output(placed, changes, first, x, more)
@@ -230,6 +234,18 @@ def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
             what = "finds no differences: each picture is subtracted from itself alone"
             yield what, _with("lifted", False)
             yield "is not multiplied by its weight", _with("scale", 1.0)
+        case kinds.MaskedConv():
+            yield "has mask B, and sees the place itself", _masked("B")
+            yield "has mask A, and does not see the place itself", _masked("A")
+            yield "sees everything: it has no mask", _with("open", True)
+            yield "sees what comes after a place, not what comes before", _with("backwards", True)
+            yield "counts column after column: its mask is turned over", _with("columns", True)
+        case kinds.Codebook():
+            yield "takes the farthest vector, not the nearest", _with("farthest", True)
+            what = "takes the vector with the largest product: ‖e‖² is missing from the distance"
+            yield what, _with("alike", True)
+            what = "makes vectors of neighbouring places: the channels must become the last axis"
+            yield what, _with("mixed", True)
         case kinds.Linear() | kinds.Conv() if layer.spectral:
             yield _OWN_WEIGHT, _not_spectral
         case kinds.Add():
@@ -301,6 +317,14 @@ def _with(attribute: str, value: object) -> Change:
         made = plain.make_module(one)
         setattr(made, attribute, value)
         return [(one.layer, made)]
+
+    return change
+
+
+def _masked(mask: Literal["A", "B"]) -> Change:
+    def change(one: PlacedLayer) -> list[Substitute]:
+        layer = msgspec.structs.replace(one.layer, mask=mask)
+        return [(layer, plain.make_module(dataclasses.replace(one, layer=layer)))]
 
     return change
 

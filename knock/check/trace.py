@@ -387,7 +387,7 @@ def _array(name: str, value: Any, adapter: Adapter) -> Array:
 
 _LED_AROUND = kinds.Concat | kinds.Restore | kinds.Dropout | kinds.VirtualNorm
 
-_CARRY = (kinds.Linear, kinds.Conv, kinds.TransposedConv)
+_CARRY = (kinds.Linear, kinds.Conv, kinds.TransposedConv, kinds.MaskedConv)
 """The layers whose weights the whole input of a network must pass, where it has no skips."""
 
 

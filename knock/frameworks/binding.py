@@ -86,8 +86,9 @@ def _require_own(bound: dict[str, Bound]) -> None:
             raise WrongNetwork(f"{key} and {other} are one and the same array: each needs its own")
 
 
-_FIRST = {"linear": "out, in", "conv": "out, in, h, w", "tconv": "in, out, h, w"}
-_LAST = {"linear": "in, out", "conv": "h, w, in, out", "tconv": "h, w, out, in"}
+_TABLE = {"table": "how many vectors, numbers of each"}
+_FIRST = {"linear": "out, in", "conv": "out, in, h, w", "tconv": "in, out, h, w", **_TABLE}
+_LAST = {"linear": "in, out", "conv": "h, w, in, out", "tconv": "h, w, out, in", **_TABLE}
 """What the axes of a weight are in a framework's layout, by the kind of its layer."""
 
 

@@ -4,7 +4,7 @@ A layer without a `name` has no parameters. What a kind does to a shape, and whi
 has, is in `knock.recipe.layers`.
 """
 
-from typing import Annotated, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -83,6 +83,37 @@ class TransposedConv(_Layer, frozen=True, tag="tconv"):
     pad: FromZero = 0
     out_pad: FromZero = 0
     bias: bool = True
+
+
+class MaskedConv(_Layer, frozen=True, tag="masked_conv"):
+    """A convolution that sees what comes before a place, row after row (van den Oord et al. 2016).
+
+    What is after the place in the kernel's window does not count; mask B lets the place itself
+    count, mask A does not. The map keeps its size, so `kernel` is odd.
+    """
+
+    name: str
+    out: Size
+    kernel: Positive
+    mask: Literal["A", "B"]
+    bias: bool = True
+
+    @property
+    def stride(self) -> int:
+        """One, always."""
+        return 1
+
+    @property
+    def pad(self) -> int:
+        """The zeros on every side of its input."""
+        return self.kernel // 2
+
+
+class Codebook(_Layer, frozen=True, tag="codebook"):
+    """In place of the vector at each place, the nearest of `codes` vectors (van den Oord 2017)."""
+
+    name: str
+    codes: Size
 
 
 class MaxPool(_Layer, frozen=True, tag="maxpool"):
@@ -206,6 +237,8 @@ Layer = (
     Linear
     | Conv
     | TransposedConv
+    | MaskedConv
+    | Codebook
     | MaxPool
     | AveragePool
     | GlobalPool

@@ -28,10 +28,10 @@ class Parameter:
     """One array of a network's canonical form.
 
     `shape` is PyTorch's: linear (out, in), conv (out, in, h, w), tconv (in, out, h, w), vector
-    (n,). `in_map` is the C×H×W map whose flattening a linear layer reads, after `in_before` other
-    numbers; `out_map` the one that its output (a weight's rows, or a whole vector) is reshaped to:
-    frameworks that keep channels last order those axes otherwise. `fan_in` and `fan_out` serve the
-    first values.
+    (n,), table (rows, n): one vector after another. `in_map` is the C×H×W map whose flattening a
+    linear layer reads, after `in_before` other numbers; `out_map` the one that its output (a
+    weight's rows, or a whole vector) is reshaped to: frameworks that keep channels last order those
+    axes otherwise. `fan_in` and `fan_out` serve the first values.
     """
 
     name: str
@@ -153,6 +153,9 @@ def place(name: str, network: Network, sizes: Sizes) -> Placed:
             layer = msgspec.structs.replace(layer, of=f"{layer.of}{dropouts}")
         elif isinstance(layer, kinds.Minibatch):
             layer = _counted(layer, sizes, where)
+        elif isinstance(layer, kinds.Codebook):
+            codes = evaluate(layer.codes, sizes, f"{where}.codes")
+            layer = msgspec.structs.replace(layer, codes=codes)
         output = _output(layer, shape, sizes, kept, where)
         one = PlacedLayer(layer, shape, output, _parameters(layer, shape, output, network))
         if one.name and one.name in {other.name for other in placed}:
@@ -207,6 +210,12 @@ def _output(
             return (evaluate(out, sizes, f"{where}.out"),)
         case kinds.Minibatch(kernels=int(kernels)):
             return (kernels,)
+        case kinds.MaskedConv(kernel=k) if k % 2 == 0:
+            raise UserError(f"{where}.kernel: must be odd, not {k}: a place is in its middle")
+        case kinds.MaskedConv(out=out):
+            return evaluate(out, sizes, f"{where}.out"), *_sides(shape, where)
+        case kinds.Codebook():
+            return shape[0], *_sides(shape, where)
         case kinds.Conv(out=out, kernel=k) | kinds.TransposedConv(out=out, kernel=k):
             height, width = _sides(shape, where)
             new = _slid(layer, height), _slid(layer, width)
@@ -268,10 +277,12 @@ def _parameters(
     match layer:
         case kinds.Linear():
             shape: Shape = (outs, ins)
-        case kinds.Conv(kernel=k):
+        case kinds.Conv(kernel=k) | kinds.MaskedConv(kernel=k):
             shape, places = (outs, ins, k, k), k * k
         case kinds.TransposedConv(kernel=k):
             shape, places = (ins, outs, k, k), k * k
+        case kinds.Codebook(codes=int(codes)):
+            outs, shape = codes, (codes, ins)
         case kinds.Minibatch(kernels=int(kernels), dims=int(dims)):
             outs, shape = kernels * dims, (kernels * dims, ins)
         case kinds.BatchNorm(name=name) | kinds.LayerNorm(name=name) | kinds.VirtualNorm(name=name):
@@ -291,20 +302,23 @@ def _parameters(
     weight = Parameter(
         f"{layer.name}.weight",
         shape,
-        "linear" if isinstance(layer, kinds.Minibatch) else layer.kind,
+        _STORED.get(layer.kind, layer.kind),
         first=network.init,
         std=network.init_std,
         fan_in=ins * places,
         fan_out=outs * places,
     )
     bias = Parameter(f"{layer.name}.bias", (outs,), "vector")
-    if isinstance(layer, kinds.Minibatch):
+    if isinstance(layer, kinds.Minibatch | kinds.Codebook):
         return (weight,)
     own = (weight, bias) if layer.bias else (weight,)
-    if isinstance(layer, kinds.TransposedConv) or not layer.spectral:
+    if isinstance(layer, kinds.TransposedConv | kinds.MaskedConv) or not layer.spectral:
         return own
     return *own, Parameter(f"{layer.name}.u", (outs,), "vector", trainable=False, first="unit")
 
+
+_STORED = {"minibatch": "linear", "masked_conv": "conv", "codebook": "table"}
+"""How the weight of a kind of layer is stored, where the kind's own name does not say it."""
 
 _KEEPS_ORDER = (
     *(kinds.ReLU, kinds.LeakyReLU, kinds.Sigmoid, kinds.Tanh),

@@ -197,7 +197,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     opens: str | None = None
     known: str | None = None
     pairs: Literal["AtoB", "BtoA"] | None = None
-    scores: list[Literal["classes", "overlap", "kept", "named"]] = []
+    scores: list[Literal["classes", "overlap", "kept", "named", "used"]] = []
     retired: dict[str, Constant] = {}
     choices: dict[str, Annotated[list[str], msgspec.Meta(min_length=1)]] = {}
 
@@ -229,7 +229,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     levels: list[tuple[int, int]] = []
     known: str | None = None
     pairs: Literal["AtoB", "BtoA"] | None = None
-    scores: list[Literal["classes", "overlap", "kept", "named"]] = []
+    scores: list[Literal["classes", "overlap", "kept", "named", "used"]] = []
     loose: dict[str, Rate] = {}
     also: list["Recipe"] = []
     seed: int = 0

@@ -138,5 +138,8 @@ def _generated(model: Any, wanted: Score, test: TestSet) -> Iterator[Generated]:
         asked -= used
         targets = to_pixels(batch["targets"]) if "targets" in batch else None
         yield Generated(
-            said[:used], batch["labels"][:used], None if targets is None else targets[:used]
+            said[:used],
+            batch["labels"][:used],
+            None if targets is None else targets[:used],
+            int(recipe.constants.get("codes", 0)),
         )

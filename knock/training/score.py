@@ -14,6 +14,7 @@ _MOST = 10_000  # pictures to learn from; the time grows with their square
 _COMPONENTS = 80  # of each picture
 _COST = 5.0  # of a picture on the wrong side; from 5 to 30 all sets do nearly as well
 _FOREGROUND = 128  # grey levels
+_NAMED = 12  # dead codes that a line names
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,13 @@ class Generated:
     """What a model's method gave for some test pictures: pictures (N×C×H×W in [-1, 1]) or else.
 
     `labels` are the classes (int64 N) asked for, or those of the test pictures; `targets` the right
-    pictures (uint8 N×H×W×C), if there are any.
+    pictures (uint8 N×H×W×C), if there are any. `codes` is how many a codebook has, if there is one.
     """
 
     given: NDArray[Any]
     labels: Labels
     targets: Pixels | None
+    codes: int = 0
 
     @property
     def pixels(self) -> Pixels:
@@ -176,6 +178,23 @@ def _named(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> Scored
     return Scored(line, {"named": round(right, 4), "images": len(meant)})
 
 
+def _used(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> Scored:
+    """Which codes of a codebook are given, and how evenly: perplexity is exp of their entropy."""
+    found = [(np.bincount(one.given.ravel(), minlength=one.codes), len(one.given)) for one in made]
+    counts, images = (np.sum(column, axis=0) for column in zip(*found, strict=True))
+    shares = counts[counts > 0] / counts.sum()
+    perplexity = float(np.exp(-(shares * np.log(shares)).sum()))
+    dead = np.flatnonzero(counts == 0)
+    line = (
+        f"all {images} test images: {len(shares)} of {len(counts)} codes are used, as evenly as "
+        f"{perplexity:.1f} would be (perplexity)"
+    )
+    if len(dead):
+        line += f"; dead: {', '.join(map(str, dead[:_NAMED]))}{' …' * (len(dead) > _NAMED)}"
+    numbers = {"used": len(shares), "codes": len(counts), "perplexity": round(perplexity, 2)}
+    return Scored(line, {**numbers, "dead": dead.tolist()})
+
+
 def _overlap(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> Scored | None:
     """None where the right pictures are not masks: nothing lies on them then."""
     found = [(one.pixels, one.targets) for one in made if one.targets is not None]
@@ -208,6 +227,7 @@ SCORES = {
     "overlap": Score("generate", _overlap),
     "kept": Score("reconstruct", _kept),
     "named": Score("classify", _named, needs_labels=True),
+    "used": Score("encode", _used),
 }
 """What a recipe may ask a test to measure."""
 

@@ -164,6 +164,37 @@ class Conv(Spectral):
         return _windows(padded, self.layer.kernel, self.layer.stride)
 
 
+class MaskedConv(Conv):
+    """`Conv` with a window that counts only where it lies before its middle, row after row.
+
+    With mask B on the middle, too (van den Oord et al. 2016, "Pixel recurrent neural networks",
+    section 3.4).
+    """
+
+    layer: kinds.MaskedConv  # type: ignore[assignment]  # it has what Conv asks of a layer
+    columns = False  # a mistake: column after column
+    backwards = False  # a mistake: where the window lies after its middle
+    open = False  # a mistake: everywhere
+
+    def mask(self) -> Array:
+        """1 where the window counts, else 0: kernel×kernel."""
+        kernel = self.layer.kernel
+        places = np.arange(kernel**2).reshape(kernel, kernel)
+        places = places.T if self.columns else places
+        places = places[::-1, ::-1] if self.backwards else places
+        seen: Array = (places < kernel**2 // 2 + (self.layer.mask == "B")) | self.open
+        return seen.astype(float)
+
+    def used(self) -> Array:
+        """The weight where the window counts, else 0."""
+        self.weight = self.values["weight"] * self.mask()
+        return self.weight
+
+    def add_slope(self, d: Array) -> None:
+        """Add the weight's gradient: none where the window does not count."""
+        self.gradients["weight"] += d * self.mask()
+
+
 class TransposedConv(Module):
     """The transpose of `Conv`: y[n, o, s·i+u−p, s·j+v−p] += x[n,c,i,j] · w[c,o,u,v], plus b[o]."""
 
@@ -219,6 +250,42 @@ def _add_to_places(windows: Array, x: Array, weight: Array) -> None:
     products = np.tensordot(x, weight, ((1,), (0,)))  # N×H'×W'×C×kernel×kernel
     for u, v in np.ndindex(products.shape[4:]):
         windows[..., u, v] += np.moveaxis(products[..., u, v], 3, 1)
+
+
+class Codebook(Module):
+    """In place of each place's vector z, the e of the codebook with the smallest ‖z − e‖².
+
+    van den Oord et al. 2017, equations 1 and 2. Of equally near ones, the first. The gradient of
+    what comes out is that of the chosen e; as small steps change no choice, z has none.
+    """
+
+    layer: kinds.Codebook
+    farthest = False  # a mistake: the largest distance
+    alike = False  # a mistake: the largest z·e, which long vectors win
+    mixed = False  # a mistake: a vector is made of neighbouring places, as maps lie in memory
+
+    def nearest(self, x: Array) -> Array:
+        """The number of the nearest e at each place: N×H×W from N×C×H×W."""
+        weight = self.values["weight"]
+        rows = x.reshape(len(x), *x.shape[2:], -1) if self.mixed else np.moveaxis(x, 1, -1)
+        far = (weight**2).sum(1) * (not self.alike) / 2 - rows @ weight.T  # (‖z − e‖² − ‖z‖²) / 2
+        codes: Array = (-far if self.farthest else far).argmin(-1)
+        return codes
+
+    def vectors(self, codes: Array) -> Array:
+        """The e with these numbers: N×C×H×W from N×H×W."""
+        self.codes = codes
+        chosen = self.values["weight"][codes]
+        if self.mixed:
+            return chosen.reshape(len(codes), -1, *codes.shape[1:])
+        return np.moveaxis(chosen, -1, 1)
+
+    def __call__(self, x: Array) -> Array:
+        return self.vectors(self.nearest(x))
+
+    def backward(self, d: Array) -> Array:
+        np.add.at(self.gradients["weight"], self.codes, np.moveaxis(d, 1, -1))
+        return np.zeros_like(d)
 
 
 class MaxPool(Module):
@@ -518,6 +585,8 @@ _MODULES: dict[type[Layer], type[Module]] = {
     kinds.Linear: Linear,
     kinds.Conv: Conv,
     kinds.TransposedConv: TransposedConv,
+    kinds.MaskedConv: MaskedConv,
+    kinds.Codebook: Codebook,
     kinds.MaxPool: MaxPool,
     kinds.AveragePool: AveragePool,
     kinds.GlobalPool: GlobalPool,
