@@ -161,6 +161,17 @@ def test_layer_norm(pytorch, other, draw):
     same(other.layer_norm(*arguments), pytorch.layer_norm(*arguments))
 
 
+def test_group_norm(pytorch, other, draw):
+    arguments = 5 * draw(4, 6, 4, 3) + 2, 1 + draw(6), draw(6), 3
+    same(other.group_norm(*arguments), pytorch.group_norm(*arguments))
+
+
+def test_several_pictures_for_each_one_get_the_frameworks_layout(other, draw):
+    pictures = draw(2, 3, 4, 5, 6)
+    seen = other.framework.to_device({"z": pictures})["z"]
+    same(other.framework.to_numpy(seen[:, 1]), pictures[:, 1])
+
+
 def test_layer_norm_second_derivative(pytorch, other, draw):
     arguments = draw(2, 3, 2, 4), 1 + draw(3), draw(3)
     same(other.layer_norm_second(*arguments), pytorch.layer_norm_second(*arguments), 1e-11)

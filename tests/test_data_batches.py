@@ -93,10 +93,25 @@ def test_a_fixed_draw_is_the_same_in_every_batch():
     assert not np.array_equal(first["w"], second["w"])
 
 
+def test_what_makes_pictures_is_in_no_step():
+    draws = {"z": Draw("normal", [2], sampling=True)}
+    assert "z" not in batches(10, draws=draws).batch(0)
+    assert random_draws(made.recipe(draws=draws), 0, 3, "sampling")["z"].shape == (3, 2)
+
+
+def test_integers_are_drawn_from_one_up_to_the_last():
+    recipe = made.recipe(draws={"t": Draw("integers", up_to=3)})
+    drawn = random_draws(recipe, 0, 600)["t"]
+    assert drawn.shape == (600,)
+    assert drawn.dtype == np.int64
+    assert (np.bincount(drawn, minlength=5)[1:4] > 150).all()
+    assert set(drawn) == {1, 2, 3}
+
+
 def test_what_only_a_check_needs_is_in_no_step_but_is_looked_at():
     draws = {"z": Draw("normal", [2], check=True)}
     assert "z" not in batches(10, draws=draws).batch(0)
-    assert random_draws(made.recipe(draws=draws), 0, check=True)["z"].shape == (4, 2)
+    assert random_draws(made.recipe(draws=draws), 0, purpose="check")["z"].shape == (4, 2)
     with pytest.raises(UserError, match="draws.z.shape"):
         batches(draws={"z": Draw("normal", ["missing"], check=True)})
 

@@ -289,8 +289,7 @@ def test_changes_of_a_network_are_seen_in_forward_and_told_apart():
     for name, network in (("dcgan", "generator"), ("pix2pix", "generator"), ("convae", "encoder")):
         small = recipe.load_check(find(name).recipe_file)
         placed = layers.networks(small)[network]
-        x, given = trace.shown(small, placed), trace.asked(small)
-        masks = [given[mask] for mask in trace.beside(placed)]
+        x, masks = trace.shown(small, placed), trace.beside(small, placed)
         first = trace.drawn_weights(small)
         right = explain_networks._output(placed, {}, first, x, masks)
         told = {}

@@ -284,7 +284,7 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys)
         ("cats",): "no question 'cats'",
         ("ae",): "01 ae makes no pictures from noise; knock explore has a page",
         ("vae_latent",): "04 vae_latent looks into runs of vae; use knock explore vae",
-        ("lapgan",): "several noises, step by step; use knock sample lapgan --steps-between 10",
+        ("lapgan",): "made step by step; use knock sample lapgan --steps-between 10",
         ("vae", "nowhere"): "cannot read the checkpoint nowhere",
         ("vae", "ae"): "ae is a checkpoint of question ae, not of vae",
         ("vae", "cut.safetensors"): "cut.safetensors is no whole checkpoint",

@@ -91,6 +91,8 @@ def test_a_size_that_is_none_is_refused(size, said):
         ([kinds.Add(of="early")], "no layer before it keeps 'early'"),
         ([kinds.Keep(of="a"), kinds.ReLU(), kinds.Restore(of="a")], "put a keep before it"),
         ([kinds.Keep(of="a"), kinds.MaxPool(kernel=2), kinds.Add(of="a")], "cannot be added to"),
+        ([kinds.GroupNorm(name="a", groups=3)], "3 groups cannot share 4 channels evenly"),
+        ([kinds.Sinusoids(out=4)], "makes an even count of numbers of one"),
         ([kinds.Flatten(), kinds.GlobalPool()], "channels × height × width"),
         ([kinds.Conv(kernel=1, **CONV), kinds.Conv(kernel=1, **CONV)], "'a' is taken"),
     ],
@@ -172,6 +174,7 @@ BETWEEN = [
     kinds.Tanh(),
     kinds.BatchNorm(name="norm"),
     kinds.LayerNorm(name="norm"),
+    kinds.SiLU(),
     kinds.VirtualNorm(name="norm", of="reference"),
 ]
 

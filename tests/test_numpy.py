@@ -35,12 +35,25 @@ CHAINS = {
     "spectral conv": ([2, 5, 6], [kinds.Conv(name="a", kernel=3, pad=1, out=3, spectral=True)]),
     "relu": ([2, 4, 6], [kinds.ReLU()]),
     "leaky_relu": ([2, 4, 6], [kinds.LeakyReLU(slope=0.2)]),
+    "silu": ([2, 4, 6], [kinds.SiLU()]),
     "tanh": ([2, 4, 6], [kinds.Tanh()]),
     "sigmoid": ([2, 4, 6], [kinds.Sigmoid()]),
     "batch_norm of a map": ([2, 4, 6], [kinds.BatchNorm(name="a")]),
     "batch_norm of a row": ([5], [kinds.BatchNorm(name="a")]),
     "batch_norm of the batch alone": ([2, 4, 6], [kinds.BatchNorm(name="a", running=False)]),
     "layer_norm": ([2, 4, 6], [kinds.LayerNorm(name="a")]),
+    "group_norm": ([6, 2, 3], [kinds.GroupNorm(name="a", groups=3)]),
+    "maps that a number shifts": (
+        [2, 4, 6],
+        [
+            kinds.Keep(of="pictures"),
+            kinds.Restore(of="t"),
+            kinds.Sinusoids(out=4),
+            kinds.Linear(name="time", out=2),
+            kinds.Add(of="pictures"),
+            kinds.Tanh(),
+        ],
+    ),
     "virtual_norm of a map": ([2, 4, 6], [kinds.VirtualNorm(name="a", of="reference")]),
     "virtual_norm of a row": ([5], [kinds.VirtualNorm(name="a", of="reference")]),
     "virtual_norm after a convolution": (
@@ -103,7 +116,8 @@ def settle(module):
 def test_gradients_are_the_slopes(name):
     plain.setup("cpu", "float64")
     given, chain = CHAINS[name]
-    network = plain.Network(place("net", Network(given, chain), {}))
+    beside = {"t": []} if any(isinstance(layer, kinds.Sinusoids) for layer in chain) else {}
+    network = plain.Network(place("net", Network(given, chain, beside=beside), {}))
     x = noise.normal(0, 0, "x", (3, *given))
     for i, (key, value) in enumerate(
         (k, v) for module in network.modules for k, v in module.values.items()
@@ -113,6 +127,7 @@ def test_gradients_are_the_slopes(name):
         settle(module)
     virtual = any(isinstance(layer, kinds.VirtualNorm) for layer in chain)
     more = [noise.normal(0, 0, "reference", (2, *given))] if virtual else []
+    more += [noise.uniform(0, 0, "t", (3,), 0, 9)] if beside else []
     weight = noise.normal(0, 0, "weight", network(x, *more).shape)
     dx = network.backward(weight)
     learned = [

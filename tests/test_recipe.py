@@ -316,6 +316,35 @@ def test_a_constant_that_is_a_word_has_its_choices(tmp_path, way, choices, said)
         )
 
 
+@pytest.mark.parametrize(
+    ("ranges", "said"),
+    [
+        ("long = [1, 9]", "constants.long must be between 1 and 9, not 10"),
+        ("lang = [1, 9]", "ranges names 'lang', no constant that is a number"),
+    ],
+)
+def test_a_constant_that_is_a_number_may_have_a_range(tmp_path, ranges, said):
+    path = changed(tmp_path, "[constants]", f"[ranges]\n{ranges}\n\n[constants]\nlong = 10")
+    with pytest.raises(UserError, match=said):
+        recipe.load(path)
+
+
+def test_a_draw_is_there_when_the_constants_say_so(tmp_path):
+    """And a method takes it only then."""
+    draw = 'distribution = "normal"\nsampling = true\nwhen = { way = "up" }'
+    text = f'[draws.z]\n{draw}\n\n{CHOICES}[constants]\nway = "down"'
+    path = changed(tmp_path, "[constants]", text)
+    written = path.read_text(encoding="utf-8").replace("reconstruct = [", 'reconstruct = ["z", ')
+    path.write_text(written, encoding="utf-8")
+    assert recipe.load(path).methods["reconstruct"] == ["images"]
+    up = recipe.load(path, overrides={"constants": {"way": "up"}})
+    assert up.methods["reconstruct"] == ["z", "images"]
+    assert not up.draws["z"].in_training
+    path.write_text(written.replace("when = { way", "when = { why"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"draws\.z\.when names 'why', no constant"):
+        recipe.load(path)
+
+
 def test_json_brings_back_an_equal_recipe():
     resolved = recipe.load(AE, "digits", seed=5, dtype="float64")
     assert recipe.from_json(recipe.to_json(resolved)) == resolved

@@ -18,12 +18,19 @@ from knock.recipe.layers import Placed, PlacedLayer
 import msgspec
 import numpy as np
 
-_TITLES = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "tanh": "tanh", "sigmoid": "sigmoid"}
+_TITLES = {
+    "relu": "ReLU",
+    "leaky_relu": "leaky ReLU",
+    "silu": "SiLU",
+    "tanh": "tanh",
+    "sigmoid": "sigmoid",
+}
 _ALSO = {
     "concat": "skip",
     "keep": "start of the skip",
     "maxpool": "max pooling",
     "add": "shortcut",
+    "sinusoids": "embedding of a number by sines and cosines",
     "minibatch": "comparison of pictures",
     "masked_conv": "masked convolution",
 }
@@ -84,8 +91,8 @@ _ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "a ReLU6": lambda x: np.clip(x, 0, 6),
     "an absolute value": np.abs,
 }
-_NORMS = (kinds.BatchNorm, kinds.LayerNorm)
-_ACTIVE = (kinds.ReLU, kinds.LeakyReLU, kinds.Tanh, kinds.Sigmoid)
+_NORMS = (kinds.BatchNorm, kinds.LayerNorm, kinds.GroupNorm)
+_ACTIVE = (kinds.ReLU, kinds.LeakyReLU, kinds.SiLU, kinds.Tanh, kinds.Sigmoid)
 _MOVED = (kinds.Dropout, kinds.Keep)
 
 
@@ -95,8 +102,7 @@ def explain(name: str, got: Array, recipe: Recipe) -> str | None:
     Each change is tried on one layer, then on all of its kind.
     """
     placed = layers.networks(recipe)[name]
-    x, given = trace.shown(recipe, placed), trace.asked(recipe)
-    more = [given[draw] for draw in trace.beside(placed)]
+    x, more = trace.shown(recipe, placed), trace.beside(recipe, placed)
     first = trace.drawn_weights(recipe)
     expected = _output(placed, {}, first, x, more)
     if got.shape != expected.shape:
@@ -196,7 +202,7 @@ def _where(placed: Sequence[PlacedLayer], places: Sequence[int]) -> str:
 
 def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
     """What may have been done to a layer of this kind, in words, and the change."""
-    if layer.kind in (*_TITLES, "dropout", "batch_norm", "layer_norm"):
+    if layer.kind in (*_TITLES, "dropout", "batch_norm", "layer_norm", "group_norm"):
         yield "is missing", lambda one: []
     match layer:
         case kinds.LeakyReLU(slope=given):
@@ -223,6 +229,26 @@ def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
                 "averages each channel by itself, as instance normalisation does",
                 _with("axes", (2, 3)),
             )
+        case kinds.GroupNorm(groups=int(groups)):
+            yield from _epsilons()
+            yield "has one group: it is layer normalisation", _with("groups", 1)
+            what = "has a group for each channel: it is instance normalisation"
+            yield what, lambda one: _with("groups", one.input[0])(one)
+            for other in (2 * groups, groups // 2, 32):
+                if other > 1:
+                    what = f"has {other} groups, the recipe's has {groups}"
+                    yield what, _with("groups", other)
+        case kinds.Sinusoids():
+            what = "has the cosines before the sines"
+            yield what, _with("order", (np.cos, np.sin))
+            yield "has each cosine beside its sine; the sines come first", _with("beside", True)
+            what = "ends at 1/10000: k is divided by K − 1, the recipe's by K"
+            yield what, _with("ends", True)
+            for longest in (100.0, 1000.0, 100000.0, 2.0):
+                what = f"has {longest:g} for the recipe's 10000"
+                yield what, _with("longest", longest)
+            for factor in (1000.0, 0.001, 2 * np.pi):
+                yield f"has {factor:.4g}·t for t", _with("factor", factor)
         case kinds.VirtualNorm():
             yield from _epsilons()
             yield "leaves a picture out of its own statistics", _with("counts", False)
@@ -250,6 +276,8 @@ def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
             yield _OWN_WEIGHT, _not_spectral
         case kinds.Add():
             yield "carries nothing", lambda one: []
+            what = "has maps that nothing is added to: is the row with a number for each left out?"
+            yield what, _maps_alone
         case kinds.Keep():
             why = "was the map changed in place?"
             yield f"is taken after the ReLU: {why}", _after_a_relu
@@ -327,6 +355,13 @@ def _masked(mask: Literal["A", "B"]) -> Change:
         return [(layer, plain.make_module(dataclasses.replace(one, layer=layer)))]
 
     return change
+
+
+def _maps_alone(one: PlacedLayer) -> list[Substitute]:
+    assert isinstance(one.layer, kinds.Add)
+    if len(one.input) == len(one.output):
+        raise ValueError("no row is added here")
+    return [(kinds.Restore(of=one.layer.of), plain.make_module(one))]
 
 
 def _after_a_relu(one: PlacedLayer) -> list[Substitute]:

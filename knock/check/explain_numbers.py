@@ -102,7 +102,7 @@ def batch_mistakes(recipe: Recipe) -> Iterator[tuple[str, str, Callable[[Array],
         yield what, "images", change
     size = recipe.train.batch_size  # of each round
     for name, draw in recipe.draws.items():
-        if not draw.check:
+        if draw.in_training:
             yield f"the {name} is left out", name, np.zeros_like
             same_for_all = f"the {name} is the same for every picture: only its first row is used"
             yield same_for_all, name, lambda x: x[::size].repeat(size, axis=0)[: len(x)]
@@ -146,7 +146,7 @@ def of_repetition(again: Losses, first: Losses, recipe: Recipe) -> str | None:
     if all(same(again[name], value) for name, value in first.items()):
         return None
     drawn = "; ".join(
-        f"batch[{n!r}], {_drawn(one)}" for n, one in recipe.draws.items() if not one.check
+        f"batch[{n!r}], {_drawn(one)}" for n, one in recipe.draws.items() if one.in_training
     )
     return (
         "the same weights and the same batch give another loss the second time: does train_step "
@@ -160,6 +160,7 @@ def _drawn(draw: Draw) -> str:
         "uniform": f"uniform between {draw.low:g} and {draw.high:g}",
         "normal": "normal",
         "dropout": "0 where dropped",
+        "integers": "whole numbers from 1",
     }[draw.distribution]
     one = all(size == 1 for size in draw.shape)
     return f"{how}, {'one number' if one else 'numbers'} for each picture"

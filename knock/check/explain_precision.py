@@ -51,7 +51,6 @@ def _output(placed: Placed, recipe: Recipe) -> Array:
     for module in network.modules:
         for key, value in module.values.items():
             value[...] = first[f"{placed.name}.{module.name}.{key}"]
-    given = trace.asked(recipe)
-    extra = [given[one] for one in trace.beside(placed)]
-    made: Array = plain.evaluate(network, trace.shown(recipe, placed), *extra)
+    more = trace.beside(recipe, placed)
+    made: Array = plain.evaluate(network, trace.shown(recipe, placed), *more)
     return made

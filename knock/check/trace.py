@@ -94,7 +94,7 @@ def batch(recipe: Recipe, step: int) -> dict[str, Array]:
         "labels": labels.astype(np.int64),
         "epoch": np.array(step // STEPS_AN_EPOCH, np.int64),
         "step": np.array(step, np.int64),
-        **random_draws(recipe, step, check=True),
+        **random_draws(recipe, step, purpose="check"),
     }
     if recipe.pairs:
         targets = noise.uniform(recipe.seed, step, "check/targets", shape, -1.0, 1.0)
@@ -356,9 +356,9 @@ def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
     found = {}
     given = adapter.to_device(asked(recipe))
     for name, placed in layers.networks(recipe).items():
-        tensor = adapter.to_device({"x": shown(recipe, placed)})["x"]
-        more = [given[draw] for draw in beside(placed)]
-        made = adapter.evaluate(getattr(model, name), tensor, *more)
+        x, *more = (shown(recipe, placed), *beside(recipe, placed))
+        tensors = adapter.to_device({str(number): one for number, one in enumerate([x, *more])})
+        made = adapter.evaluate(getattr(model, name), *tensors.values())
         found[name] = _array(name, made, adapter)
     for name, arguments in recipe.methods.items():
         method = getattr(model, name, None)
@@ -421,11 +421,22 @@ def shown(recipe: Recipe, placed: Placed) -> Array:
     return drawn.astype(recipe.dtype)
 
 
-def beside(placed: Placed) -> list[str]:
-    """What a network is given of a batch after its input: its masks, and then its reference."""
+def beside(recipe: Recipe, placed: Placed) -> list[Array]:
+    """What a network is given in a check after its input.
+
+    Of a batch, its masks, and then its reference; then noise for what it takes beside its input.
+    """
+    given = asked(recipe)
     masks = [one.layer.of for one in placed.layers if isinstance(one.layer, kinds.Dropout)]
     virtual = [one.layer.of for one in placed.layers if isinstance(one.layer, kinds.VirtualNorm)]
-    return [*masks, *dict.fromkeys(virtual)]
+    noises = [
+        noise.uniform(recipe.seed, 0, f"check/{placed.name}/{name}", (len(given["images"]), *shape))
+        for name, shape in placed.beside.items()
+    ]
+    return [
+        *(given[name] for name in [*masks, *dict.fromkeys(virtual)]),
+        *(one.astype(recipe.dtype) for one in noises),
+    ]
 
 
 def asked(recipe: Recipe) -> dict[str, Array]:

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from knock import noise
 from knock.data import augment
@@ -155,19 +155,25 @@ def _of_row(
     return chosen
 
 
-def random_draws(recipe: Recipe, step: int, count: int | None = None, check: bool = False) -> Batch:
+Purpose = Literal["training", "sampling", "check"]
+"""What draws are for: a step, pictures that a model makes, or a check of everything."""
+
+
+def random_draws(
+    recipe: Recipe, step: int, count: int | None = None, purpose: Purpose = "training"
+) -> Batch:
     """Everything that the recipe draws at `step`, by name: N×shape, in the recipe's dtype.
 
     N is the draw's own number of rows, or `count`, or the recipe's batch size, times its rounds if
-    the draw says so. What only a check needs is left out without `check`. Raises UserError if a
-    name is already used by the data or a shape cannot be evaluated.
+    the draw says so. Integers are int64. What the purpose does not need is left out. Raises
+    UserError if a name is already used by the data or a shape cannot be evaluated.
     """
     drawn: Batch = {}
     for name, draw in recipe.draws.items():
         if name in _OWN:
             raise UserError(f"draws.{name}: the data already use this name; choose another")
         shape, key = _drawn_shape(recipe, name, draw, count), f"draw/{name}"
-        if draw.check and not check:
+        if draw.check and purpose != "check" or draw.sampling and purpose == "training":
             continue
         when = 0 if draw.fixed else step
         if draw.distribution == "normal":
@@ -175,9 +181,13 @@ def random_draws(recipe: Recipe, step: int, count: int | None = None, check: boo
         elif draw.distribution == "dropout":
             kept = noise.uniform(recipe.seed, when, key, shape) >= draw.rate
             values = kept / (1.0 - draw.rate)
+        elif draw.distribution == "integers":
+            last = evaluate(draw.up_to, recipe.sizes, f"draws.{name}.up_to")
+            values = noise.uniform(recipe.seed, when, key, shape, 1, last + 1)
         else:
             values = noise.uniform(recipe.seed, when, key, shape, draw.low, draw.high)
-        drawn[name] = values.astype(recipe.dtype)
+        whole = draw.distribution == "integers"
+        drawn[name] = values.astype(np.int64 if whole else recipe.dtype)
     return drawn
 
 

@@ -55,7 +55,7 @@ def refuse_without_page(question: Question) -> None:
         why = f"looks into runs of {question.opens}; use knock explore {question.opens}"
     elif recipe.from_noise:
         why = (
-            "has no page: its pictures are made of several noises, step by step; use knock sample "
+            "has no page: its pictures are made step by step; use knock sample "
             f"{question.name} --steps-between 10"
         )
     else:

@@ -47,7 +47,10 @@ class Adapter(Protocol):
         """Package versions that matter for a run's numbers."""
 
     def to_device(self, batch: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-        """A batch as tensors on the device; arrays with four axes get the framework's layout."""
+        """A batch as tensors on the device; those with four or five axes in the framework's layout.
+
+        These are N×C×H×W, or N×K×C×H×W: K pictures for each of N.
+        """
 
     def to_numpy(self, tensor: Any) -> NDArray[Any]:
         """A tensor as a NumPy array; one with four axes comes back as N×C×H×W."""
@@ -59,9 +62,10 @@ class Adapter(Protocol):
         """Make the weights that a framework would otherwise make at the first call."""
 
     def evaluate(self, network: Any, x: Any, *masks: Any) -> Any:
-        """A network's output for `x`, and for the masks of its dropouts, outside training.
+        """A network's output for `x`, and for what it takes besides, outside training.
 
-        It changes nothing in the network.
+        That is masks of dropouts, a batch of reference, or what its recipe has `beside`. It changes
+        nothing in the network.
         """
 
     def read(self, model: Any, recipe: Recipe) -> State:

@@ -158,6 +158,10 @@ class LeakyReLU(_Layer, frozen=True, tag="leaky_relu"):
     slope: float
 
 
+class SiLU(_Layer, frozen=True, tag="silu"):
+    """x · σ(x)."""
+
+
 class Sigmoid(_Layer, frozen=True, tag="sigmoid"):
     """1 / (1 + e⁻ˣ)."""
 
@@ -177,6 +181,22 @@ class LayerNorm(_Layer, frozen=True, tag="layer_norm"):
     """Layer normalisation of each picture, with one scale and one shift per channel."""
 
     name: str
+
+
+class GroupNorm(_Layer, frozen=True, tag="group_norm"):
+    """Group normalisation: `groups` parts of a picture's channels, each by its own statistics.
+
+    It has one scale and one shift per channel.
+    """
+
+    name: str
+    groups: Size
+
+
+class Sinusoids(_Layer, frozen=True, tag="sinusoids"):
+    """A number as `out` numbers: the sines of it, slower and slower, and then the cosines."""
+
+    out: Size
 
 
 class VirtualNorm(_Layer, frozen=True, tag="virtual_norm"):
@@ -228,7 +248,10 @@ class Restore(_Layer, frozen=True, tag="restore"):
 
 
 class Add(_Layer, frozen=True, tag="add"):
-    """Its input plus what was kept under the name `of`, of the same shape."""
+    """Its input plus what was kept under the name `of`, of the same shape.
+
+    To maps that were kept, a row with a number for each of them is added at every place.
+    """
 
     of: str
 
@@ -247,10 +270,13 @@ Layer = (
     | Reshape
     | ReLU
     | LeakyReLU
+    | SiLU
     | Sigmoid
     | Tanh
     | BatchNorm
     | LayerNorm
+    | GroupNorm
+    | Sinusoids
     | VirtualNorm
     | Minibatch
     | Dropout

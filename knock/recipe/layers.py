@@ -6,8 +6,8 @@ know to translate it.
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from knock.errors import UserError
 from knock.recipe import kinds
@@ -69,11 +69,12 @@ class PlacedLayer:
 
 @dataclass(frozen=True)
 class Placed:
-    """A network with every shape known."""
+    """A network with every shape known; `beside` are those of what it takes beside its input."""
 
     name: str
     input: Shape
     layers: tuple[PlacedLayer, ...]
+    beside: Mapping[str, Shape] = field(default_factory=dict)
 
     @property
     def output(self) -> Shape:
@@ -133,7 +134,11 @@ def place(name: str, network: Network, sizes: Sizes) -> Placed:
     start = tuple(evaluate(size, sizes, f"networks.{name}.input") for size in network.input)
     shape = start
     placed: list[PlacedLayer] = []
-    kept: dict[str, Shape] = {}
+    beside = {
+        key: tuple(evaluate(size, sizes, f"networks.{name}.beside.{key}") for size in one)
+        for key, one in network.beside.items()
+    }
+    kept: dict[str, Shape] = dict(beside)
     side, dropouts = sizes.get("side"), 0
     for index, layer in enumerate(network.layers):
         if isinstance(side, int) and not layer.min_side <= side <= layer.max_side:
@@ -156,13 +161,16 @@ def place(name: str, network: Network, sizes: Sizes) -> Placed:
         elif isinstance(layer, kinds.Codebook):
             codes = evaluate(layer.codes, sizes, f"{where}.codes")
             layer = msgspec.structs.replace(layer, codes=codes)
+        elif isinstance(layer, kinds.GroupNorm):
+            groups = evaluate(layer.groups, sizes, f"{where}.groups")
+            layer = msgspec.structs.replace(layer, groups=groups)
         output = _output(layer, shape, sizes, kept, where)
         one = PlacedLayer(layer, shape, output, _parameters(layer, shape, output, network))
         if one.name and one.name in {other.name for other in placed}:
             raise UserError(f"{where}: the name {one.name!r} is taken")
         placed.append(one)
         shape = output
-    return Placed(name, start, tuple(_with_maps(placed)))
+    return Placed(name, start, tuple(_with_maps(placed, beside)), beside)
 
 
 def _holds(when: kinds.When, sizes: Sizes, where: str) -> bool:
@@ -208,6 +216,14 @@ def _output(
             raise UserError(f"{where}: needs a flat input, gets {shape}; put a flatten before it")
         case kinds.Linear(out=out):
             return (evaluate(out, sizes, f"{where}.out"),)
+        case kinds.Sinusoids(out=out):
+            count = evaluate(out, sizes, f"{where}.out")
+            if shape or count % 2:
+                what = f"not {count} of {shape}"
+                raise UserError(f"{where}: makes an even count of numbers of one, {what}")
+            return (count,)
+        case kinds.GroupNorm(groups=int(groups)) if shape[0] % groups:
+            raise UserError(f"{where}: {groups} groups cannot share {shape[0]} channels evenly")
         case kinds.Minibatch(kernels=int(kernels)):
             return (kernels,)
         case kinds.MaskedConv(kernel=k) if k % 2 == 0:
@@ -245,9 +261,9 @@ def _output(
         case kinds.Restore(of=of):
             return kept[of]
         case kinds.Add(of=of):
-            if kept[of] != shape:
+            if shape not in (kept[of], kept[of][:1]):
                 raise DoesNotFit(where, f"{of} is {kept[of]}, which cannot be added to {shape}")
-            return shape
+            return kept[of]
         case kinds.Concat(of=of):
             if kept[of][1:] != shape[1:]:
                 raise DoesNotFit(where, f"{of} is {kept[of]}, which does not fit beside {shape}")
@@ -273,6 +289,8 @@ def _parameters(
     layer: Layer, before: Shape, after: Shape, network: Network
 ) -> tuple[Parameter, ...]:
     """A layer's parameters, weight before bias, from the shapes before and after it."""
+    if not before or not after:  # a number, which no layer with weights takes or makes
+        return ()
     ins, outs, places = before[0], after[0], 1
     match layer:
         case kinds.Linear():
@@ -285,7 +303,12 @@ def _parameters(
             outs, shape = codes, (codes, ins)
         case kinds.Minibatch(kernels=int(kernels), dims=int(dims)):
             outs, shape = kernels * dims, (kernels * dims, ins)
-        case kinds.BatchNorm(name=name) | kinds.LayerNorm(name=name) | kinds.VirtualNorm(name=name):
+        case (
+            kinds.BatchNorm(name=name)
+            | kinds.LayerNorm(name=name)
+            | kinds.GroupNorm(name=name)
+            | kinds.VirtualNorm(name=name)
+        ):
             learned = (
                 Parameter(f"{name}.weight", (outs,), "vector", first="ones"),
                 Parameter(f"{name}.bias", (outs,), "vector"),
@@ -321,12 +344,12 @@ _STORED = {"minibatch": "linear", "masked_conv": "conv", "codebook": "table"}
 """How the weight of a kind of layer is stored, where the kind's own name does not say it."""
 
 _KEEPS_ORDER = (
-    *(kinds.ReLU, kinds.LeakyReLU, kinds.Sigmoid, kinds.Tanh),
+    *(kinds.ReLU, kinds.LeakyReLU, kinds.SiLU, kinds.Sigmoid, kinds.Tanh),
     *(kinds.BatchNorm, kinds.LayerNorm, kinds.VirtualNorm),
 )
 
 
-def _with_maps(layers: list[PlacedLayer]) -> Iterator[PlacedLayer]:
+def _with_maps(layers: list[PlacedLayer], beside: Iterable[str]) -> Iterator[PlacedLayer]:
     """Mark the parameters whose axes are a flattened map, before or after.
 
     A linear layer reads a map when a flatten of one comes before it, perhaps with other numbers
@@ -334,7 +357,7 @@ def _with_maps(layers: list[PlacedLayer]) -> Iterator[PlacedLayer]:
     comes next, before any other layer with weights.
     """
     flat: _Flat = None
-    kept: dict[str, _Flat] = {}
+    kept: dict[str, _Flat] = dict.fromkeys(beside)
     for index, placed in enumerate(layers):
         in_map, in_before = flat or (None, 0)
         out_map: Shape | None = None

@@ -15,7 +15,7 @@ from typing import Any
 
 from knock.errors import UserError
 from knock.recipe import faults, layers, levels, settings, toml
-from knock.recipe.schema import Augment, DataSet, File, Network, Outline, Recipe
+from knock.recipe.schema import Augment, DataSet, Draw, File, Network, Outline, Recipe
 from knock.recipe.settings import Settings
 from knock.recipe.sizes import DoesNotFit
 
@@ -252,6 +252,18 @@ def _convert(tree: Mapping[str, Any], path: Path | str) -> File:
             raise UserError(f"{path}: choices names {name!r}, which is no constant")
         if fault := faults.refused(f"constants.{name}", file.constants[name], words):
             raise UserError(f"{path}: {fault}")
+    for name, (least, most) in file.ranges.items():
+        value = file.constants.get(name)
+        if not isinstance(value, int | float):
+            raise UserError(f"{path}: ranges names {name!r}, no constant that is a number")
+        if not least <= value <= most:
+            raise UserError(
+                f"{path}: constants.{name} must be between {least:g} and {most:g}, not {value:g}"
+            )
+    for name, draw in file.draws.items():
+        for constant in draw.when:
+            if constant not in file.constants:
+                raise UserError(f"{path}: draws.{name}.when names {constant!r}, no constant")
     for name, optimizer in file.optimizers.items():
         for network in optimizer.networks:
             if network not in file.networks:
@@ -306,6 +318,15 @@ def _there(file: File) -> dict[str, Network]:
     }
 
 
+def _drawn(file: File) -> dict[str, Draw]:
+    """The draws that are there with the constants of a file."""
+    return {
+        name: msgspec.structs.replace(one, when={})
+        for name, one in file.draws.items()
+        if all(file.constants[key] == value for key, value in one.when.items())
+    }
+
+
 def _resolve(
     file: File,
     image: tuple[int, int, int],
@@ -319,11 +340,13 @@ def _resolve(
         raise UserError(f"the seed must be 0 or more, not {seed}")
     if dtype not in ("float32", "float64"):
         raise UserError(f"no dtype {dtype!r}; choose from: float32, float64")
+    draws = _drawn(file)
+    gone = file.draws.keys() - draws.keys()
     return Recipe(
         question=file.name,
         title=file.title,
         class_name=file.class_name,
-        methods=file.methods,
+        methods={k: [one for one in v if one not in gone] for k, v in file.methods.items()},
         preset=preset,
         dataset=dataset,
         image_shape=image,
@@ -331,7 +354,7 @@ def _resolve(
         constants=file.constants,
         networks=_there(file),
         optimizers=file.optimizers,
-        draws=file.draws,
+        draws=draws,
         train=file.train,
         levels=sizes,
         known=file.known,

@@ -20,7 +20,8 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     One that is `like` another has that one's layers and begins with its weights, but no optimiser
     changes it: for a running mean of weights. A network is not there where all constants in
-    `unless` have these values.
+    `unless` have these values. What it takes `beside` its input is kept under these names for its
+    layers, each with its shape; a number has an empty one.
     """
 
     input: list[Size]
@@ -29,6 +30,7 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     init_std: Annotated[float, msgspec.Meta(gt=0.0)] = 0.02
     like: str | None = None
     unless: dict[str, Constant] = {}
+    beside: dict[str, list[Size]] = {}
 
 
 class Optimizer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,21 +120,31 @@ class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A random array that arrives in every batch, one row of `shape` a picture.
 
-    A dropout's numbers are 0 with probability `rate`, and 1 / (1 − rate) otherwise. With `rounds`
-    there are as many rows as pictures in a step, else as in one of its rounds; or as many as `rows`
-    says. A `fixed` one is the same in every batch. With `check` it is only in the batches of a
-    check, for a method that no training step calls.
+    A dropout's numbers are 0 with probability `rate`, and 1 / (1 − rate) otherwise; integers are
+    1 … `up_to`, all equally likely. With `rounds` there are as many rows as pictures in a step,
+    else as in one of its rounds; or as many as `rows` says. A `fixed` one is the same in every
+    batch. No training step takes one with `check`, which is only in the batches of a check, nor one
+    with `sampling`, which is also there where pictures are made. A draw is there only `when` the
+    recipe's constants have these values.
     """
 
-    distribution: Literal["uniform", "normal", "dropout"]
+    distribution: Literal["uniform", "normal", "dropout", "integers"]
     shape: list[Size] = []
     low: float = 0.0
     high: float = 1.0
     rate: Decay = 0.5
+    up_to: Size = 1
     rounds: bool = False
     rows: Size | None = None
     fixed: bool = False
     check: bool = False
+    sampling: bool = False
+    when: dict[str, Constant] = {}
+
+    @property
+    def in_training(self) -> bool:
+        """Whether a training step takes it."""
+        return not self.check and not self.sampling
 
 
 class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -174,7 +186,8 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     no run depends on them. `known` is the constant that says how many pictures of each class come
     with a label that training may use, 0 for none. `retired` are constants that the recipe once
     had, each with the value that changed nothing: see `without_retired`. `choices` has the values
-    that a constant may have, for those that are words.
+    that a constant may have, for those that are words; `ranges` the least and the greatest for some
+    of those that are numbers.
     """
 
     number: Positive
@@ -200,6 +213,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scores: list[Literal["classes", "overlap", "kept", "named", "used"]] = []
     retired: dict[str, Constant] = {}
     choices: dict[str, Annotated[list[str], msgspec.Meta(min_length=1)]] = {}
+    ranges: dict[str, tuple[float, float]] = {}
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

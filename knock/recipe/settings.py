@@ -25,17 +25,19 @@ OPTION = "--set"
 _OWN = {"adam": ("lr", "betas"), "rmsprop": ("lr", "alpha"), "sgd": ("lr", "momentum")}
 _FIRST_WEIGHTS = ("init", "init_std")
 _DRAWN = ("distribution", "low", "high", "rate")
-_BY_DRAW = {"uniform": ("low", "high"), "normal": (), "dropout": ("rate",)}
+_BY_DRAW = {"uniform": ("low", "high"), "normal": (), "dropout": ("rate",), "integers": ()}
 
 _CODE = "it is in the answers' code: change that, in a file that knock start begins"
+_RELIED_ON = "the answers rely on it"
+_OF_QUESTION = "it says what the question is, not how a run is trained"
 _FIXED = {
-    r"networks\.[^.]+\.(layers|input|like|unless)\b.*": _CODE,
+    r"networks\.[^.]+\.(layers|input|like|unless|beside)\b.*": _CODE,
     r"optimizers\.[^.]+\.(algorithm|networks)": _CODE,
-    r"draws\.[^.]+\.(shape|rounds|rows|fixed|check)": "the answers rely on it",
+    r"draws\.[^.]+\.(shape|rounds|rows|fixed|check|sampling|up_to|when)\b.*": _RELIED_ON,
+    r"draws\.[^.]+\.distribution": _RELIED_ON,
     r"(seed|dtype|dataset|preset|size)": "that is an option of its own",
-    r"(number|name|title|class|paper|opens|known|scores|parts|methods|check|retired|choices)\b.*": (
-        "it says what the question is, not how a run is trained"
-    ),
+    r"(number|name|title|class|paper|opens|known|scores|parts|methods|check)\b.*": _OF_QUESTION,
+    r"(retired|choices|ranges)\b.*": _OF_QUESTION,
 }
 """Keys of a recipe that no run may change, and why."""
 
@@ -78,7 +80,8 @@ def names(tree: Mapping[str, Any]) -> list[str]:
         found += [f"optimizers.{name}.{key}" for key in _OWN[one["algorithm"]]]
     own = [name for name, one in tree["networks"].items() if "like" not in one]
     found += [f"networks.{name}.{key}" for name in own for key in _FIRST_WEIGHTS]
-    found += [f"draws.{name}.{key}" for name in tree.get("draws", {}) for key in _DRAWN]
+    free = [k for k, one in tree.get("draws", {}).items() if one["distribution"] != "integers"]
+    found += [f"draws.{name}.{key}" for name in free for key in _DRAWN]
     for name, one in tree["data"].items():
         found += [f"data.{name}.image", *([f"data.{name}.levels"] if "levels" in one else [])]
         found += [f"data.{name}.augment.{key}" for key in Augment.__struct_fields__]

@@ -10,7 +10,10 @@ from knock.questions import Question
 from knock.recipe import Draw, Network, Recipe, kinds, layers
 from knock.recipe.kinds import Size
 
+import msgspec
+
 _WIDTH = 100
+_QUOTE, _QUOTES = "'", '"'
 _OTHER = {"adam": "betas", "rmsprop": "alpha", "sgd": "momentum"}
 """What the answers read of an optimiser's settings, beside its learning rate."""
 
@@ -59,6 +62,13 @@ class Facts:
         """The networks that are like others, by name: only there with some constants."""
         tables: dict[str, Any] = recipes.read(self.question.recipe_file)["networks"]
         return {name: one for name, one in tables.items() if "like" in one}
+
+    @property
+    def draws(self) -> dict[str, Draw]:
+        """Every draw, those too that are only there with other constants."""
+        tables: dict[str, Any] = recipes.read(self.question.recipe_file).get("draws", {})
+        there = {k: msgspec.convert(v, Draw) for k, v in tables.items() if "when" in v}
+        return self.recipe.draws | there
 
     @property
     def networks(self) -> dict[str, Network]:
@@ -182,20 +192,26 @@ def draws(facts: Facts) -> tuple[list[str], list[str]]:
     """Every draw of the recipe in a batch's table, and the lines that go before the table."""
     before: list[str] = []
     table: list[str] = []
-    for name, draw in facts.recipe.draws.items():
+    for name, draw in facts.draws.items():
         numbered = facts.has_levels and name.startswith("noise") and name != "noise1"
         if draw.check or (numbered and name != "noise2"):
             continue
         sizes = [_size(one) for one in draw.shape]
-        if facts.channels_last and len(sizes) == 3:
-            sizes = [*sizes[1:], sizes[0]]
+        if facts.channels_last and len(sizes) in (3, 4):
+            *many, channels, height, width = sizes
+            sizes = [*many, height, width, channels]
         rows = "count * s.rounds" if draw.rounds else "count"
         rows = rows if draw.rows is None else _size(draw.rows)
         shape = f"({', '.join([rows, *sizes])})"
         line = f'            "{name}": {_draw(draw, shape)},'
         if draw.fixed:
             line = line.replace("rng.", "np.random.default_rng(s.seed).")
-        if numbered:
+        if draw.when:
+            asked = " and ".join(f"s.{key} == {value!r}" for key, value in draw.when.items())
+            before += [f"        {name} = {{}}", f"        if {asked.replace(_QUOTE, _QUOTES)}:"]
+            before += [f"            {name} = {{{line.strip().removesuffix(',')}}}"]
+            line = f"            **{name},"
+        elif numbered:
             line = line.replace('"noise2"', 'f"noise{k}"').replace("s.height2, s.width2", "h, w")
             before += ["        noises = {", line.removesuffix(",")]
             before += ["            for k, (h, w) in enumerate(s.levels[1:], 2)", "        }"]
@@ -213,6 +229,8 @@ def _draw(draw: Draw, shape: str) -> str:
     match draw.distribution:
         case "normal":
             return f"rng.normal(size={shape})"
+        case "integers":
+            return f"rng.integers(1, {_size(draw.up_to)} + 1, {shape})"
         case "dropout":
             return f"(rng.random({shape}) >= {draw.rate!r}) / {1 - draw.rate!r}"
     return f"rng.uniform({draw.low!r}, {draw.high!r}, {shape})"
@@ -258,6 +276,8 @@ def call_once(facts: Facts) -> Iterator[str]:
         zeros = f"tf.zeros([1, {', '.join(shape)}])"
         if any(isinstance(one.layer, kinds.VirtualNorm) for one in network.layers):
             more += f", {zeros}"
+        for sides in facts.networks[name].beside.values():
+            more += f", tf.zeros([{', '.join(['1', *map(_size, sides)])}])"
         yield f"    model.{name}({zeros}{more})"
         for mean in (own for own, one in facts.means.items() if one["like"] == name):
             yield f'    if hasattr(model, "{mean}"):'

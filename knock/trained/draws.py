@@ -25,9 +25,9 @@ def of(recipe: Recipe, seed: int, first: int, count: int, size: int) -> dict[str
     Draws that are the same in every batch are the run's own.
     """
     step = _BEFORE_TRAINING - first
-    drawn = random_draws(msgspec.structs.replace(recipe, seed=seed), step, size)
+    drawn = random_draws(msgspec.structs.replace(recipe, seed=seed), step, size, "sampling")
     if any(draw.fixed for draw in recipe.draws.values()):
-        own = random_draws(recipe, step, size)
+        own = random_draws(recipe, step, size, "sampling")
         drawn |= {name: rows for name, rows in own.items() if recipe.draws[name].fixed}
     whole = {name for name in drawn if recipe.draws[name].rows is not None}
     return {name: rows if name in whole else rows[:count] for name, rows in drawn.items()}

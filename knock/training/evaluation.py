@@ -58,7 +58,8 @@ class TestSet:
             batch["images"], batch["targets"] = unit_pair(images, places, recipe)
         else:
             batch["images"] = to_unit(images.images[places], recipe.dtype)
-        return {**batch, **random_draws(recipe, _BEFORE_TRAINING - number, len(batch["images"]))}
+        count, step = len(batch["images"]), _BEFORE_TRAINING - number
+        return {**batch, **random_draws(recipe, step, count, "sampling")}
 
 
 def report(model: Any, test: TestSet, train_set: ImageSet) -> dict[str, Any]:

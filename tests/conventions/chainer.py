@@ -79,6 +79,12 @@ def layer_norm(x, gamma, beta):
     return _layer_norm_layer(gamma, beta)(_array(x)).array
 
 
+def group_norm(x, gamma, beta, groups):
+    layer = L.GroupNormalization(groups, len(gamma))
+    layer.gamma.array[...], layer.beta.array[...] = gamma, beta
+    return layer(_array(x)).array
+
+
 def layer_norm_second(x, gamma, beta):
     layer = _layer_norm_layer(gamma, beta)
     x = chainer.Variable(_array(x))

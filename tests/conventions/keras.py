@@ -97,6 +97,11 @@ def layer_norm(x, gamma, beta):
     return apply(framework.LayerNorm(), x, "vector", gamma, beta)
 
 
+def group_norm(x, gamma, beta, groups):
+    layer = layers.GroupNormalization(groups, epsilon=1e-5)
+    return apply(layer, x, "vector", gamma, beta)
+
+
 def layer_norm_second(x, gamma, beta):
     layer = framework.LayerNorm()
     apply(layer, x, "vector", gamma, beta)

@@ -90,6 +90,11 @@ def layer_norm(x, gamma, beta):
     return _layer_norm(_tensor(x), gamma, beta).numpy()
 
 
+def group_norm(x, gamma, beta, groups):
+    """x (N, C, H, W), each of the `groups` of its channels normalised, with gamma and beta (C,)."""
+    return F.group_norm(_tensor(x), groups, _tensor(gamma), _tensor(beta)).numpy()
+
+
 def layer_norm_second(x, gamma, beta):
     """d/dx ‖d/dx Σ layer_norm(x³)²‖: what a gradient penalty differentiates; as x.
 

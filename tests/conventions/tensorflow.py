@@ -93,6 +93,12 @@ def layer_norm(x, gamma, beta):
     return to_numpy(layer(_tensor(x)))
 
 
+def group_norm(x, gamma, beta, groups):
+    layer = framework.GroupNorm(groups, len(gamma))
+    _fill(layer, "vector", gamma, beta)
+    return to_numpy(layer(_tensor(x)))
+
+
 def layer_norm_second(x, gamma, beta):
     layer = framework.LayerNorm(len(gamma))
     _fill(layer, "vector", gamma, beta)

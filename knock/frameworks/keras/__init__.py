@@ -84,6 +84,7 @@ def build(model: Any, recipe: Recipe) -> None:
         more = [one.input for one in placed.layers if isinstance(one.layer, Dropout)]
         if any(isinstance(one.layer, VirtualNorm) for one in placed.layers):
             more.append(placed.input)
+        more += placed.beside.values()
         zeros = [np.zeros((1, *shape), recipe.dtype) for shape in (placed.input, *more)]
         # Called as a layer, a network would first be traced to make its layers' weights.
         call = network.call if hasattr(network, "call") else network

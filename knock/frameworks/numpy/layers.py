@@ -382,6 +382,18 @@ class LeakyReLU(Module):
         return d * self.slope
 
 
+class SiLU(Module):
+    """x · σ(x) (Ramachandran et al. 2017: swish with β = 1)."""
+
+    def __call__(self, x: Array) -> Array:
+        self.x, self.gate = x, 1 / (1 + np.exp(-x))
+        return x * self.gate
+
+    def backward(self, d: Array) -> Array:
+        dx: Array = d * self.gate * (1 + self.x * (1 - self.gate))
+        return dx
+
+
 class Tanh(Module):
     """tanh x."""
 
@@ -473,6 +485,67 @@ class LayerNorm(Module):
         along = (d * self.normal).mean(self.axes, keepdims=True)
         dx: Array = (d - mean - self.normal * along) * self.scale
         return dx
+
+
+class GroupNorm(Module):
+    """γ (x − μ) / √(σ² + 1e-5) + β, μ and σ² of a group of a picture's channels (Wu & He 2018).
+
+    Each channel has one γ and one β.
+    """
+
+    layer: kinds.GroupNorm
+    eps = 1e-5
+
+    def __init__(self, placed: PlacedLayer) -> None:
+        super().__init__(placed)
+        assert isinstance(self.layer.groups, int)  # since it was placed
+        self.groups = self.layer.groups
+
+    def __call__(self, x: Array) -> Array:
+        self.shape = x.shape
+        rows = self._grouped(x)
+        centred = rows - rows.mean(2, keepdims=True)
+        self.scale = 1 / np.sqrt((centred**2).mean(2, keepdims=True) + self.eps)
+        self.normal: Array = centred * self.scale
+        weight, bias = (self.values[name][:, None, None] for name in ("weight", "bias"))
+        y: Array = self.normal.reshape(x.shape) * weight + bias
+        return y
+
+    def backward(self, d: Array) -> Array:
+        self.gradients["weight"] += (d * self.normal.reshape(d.shape)).sum((0, 2, 3))
+        self.gradients["bias"] += d.sum((0, 2, 3))
+        d = self._grouped(d * self.values["weight"][:, None, None])
+        along = (d * self.normal).mean(2, keepdims=True)
+        dx: Array = (d - d.mean(2, keepdims=True) - self.normal * along) * self.scale
+        return dx.reshape(self.shape)
+
+    def _grouped(self, maps: Array) -> Array:
+        """N×C×H×W as N×groups×numbers."""
+        return maps.reshape(len(maps), self.groups, -1)
+
+
+class Sinusoids(Module):
+    """sin(t fₖ), then cos(t fₖ), fₖ = 10000^(−k/K) for k = 0 … K − 1 (Vaswani et al. 2017, 3.5).
+
+    The paper has each cosine beside its sine. t has no gradient: it is drawn or counted.
+    """
+
+    longest = 10000.0
+    ends = False  # a mistake, or another convention: f_K−1 is 1/10000 already
+    order = (np.sin, np.cos)
+    beside = False  # as in the paper: each cosine after its sine
+    factor = 1.0  # a mistake: t is scaled first
+
+    def __call__(self, x: Array) -> Array:
+        half = self.output_shape[0] // 2
+        steps = np.arange(half) / max(half - self.ends, 1)
+        angles = self.factor * np.asarray(x, np.float64)[:, None] * self.longest**-steps
+        waves = [wave(angles) for wave in self.order]
+        rows = np.stack(waves, 2).reshape(len(x), -1) if self.beside else np.hstack(waves)
+        return rows.astype(_dtype)
+
+    def backward(self, d: Array) -> Array:
+        return np.zeros(len(d))
 
 
 class VirtualNorm(Module):
@@ -596,9 +669,12 @@ _MODULES: dict[type[Layer], type[Module]] = {
     kinds.ReLU: ReLU,
     kinds.LeakyReLU: LeakyReLU,
     kinds.Sigmoid: Sigmoid,
+    kinds.SiLU: SiLU,
     kinds.Tanh: Tanh,
     kinds.BatchNorm: BatchNorm,
     kinds.LayerNorm: LayerNorm,
+    kinds.GroupNorm: GroupNorm,
+    kinds.Sinusoids: Sinusoids,
     kinds.VirtualNorm: VirtualNorm,
     kinds.Minibatch: Minibatch,
     kinds.Dropout: Module,  # these five are the network's own work
@@ -619,16 +695,20 @@ class Network:
 
     Call it with its input and the masks of its dropouts, in order; then, where virtual
     normalisations need one, with the batch of reference. Its rows pass through all layers before
-    those of the input, and are left out at the end.
+    those of the input, and are left out at the end. Last comes what it takes beside its input.
     """
 
     def __init__(self, placed: Placed) -> None:
+        self.beside = list(placed.beside)
         self.layers = [(one.layer, make_module(one)) for one in placed.layers]
         self.modules = [module for _, module in self.layers]
         self.name = placed.name
 
     def __call__(self, x: Array, *masks: Array) -> Array:
-        self.kept: dict[str, Array] = {}
+        before = len(masks) - len(self.beside)
+        self.kept: dict[str, Array] = dict(zip(self.beside, masks[before:], strict=True))
+        masks = masks[:before]
+        self.rows_added: list[bool] = []
         self.masks, waiting = [], iter(masks)
         self.rows = 0
         virtual = [module for module in self.modules if isinstance(module, VirtualNorm)]
@@ -647,7 +727,8 @@ class Network:
                 case kinds.Restore(of=of):
                     x = self.kept[of]
                 case kinds.Add(of=of):
-                    x = x + self.kept[of]
+                    self.rows_added.append(x.ndim < self.kept[of].ndim)
+                    x = (x[:, :, None, None] if self.rows_added[-1] else x) + self.kept[of]
                 case kinds.Dropout():
                     self.masks.append(next(waiting))
                     x = x * self.masks[-1]
@@ -657,7 +738,7 @@ class Network:
 
     def backward(self, d: Array) -> Array:
         owed: dict[str, Any] = dict.fromkeys(self.kept, 0.0)
-        masks = list(self.masks)
+        masks, rows_added = list(self.masks), list(self.rows_added)
         if self.rows:
             d = np.concatenate([np.zeros((self.rows, *d.shape[1:]), d.dtype), d])
         for layer, module in reversed(self.layers):
@@ -671,6 +752,7 @@ class Network:
                     d, owed[of] = np.zeros(()), owed[of] + d
                 case kinds.Add(of=of):
                     owed[of] = owed[of] + d
+                    d = d.sum((2, 3)) if rows_added.pop() else d
                 case kinds.Dropout():
                     d = d * masks.pop()
                 case _:

@@ -144,6 +144,24 @@ class LayerNorm(tf.Module):
         return _normal(centred, variance, self)
 
 
+class GroupNorm(tf.Module):
+    """Normalises each group of a picture's channels (Wu & He 2018), then scales each channel."""
+
+    def __init__(self, groups: int, channels: int) -> None:
+        super().__init__()
+        self.groups = groups
+        self.weight = _ones(channels)
+        self.bias = _zeros(channels)
+
+    def __call__(self, x: Any) -> Any:
+        sides = x.shape[1:]
+        h = tf.reshape(x, [-1, sides[0] * sides[1], self.groups, sides[2] // self.groups])
+        centred = h - tf.reduce_mean(h, [1, 3], keepdims=True)
+        variance = tf.reduce_mean(tf.square(centred), [1, 3], keepdims=True)
+        normal = tf.reshape(centred * tf.math.rsqrt(variance + 1e-5), [-1, *sides])
+        return normal * self.weight + self.bias
+
+
 def leaky_relu(x: Any, slope: float) -> Any:
     """x if positive, else slope·x, with the slope exact in x's type.
 

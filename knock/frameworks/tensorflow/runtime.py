@@ -128,7 +128,7 @@ def eagerly() -> Iterator[None]:
 
 
 def to_device(batch: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    """A batch as tensors; arrays of four axes go from N×C×H×W to N×H×W×C."""
+    """A batch as tensors; arrays of pictures go from N×C×H×W to N×H×W×C, several for each too."""
     return {name: tf.constant(channels_last(array)) for name, array in batch.items()}
 
 
@@ -139,5 +139,5 @@ def to_numpy(tensor: Any) -> NDArray[Any]:
 
 
 def channels_last(array: NDArray[Any]) -> NDArray[Any]:
-    """N×C×H×W as N×H×W×C; anything else unchanged."""
-    return np.ascontiguousarray(array.transpose(0, 2, 3, 1)) if array.ndim == 4 else array
+    """N×C×H×W as N×H×W×C, and N×K×C×H×W as N×K×H×W×C; anything else unchanged."""
+    return np.ascontiguousarray(np.moveaxis(array, -3, -1)) if array.ndim in (4, 5) else array
