@@ -25,8 +25,8 @@ def close(a: Any, b: Any) -> bool:
     """Equal to six digits, as whole arrays: gradients may be far smaller than any fixed limit."""
     if np.shape(a) != np.shape(b):
         return False
-    distance = np.linalg.norm(np.subtract(a, b))
-    return bool(distance <= 1e-6 * np.linalg.norm(b))  # not when either is NaN
+    distance, length = np.linalg.norm(np.subtract(a, b)), np.linalg.norm(b)
+    return bool(distance <= 1e-6 * length < math.inf)  # not when either is NaN or infinite
 
 
 def alike(a: Any, b: Any) -> bool:
