@@ -705,6 +705,7 @@ def test_a_command_for_all_frameworks_fails_with_any(monkeypatch):
 def test_wrong_numbers_may_be_infinite_and_alike():
     bad = np.array([1.0, np.nan, 3.0])
     assert explain_numbers.alike(bad, bad) and not explain_numbers.close(bad, bad)
+    assert not explain_numbers.close(np.array([1.0, 2.0]), np.array([np.inf, 2.0]))
     assert explain_numbers.alike(np.array([1.0, np.inf, 3.0]), bad)
     assert not explain_numbers.alike(np.array([1.0, 2.0, 3.0]), bad)
     assert not explain_numbers.alike(bad, np.array([1.0, 2.0, 3.0]))
