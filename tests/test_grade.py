@@ -1337,3 +1337,17 @@ def test_submissions_do_not_see_the_environment(monkeypatch):
     monkeypatch.setattr(subprocess, "Popen", lambda words, **more: seen.update(more))
     WorkerProcess("keras", worker.Path("."))._start(None)
     assert "SECRET_TOKEN" not in seen["env"] and "PATH" in seen["env"]
+
+
+def test_a_process_that_is_stopped_while_it_waits_leaves_no_file_open(monkeypatch):
+    says = "import sys; from knock.grade import messages as m; m.write(sys.stdout.buffer, m.READY)"
+    says += "; sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    monkeypatch.setattr(
+        *(WorkerProcess, "_start"),
+        lambda self, errors: subprocess.Popen([sys.executable, "-c", says], **pipes),
+    )
+    process = WorkerProcess("keras", worker.Path("."))
+    started, errors = process._begin(), process._errors
+    process.stop()
+    assert started.stdin.closed and started.stdout.closed and errors.closed

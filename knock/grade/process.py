@@ -69,11 +69,16 @@ class WorkerProcess:
         self.framework = framework
         self._package, self._fork = package, fork
         self._stopped = False
+        self._running = threading.RLock()  # a signal may stop it in the thread that runs
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: IO[bytes] | None = None
 
     def run(self, job: messages.Job) -> messages.Outcome:
         """Run one submission. Raises DoesNotStartError if the framework does not start."""
+        with self._running:
+            return self._run(job)
+
+    def _run(self, job: messages.Job) -> messages.Outcome:
         message = msgspec.msgpack.encode(job)
         if not self._fork:
             return self._once(job, message)
@@ -93,10 +98,12 @@ class WorkerProcess:
         return msgspec.msgpack.decode(reply, type=messages.Outcome)
 
     def stop(self) -> None:
-        """End the process for good, from another thread than the one that waits for its job."""
+        """End the process for good, even while another thread waits for its job."""
         self._stopped = True
         if self._process is not None:
             _end(self._process)
+        with self._running:
+            self.close()
 
     def close(self) -> None:
         """End the process; the next job starts a new one."""
