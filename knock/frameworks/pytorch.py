@@ -85,11 +85,12 @@ def build(model: Any, recipe: Recipe) -> None:
 
 @torch.no_grad()
 def evaluate(network: Any, x: Any, *masks: Any) -> Any:
+    mode = network.training
     network.eval()
     try:
         return network(x, *masks)
     finally:
-        network.train()
+        network.train(mode)
 
 
 def _count(optimizer: Any, *_: Any) -> None:

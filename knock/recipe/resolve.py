@@ -39,9 +39,18 @@ def read(path: Path) -> dict[str, Any]:
         other = head(found[0])
         if "opens" in other:
             raise UserError(f"{path}: question {tree['opens']!r} itself opens another one")
-        tree = {**other, "optimizers": {}, **tree}
+        tree = {**_untrained(other), "optimizers": {}, **tree}
     _require_outline(tree, path)
     return tree
+
+
+def _untrained(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's tree without its optimisers, and without what its presets change of them."""
+    return {
+        key: _untrained(value) if isinstance(value, Mapping) else value
+        for key, value in tree.items()
+        if key != "optimizers"
+    }
 
 
 def head(path: Path) -> dict[str, Any]:
