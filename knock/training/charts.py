@@ -183,6 +183,42 @@ def scatter(path: Path, points: NDArray[Any], labels: NDArray[Any], classes: Seq
     save(path, figure)
 
 
+@as_it_comes()
+def lines(path: Path, shown: Table, across: str, up: str) -> None:
+    """Draw a table's rows as lines, its columns side by side, evenly apart."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axis = figure.subplots()
+    for name, numbers in shown.rows.items():
+        axis.plot(list(numbers), list(numbers.values()), "o-", label=name)
+    axis.set_title(shown.title, fontsize=10)
+    axis.set_xlabel(across)
+    axis.set_ylabel(up)
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=9)
+    save(path, figure)
+
+
+@as_it_comes()
+def bars(path: Path, title: str, rows: Mapping[str, NDArray[Any]], across: str) -> None:
+    """Draw the numbers of each row in their order from the largest to the lowest, around 0."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.6 * len(rows), 3.2), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(1, len(rows), sharey=True))
+    for axis, (name, numbers) in zip(axes, rows.items(), strict=True):
+        ranked = np.sort(numbers)[::-1]
+        colours = ["C3" if number > 0 else "C0" for number in ranked]
+        axis.bar(np.arange(1, len(ranked) + 1), ranked, color=colours)
+        axis.axhline(0, color="black", linewidth=0.8)
+        axis.set_title(f"{name}: {(numbers > 0).sum()} of {len(numbers)} above 0", fontsize=10)
+        axis.set_xlabel(across)
+        axis.grid(alpha=0.3, axis="y")
+    figure.suptitle(title, fontsize=11)
+    save(path, figure)
+
+
 def _losses(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
     return list(dict.fromkeys(n for columns in curves.values() for n in columns if n != "step"))
 

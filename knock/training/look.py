@@ -13,6 +13,7 @@ from knock import data
 from knock import recipe as recipes
 from knock.arguments import OneLineParser, folder
 from knock.data.batches import to_pixels, to_unit
+from knock.data.imageset import Pixels
 from knock.files import make_folder, make_new_folder
 from knock.frameworks.adapter import Adapter
 from knock.paths import RUNS
@@ -21,6 +22,8 @@ from knock.training import charts, pictures, record
 from knock.training import checkpoint as checkpoints
 from knock.training.folders import newest_of
 from knock.training.options import add_how, spare_cores
+
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Look:
         )
         folder = options.data or record.pictures_of(found, home)
         adapter.setup(options.device, self.recipe.dtype, options.threads)
+        self._found, self._home, self._folder = found, home, folder
         self._state = {k: v for k, v in found.state.items() if k.split(".")[0] in trained.networks}
         checkpoints.require_fit(
             checkpoints.Checkpoint(self.recipe, found.step, self._state, found.framework, {}),
@@ -92,8 +96,7 @@ class Look:
         self._adapter = adapter
         self._chosen = options.out is not None
         self.folder = options.out or RUNS / f"{question.name}_{adapter.NAME}"
-        images = to_unit(self._test.images, self.recipe.dtype)
-        self.images = adapter.to_device({"images": images})["images"]
+        self.images = self._given(self._test.images)
 
     def make(self, model_class: Callable[..., Any]) -> Any:
         """The model with the checkpoint's weights."""
@@ -116,6 +119,13 @@ class Look:
         rows = [pixels[i : i + columns] for i in range(0, len(pixels), columns)]
         enlarge = pictures.enlargement(self.recipe.image_shape[1]) if len(rows) == 1 else 1
         pictures.write_png(self._path(name), pictures.grid(rows), enlarge)
+
+    def _given(self, pixels: Pixels) -> Any:
+        """Pictures, uint8 N×H×W×C, as the model takes them."""
+        return self._tensor(to_unit(pixels, self.recipe.dtype))
+
+    def _tensor(self, array: NDArray[Any]) -> Any:
+        return self._adapter.to_device({"x": array.astype(self.recipe.dtype)})["x"]
 
     def _path(self, name: str) -> Path:
         path = self.folder / f"{name}.png"
