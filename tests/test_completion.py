@@ -55,7 +55,7 @@ NAMES = [question.name for question in questions.all_questions()]
         ("knock ", cli.names()),
         ("knock ch", ["check"]),
         ("knock run ", NAMES),
-        ("knock check dcg", ["dcgan"]),
+        ("knock check dcg", ["dcgan", "dcgan_inside"]),
         ("knock check ae --framework ", list(frameworks.FRAMEWORKS)),
         ("knock run --framework keras dcgan --data", ["--dataset", "--data"]),
         ("knock run dcgan --dataset mn", ["mnist"]),
