@@ -87,7 +87,7 @@ STEPS = {
     "a term is left out": (
         "vae",
         ("- mean**2 - variance", "- variance"),
-        "`-0.5 * (1 + log_variance - variance)",
+        "in kl_loss, `1 + log_variance` is computed instead of `1 + log_variance - mean ** 2`",
     ),
     "what is told comes first": (
         "cgan",
@@ -120,7 +120,7 @@ STEPS = {
     "a product becomes a power": (
         "vae",
         ("return mean + deviation * noise", "return mean + deviation**noise"),
-        "in reparameterize, `mean + deviation ** noise`",
+        "in reparameterize, `mean + np.exp(log_variance / 2) ** noise`",
     ),
     "a sigmoid before a loss of logits": (
         "vae",
@@ -134,6 +134,19 @@ STEPS = {
             "\n    p = np.clip(logits, 1e-7, 1 - 1e-7)\n    logits = np.log(p) - np.log(1 - p)",
         ),
         "in reconstruction_loss, the logits are taken for probabilities",
+    ),
+    "two halves are exchanged": (
+        "vae",
+        ("mean, log_variance = np.split", "log_variance, mean = np.split"),
+        "mean and log_variance are taken the other way round",
+    ),
+    "a network judges in evaluation mode": (
+        "dcgan",
+        (
+            "called_fake(self.discriminator(fake))",
+            "called_fake(framework.evaluate(self.discriminator, fake))",
+        ),
+        "the discriminator is in evaluation mode when it is given fake",
     ),
     "what is returned is wrong alone": (
         "gan",
@@ -280,6 +293,10 @@ def test_an_epoch_begins_only_where_something_changes_with_it():
             losses[key] *= 1.1
         got = trace.Trace(losses=off)
         assert bool(replays.epoch(got)) is begins
+        got.losses = [*right.losses[:5], off[4]] if begins else []
+        if begins:
+            assert replays.epoch(got).startswith("the runs diverge at step 6, where batch['epoch']")
+        got.losses = off
         off[0][key] *= 2
         assert replays.epoch(got) is None
 
@@ -333,6 +350,69 @@ def test_a_network_whose_gradient_is_no_mix_is_not_left_out():
     )
     assert "counts 3 times" in found["gradients"], found
     assert "generator: wrong, too, and no mix of the losses explains it" in found["gradients"]
+
+
+def test_a_network_that_is_not_updated_is_told_with_what_to_look_at():
+    old = "        self.discriminator.backward(d)\n        self.d_optimizer.update()"
+    for cleared in ("self.discriminator.clear()\n        self.d_optimizer.update()", ""):
+        found = words("gan", (old, f"        self.discriminator.backward(d)\n        {cleared}"))
+        assert "are gradients cleared between backward and the update?" in found["loss"], found
+    right = {"a.w": np.ones(2), "b.w": np.ones(2)}
+    said = explain_numbers.of_gradients({key: np.zeros(2) for key in right}, right)
+    assert said.startswith("a and b get no gradient: their weights")
+
+
+def test_a_loss_that_does_not_fit_in_anothers_place_is_not_tried():
+    """A loss of labels is asked here of features: that ended the check."""
+    replays = explain_training.Replays(
+        find("improved_gan").reference_file, recipe.load_check(find("improved_gan").recipe_file)
+    )
+    named = {
+        site.function.__name__: [one.__name__ for one in site.alternatives]
+        for site in replays._sites
+    }
+    assert named["named"] == ["named"] and "named" not in named["matched"], named
+
+
+def test_other_classes_are_told():
+    found = words("cgan", ("[labels]", "[labels - 1]"), steps=())
+    assert "generate: in one_hot, `np.eye(classes)[labels - 1]`" in found["forward"], found
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "layer", "change", "said"),
+    [
+        (
+            *("convae", "encoder", "conv2", explain_networks._padded(0, 0)),
+            "encoder: the convolution conv2 has a padding of 0, the recipe's is 1",
+        ),
+        (
+            *("dcgan", "discriminator", "conv2", explain_networks._padded(1, 2)),
+            "the convolution conv2 is padded by 1 before and 2 after; the recipe pads 2 on each",
+        ),
+        (
+            *("convae", "decoder", "tconv1", explain_networks._cropped(0, 1)),
+            "the transposed convolution tconv1 has a padding of 0 and an output padding of 1, the "
+            "recipe's a padding of 0",
+        ),
+    ],
+)
+def test_other_paddings_are_told_whatever_the_shape(name, network, layer, change, said):
+    small = recipe.load_check(find(name).recipe_file)
+    placed = layers.networks(small)[network]
+    place = next(i for i, one in enumerate(placed.layers) if one.name == layer)
+    x = trace.shown(small, placed)
+    got = explain_networks._output(placed, {place: change}, trace.drawn_weights(small), x, [])
+    assert said in explain_networks.explain(network, got, small)
+
+
+def test_where_a_run_first_differs_is_told_with_what_is_still_right():
+    small, standard, got = taken("wgan_gp", steps=(1, 2, 10))
+    off = [dict(losses) for losses in got.losses]
+    off[6]["penalty"] *= 1.01
+    got.losses = off
+    said = explain_numbers.of_steps(got, standard.expected, small)
+    assert "from step 7 on: there penalty is wrong while wasserstein is still right" in said, said
 
 
 def test_a_line_of_codes_that_is_too_short_is_told():

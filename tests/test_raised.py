@@ -228,6 +228,24 @@ TOLD = {
         "ValueError: No gradients provided for any variable: is the loss computed "
         "on the tape, from these weights?",
     ),
+    "advice that misleads": (
+        ValueError(
+            "Unknown variable: <Variable path=g/fc/kernel, shape=(2, 1), value=[[1.]\n [2.]]>. "
+            "This optimizer can only be called for the variables it was originally "
+            "built with. When working with a new set of variables, you should "
+            "recreate a new optimizer instance."
+        ),
+        "ValueError: this optimizer was built with other variables than g/fc/kernel: apply each "
+        "optimiser to the weights of its own networks, in every step the same",
+    ),
+    "a graph that is freed": (
+        RuntimeError(
+            "Trying to backward through the graph a second time (or directly access saved tensors "
+            "after they have already been freed). Saved intermediate values of the graph are freed."
+        ),
+        "RuntimeError: Trying to backward through the graph a second time: the first call of "
+        "backward has freed it",
+    ),
     "a name of a checkpoint": (
         KeyError("exp_avg"),
         "KeyError: 'exp_avg': the optimiser finds in a checkpoint what another kind keeps: is it "

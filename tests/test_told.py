@@ -45,11 +45,22 @@ def test_shapes_and_places_are_told_in_the_frameworks_own_layout():
         ((4, 60), "as many numbers in another shape"),
         ((4, 10, 1, 6), "its axes are in another order"),
         ((), "g gives one number, expected 4×1×6×10"),
-        ((4, 1, 6, 5), "g gives 4×1×6×5, expected 4×1×6×10"),
+        ((4, 1, 6, 5), "g gives 4×1×6×5, expected 4×1×6×10: look at paddings, strides and pool"),
     ],
 )
 def test_a_wrong_shape_says_what_kind_it_is(shape, said):
     assert said in explain_numbers.of_output("g", np.zeros(shape), PICTURE)
+
+
+def test_where_an_output_is_wrong_is_told_when_it_is_in_one_place():
+    edge, one, all_of_it = PICTURE.copy(), PICTURE.copy(), PICTURE + 1e-3
+    edge[:, :, 0] += 0.1
+    edge[:, :, :, -1] += 0.1
+    one[2] += np.linspace(0, 1, 60).reshape(1, 6, 10)
+    told = [explain_numbers.of_output("g", wrong, PICTURE) for wrong in (edge, one, all_of_it)]
+    assert told[0].endswith("; only pixels at the edge are wrong: look at the padding")
+    assert told[1].endswith("; only the picture with number 2 is wrong")
+    assert "only" not in told[2]
 
 
 @pytest.mark.parametrize("name", ["gan", "dcgan", "wgan", "lapgan", "alpha_gan"])

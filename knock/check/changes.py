@@ -325,6 +325,7 @@ def _number(node: ast.AST) -> object:
 def of_formulas(tree: ast.Module, functions: Sequence[str]) -> Iterator[Change]:
     """Changes of single terms in some functions: left out, turned round, with another number."""
     yield from _of_logits(tree, functions)
+    yield from _of_halves(tree, functions)
     yield from _of_axes(tree, functions)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name in functions:
@@ -361,6 +362,28 @@ def _of_logits(tree: ast.Module, functions: Sequence[str]) -> Iterator[Change]:
                     place = 1 if ast.get_docstring(node) else 0
                     node.body[place:place] = ast.parse(f"logits = {text}").body
             yield Change(f"in {' and '.join(some)}, {said}", ast.fix_missing_locations(made))
+
+
+def _of_halves(tree: ast.Module, functions: Sequence[str]) -> Iterator[Change]:
+    """What is split into two, taken the other way round."""
+    for place, node in enumerate(ast.walk(tree)):
+        match node:
+            case ast.FunctionDef(name=name) if name in functions:
+                statements = [one for one in ast.walk(node) if isinstance(one, ast.Assign)]
+            case _:
+                continue
+        for n, statement in enumerate(statements):
+            match statement:
+                case ast.Assign(
+                    targets=[ast.Tuple(elts=[ast.Name(id=first), ast.Name(id=second)])],
+                    value=ast.Call(func=function),
+                ) if ast.unparse(function) == "np.split":
+                    made = copy.deepcopy(tree)
+                    owner = list(ast.walk(made))[place]
+                    turned = [one for one in ast.walk(owner) if isinstance(one, ast.Assign)][n]
+                    turned.targets[0].elts.reverse()  # type: ignore[attr-defined]
+                    said = f"{first} and {second} are taken the other way round"
+                    yield Change(said, ast.fix_missing_locations(made))
 
 
 def _of_axes(tree: ast.Module, functions: Sequence[str]) -> Iterator[Change]:
@@ -470,6 +493,8 @@ def _other_terms(node: ast.AST) -> Iterator[str]:
             backwards = [arguments[1], arguments[0], *arguments[2:]]
             yield f"np.linspace({', '.join(map(ast.unparse, backwards))})"
             yield f"np.linspace({', '.join(map(ast.unparse, arguments))}, endpoint=False)"
+        case ast.Subscript(value=ast.Call() as value, slice=ast.Name(id=index)):
+            yield f"{ast.unparse(value)}[{index} - 1]"
         case ast.Subscript(
             value=value, slice=ast.Slice(lower=low, upper=ast.expr() as high, step=None)
         ):
@@ -532,15 +557,86 @@ def _replaced(
                 node.body = [same.visit(statement) for statement in node.body]
     else:
         made = _At(_place(formula), changed).visit(made)
-    shown, right = (ast.unparse(one).replace("self.", "") for one in (changed, formula))
+    spelled = _Spelled(_meanings(tree, function))
+    shown, right = (spelled(one) for one in (changed, formula))
     if len(right) > _LONGEST:
-        shown, right = (ast.unparse(one).replace("self.", "") for one in (replaced, part))
+        shown, right = (spelled(one) for one in (replaced, part))
     said = f"in {function}, `{shown}` is computed instead of `{right}`"
     return Change(said, ast.fix_missing_locations(made))
 
 
 _LONGEST = 70
 """Of a longer formula only the part that differs is shown."""
+
+_SHORT = 40
+"""Characters of what stands in the place of a name that is the judge's own."""
+
+
+def _meanings(tree: ast.Module, function: str) -> dict[str, ast.expr]:
+    """What the names in a function are short for, where that is a short formula.
+
+    They are the judge's: a learner has others. A parameter is short for what is handed over where
+    the function is called, if that is in one place.
+    """
+    defined = {n.name: n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+    own = defined[function]
+    calls = [
+        (caller, node)
+        for caller in defined.values()
+        for node in ast.walk(caller)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == function
+    ]
+    found: dict[str, ast.expr] = {}
+    if len(calls) == 1:
+        caller, call = calls[0]
+        known = _assigned(caller)
+        for parameter, given in zip(own.args.args, call.args, strict=False):
+            if isinstance(given, ast.Name) and given.id == parameter.arg and given.id in known:
+                found[given.id] = known[given.id]
+    return found | _assigned(own)
+
+
+def _assigned(function: ast.FunctionDef) -> dict[str, ast.expr]:
+    """The names that a function gives a value once, and this value, where it is a short formula."""
+    found: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(function):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                found.setdefault(name, []).append(value)
+            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=values)):
+                for one, value in zip(names, values, strict=True):
+                    if isinstance(one, ast.Name):
+                        found.setdefault(one.id, []).append(value)
+            case ast.AugAssign(target=ast.Name(id=name)):
+                found.setdefault(name, []).append(ast.Constant(None))
+    parameters = {one.arg for one in function.args.args}
+    return {
+        name: values[0]
+        for name, values in found.items()
+        if len(values) == 1 and name not in parameters and _is_formula(values[0])
+    }
+
+
+def _is_formula(node: ast.expr) -> bool:
+    """Whether something is short, and computed from names with operators and NumPy's functions."""
+    text = ast.unparse(node)
+    return isinstance(node, ast.BinOp | ast.Call) and len(text) <= _SHORT and "self." not in text
+
+
+class _Spelled(ast.NodeTransformer):
+    """An expression as text, with what the judge's own names are short for."""
+
+    def __init__(self, meanings: Mapping[str, ast.expr]) -> None:
+        self.meanings = meanings
+
+    def __call__(self, node: ast.AST) -> str:
+        text = ast.unparse(node)
+        longer = ast.unparse(self.visit(copy.deepcopy(node)))
+        return (longer if len(longer) <= 2 * _LONGEST else text).replace("self.", "")
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        meant = self.meanings.get(node.id)
+        return node if meant is None else copy.deepcopy(meant)
 
 
 def _place(node: ast.AST) -> tuple[int, int, int, int, type]:

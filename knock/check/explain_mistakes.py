@@ -125,13 +125,20 @@ class Suspects:
         """
         mistaken = {what: losses for what, (losses, _) in self.steps.items()}
         found = explain_numbers.explanations(mistaken, got.losses[0], expected.losses[0])
-        if len(found) > 1 and 1 in got.states:
+        why = ""
+        if found and 1 in got.states:
             mine = sketch(got.states[1], self.recipe)
-            found = [
+            all_of_it = [
                 what for what in found if matches(mine, sketch(self.steps[what][1], self.recipe))
-            ] or found
+            ]
+            gradients = [trace.gradients(self.recipe, one.states[1]) for one in (got, expected)]
+            idle = explain_numbers.untaught(*gradients)
+            if idle and not all_of_it:
+                return None  # no gradient at all says more than a loss that follows from it
+            found = all_of_it or found
+            why = f": {explain_numbers.of_idle(idle)}" if idle else ""
         # Where batch normalisation follows the noise, two mistakes with it give the same loss.
-        return f"you get this loss when {', or when '.join(found)}" if found else None
+        return f"you get this loss when {', or when '.join(found)}{why}" if found else None
 
     def of_replayed_losses(self, got: Trace) -> str | None:
         """The same for changes that nobody wrote down."""

@@ -5,13 +5,14 @@ Everything is tried with the NumPy layers of the recipe, so it is the same for e
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from knock.check import explain_numbers, trace
 from knock.frameworks import numpy as plain
 from knock.frameworks.adapter import State
-from knock.frameworks.numpy.layers import Array
+from knock.frameworks.numpy.layers import Array, TransposedConv
 from knock.recipe import Layer, Recipe, kinds, layers
 from knock.recipe.layers import Placed, PlacedLayer
 
@@ -28,6 +29,8 @@ _TITLES = {
 _ALSO = {
     "concat": "skip",
     "keep": "start of the skip",
+    "conv": "convolution",
+    "tconv": "transposed convolution",
     "maxpool": "max pooling",
     "add": "shortcut",
     "sinusoids": "embedding of a number by sines and cosines",
@@ -54,6 +57,16 @@ class _Of(plain.Module):
 
     def __call__(self, x: Array) -> Array:
         return self.function(x)
+
+
+class _Sized(TransposedConv):
+    """A transposed convolution whose output is as large as its input makes it."""
+
+    def __call__(self, x: Array) -> Array:
+        one, (channels, *_) = self.layer, self.output_shape
+        sides = [(n - 1) * one.stride - 2 * one.pad + one.kernel + one.out_pad for n in x.shape[2:]]
+        self.output_shape = (channels, *sides)
+        return super().__call__(x)
 
 
 def _averages(x: Array) -> Array:
@@ -105,17 +118,15 @@ def explain(name: str, got: Array, recipe: Recipe) -> str | None:
     x, more = trace.shown(recipe, placed), trace.beside(recipe, placed)
     first = trace.drawn_weights(recipe)
     expected = _output(placed, {}, first, x, more)
-    if got.shape != expected.shape:
-        return None
     for what, tries in _tries(placed.layers):
         found: list[str] = []
         for where, changes in tries:
             if found and where.startswith("each "):  # the others have it already
                 continue
             try:
-                with np.errstate(all="ignore"):
+                with np.errstate(all="ignore"), warnings.catch_warnings(action="error"):
                     mistaken = _output(placed, changes, first, x, more)
-            except (ValueError, IndexError):  # the other layers do not fit together
+            except (ValueError, IndexError, RuntimeWarning):  # the layers do not fit together
                 continue
             if explain_numbers.close(got, mistaken) and not explain_numbers.close(
                 mistaken, expected
@@ -133,6 +144,8 @@ def _output(placed: Placed, changes: Changes, first: State, x: Array, more: list
         network.layers[place : place + 1] = list(change(placed.layers[place]))
     network.modules = [module for _, module in network.layers]
     for module in network.modules:
+        if isinstance(module, TransposedConv):
+            module.__class__ = _Sized
         for key, value in module.values.items():
             value[...] = first[f"{placed.name}.{module.name}.{key}"]
     output: Array = plain.evaluate(network, x, *more)
@@ -272,8 +285,14 @@ def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
             yield what, _with("alike", True)
             what = "makes vectors of neighbouring places: the channels must become the last axis"
             yield what, _with("mixed", True)
-        case kinds.Linear() | kinds.Conv() if layer.spectral:
+        case kinds.Linear() if layer.spectral:
             yield _OWN_WEIGHT, _not_spectral
+        case kinds.Conv():
+            if layer.spectral:
+                yield _OWN_WEIGHT, _not_spectral
+            yield from _other_sides(layer)
+        case kinds.TransposedConv():
+            yield from _other_crops(layer)
         case kinds.Add():
             yield "carries nothing", lambda one: []
             what = "has maps that nothing is added to: is the row with a number for each left out?"
@@ -282,6 +301,7 @@ def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
             why = "was the map changed in place?"
             yield f"is taken after the ReLU: {why}", _after_a_relu
         case kinds.MaxPool():
+            yield "is missing", lambda one: []
             yield (
                 "takes the windows' averages instead of their largest numbers",
                 _function(_averages),
@@ -301,6 +321,67 @@ def _epsilons() -> Iterator[tuple[str, Change]]:
     for epsilon in _EPSILONS:
         given = ": was the momentum given as ε?" if epsilon >= 0.1 else ""
         yield f"has ε = {epsilon:g}, the recipe's is 1e-05{given}", _with("eps", epsilon)
+
+
+def _other_sides(layer: kinds.Conv) -> Iterator[tuple[str, Change]]:
+    """A convolution with another padding or stride."""
+    right, kernel = layer.pad, layer.kernel
+    for pad in range(max(kernel, right + 1)):
+        if pad != right:
+            yield f"has a padding of {pad}, the recipe's is {right}", _padded(pad, pad)
+    for stride in (1, 2, 3):
+        if stride != layer.stride:
+            what = f"has a stride of {stride}, the recipe's is {layer.stride}"
+            yield what, _padded(right, right, stride)
+    if right and layer.stride > 1:  # what TensorFlow calls "same"
+        what = f"is padded by {right - 1} before and {right} after; the recipe pads {right} on each"
+        yield f"{what} side", _padded(right - 1, right)
+        yield f"is padded by 0 before and {right} after, the recipe's is {right}", _padded(0, right)
+
+
+def _padded(before: int, after: int, stride: int = 0) -> Change:
+    """A convolution with these zeros before and after its input."""
+
+    def made(one: PlacedLayer) -> list[Substitute]:
+        assert isinstance(one.layer, kinds.Conv)
+        layer = msgspec.structs.replace(one.layer, pad=0, stride=stride or one.layer.stride)
+        sides = (before, after)
+
+        def pad(x: Array) -> Array:
+            return np.pad(x, ((0, 0), (0, 0), sides, sides))
+
+        return [
+            (kinds.Flatten(), _Of(one, pad)),
+            (layer, plain.make_module(dataclasses.replace(one, layer=layer))),
+        ]
+
+    return made
+
+
+def _other_crops(layer: kinds.TransposedConv) -> Iterator[tuple[str, Change]]:
+    """A transposed convolution of which other rows and columns are cut off."""
+    right = layer.pad
+    for pad in range(layer.kernel):
+        for more in (0, 1, 2):
+            if (pad, more) == (right, layer.out_pad) or more >= max(layer.stride, 1):
+                continue
+            yield (
+                f"has {_pads(pad, more)}, the recipe's {_pads(right, layer.out_pad)}",
+                (_cropped(pad, more)),
+            )
+
+
+def _pads(pad: int, more: int) -> str:
+    return f"a padding of {pad}" + f" and an output padding of {more}" * bool(more)
+
+
+def _cropped(pad: int, more: int) -> Change:
+    def made(one: PlacedLayer) -> list[Substitute]:
+        assert isinstance(one.layer, kinds.TransposedConv)
+        layer = msgspec.structs.replace(one.layer, pad=pad, out_pad=more)
+        return [(layer, plain.make_module(dataclasses.replace(one, layer=layer)))]
+
+    return made
 
 
 def _zeros_after(x: Array, own: int) -> Array:

@@ -136,8 +136,9 @@ def of_error(message: str, recipe: Recipe) -> str | None:
         return f"backward goes through the same graph twice: {message}"
     judge = next((n for n in recipe.networks if n in ("discriminator", "critic")), "discriminator")
     return (
-        f"the generator receives gradients from the {judge}'s step: the fake batch is not detached "
-        f"({message})"
+        f"two calls of backward go through one graph: either the generator receives gradients from "
+        f"the {judge}'s step: the fake batch is not detached; or several losses share the graph "
+        f"on purpose, and all calls but the last need retain_graph=True ({message})"
     )
 
 
@@ -210,6 +211,9 @@ def of_output(name: str, got: Array, expected: Array, channels_last: bool = Fals
             missing = ": its axes are in another order"
         elif got.ndim != expected.ndim and got.size == expected.size:
             missing = ": as many numbers in another shape"
+        elif not (swapped or larger) and got.ndim == expected.ndim == 4:
+            sides = got.shape[:2] == expected.shape[:2]
+            missing = ": look at paddings, strides and pooling" if sides else ""
         have, want = (_shape(one, channels_last) for one in (got, expected))
         return f"{swapped}{name} gives {have}, expected {want}{missing}"
     if not np.isfinite(got).all():
@@ -220,8 +224,20 @@ def of_output(name: str, got: Array, expected: Array, channels_last: bool = Fals
     where = ", ".join(str(i) for i in _ordered(place, channels_last))
     return (
         f"{name} differs, although the weights are right: most at [{where}], "
-        f"{got[place]:.6g} instead of {expected[place]:.6g}"
+        f"{got[place]:.6g} instead of {expected[place]:.6g}{_of_region(got, expected)}"
     )
+
+
+def _of_region(got: Array, expected: Array) -> str:
+    """Which part of an output alone is wrong, where that says where to look."""
+    off = np.abs(got - expected) > 1e-6 * np.abs(expected).max()
+    if expected.ndim == 4 and min(expected.shape[2:]) > 2 and not off[:, :, 1:-1, 1:-1].any():
+        return "; only pixels at the edge are wrong: look at the padding"
+    for axis, what in enumerate(("picture", "channel") if expected.ndim == 4 else ("row",)):
+        some = off.any(tuple(i for i in range(off.ndim) if i != axis))
+        if some.size > 1 and some.sum() == 1:
+            return f"; only the {what} with number {some.argmax()} is wrong"
+    return ""
 
 
 def has_a_name(got: Array, expected: Array) -> bool:
@@ -283,7 +299,8 @@ def of_loss(got: Trace, expected: Trace, recipe: Recipe) -> str:
             "before backward (Chainer fills new ones with NaN)? Does anything divide by zero?"
         )
     times = f" ({a[name] / b[name]:.4g} times as large)" if b[name] else ""
-    others = f"; right: {', '.join(right)}" if right else ""
+    others = f"; wrong, too: {', '.join(sorted(wrong[1:], key=list(b).index))}" if wrong[1:] else ""
+    others += f"; right: {', '.join(right)}" if right else ""
     return f"{name} is {_two(a[name], b[name])}{times}{others}"
 
 
@@ -377,6 +394,26 @@ def untaught(got: State, expected: State) -> list[str]:
     return [n for n in networks if all(k in dead for k in expected if k.startswith(f"{n}."))]
 
 
+def of_untaught(networks: Sequence[str]) -> str:
+    """Why networks, all that `untaught` has found, may get no gradient."""
+    get, their = ("gets", "its") if len(networks) == 1 else ("get", "their")
+    return (
+        f"{' and '.join(networks)} {get} no gradient: {their} weights are not given to the "
+        f"optimiser, {their} gradients are cleared between backward and the update, or the loss "
+        "does not depend on them"
+    )
+
+
+def of_idle(networks: Sequence[str]) -> str:
+    """What to look at where networks, all that `untaught` has found, were not updated at all."""
+    one = len(networks) == 1
+    whose = f"optimiser{'' if one else 's'} of the {' and the '.join(networks)}"
+    return (
+        f"the {whose} saw no gradient. Is {'its update' if one else 'an update'} missing, or are "
+        "gradients cleared between backward and the update?"
+    )
+
+
 def of_gradients(got: State, expected: State) -> str:
     """Why the first step's gradients are not the expected ones."""
     for key, g in got.items():
@@ -387,11 +424,7 @@ def of_gradients(got: State, expected: State) -> str:
             )
     if dead := _dead(got, expected):
         if whole := untaught(got, expected):
-            return (
-                f"{whole[0]} gets no gradient: its weights are not given to the optimiser, its "
-                "gradients are cleared between backward and the update, or the loss does not "
-                "depend on them"
-            )
+            return of_untaught(whole)
         return f"{dead[0]} gets no gradient"
     if what := factor_of_gradients(got, expected):
         return what
@@ -433,13 +466,45 @@ def of_steps(got: Trace, expected: Trace, recipe: Recipe) -> str:
     agreed = sum(
         1 for _ in itertools.takewhile(_agree, zip(got.losses, expected.losses, strict=False))
     )
-    first = _first_to_differ(got, expected, recipe)
+    begun = f"the first {'steps agree' if agreed > 1 else 'step agrees'}, then the runs diverge"
+    if agreed < len(got.losses):
+        begun += f", from step {agreed + 1} on"
+        if found := _wrong_alone(got.losses[agreed], expected.losses[agreed]):
+            wrong, right = found
+            return (
+                f"{begun}: there {wrong} is wrong while {right} is still right. Look at how "
+                f"{wrong} is computed, and at an update between the two, for what the first steps "
+                "do not show: a limit, an absolute value, one side of a square"
+            )
+    else:
+        begun += " slowly"
     return (
-        f"the first {'steps agree' if agreed > 1 else 'step agrees'}, then the runs diverge"
-        f"{f', from step {agreed + 1} on' if agreed < len(got.losses) else ' slowly'}{first}: look "
-        "at the optimiser's constants (betas, or an epsilon inside the root or outside the bias "
-        "correction), and at what these first pictures do not show, such as a limit"
+        f"{begun}{_first_to_differ(got, expected, recipe)}: look at {_constants(recipe)}, and at "
+        "what these first pictures do not show, such as a limit"
     )
+
+
+def _constants(recipe: Recipe) -> str:
+    """What may be wrong with the recipe's optimisers that the first steps do not show."""
+    kinds = {one.algorithm for one in recipe.optimizers.values()}
+    if kinds == {"sgd"}:
+        return "the optimiser's learning rate and momentum, and how they change"
+    which = "alpha" if kinds == {"rmsprop"} else "betas"
+    more = "" if kinds == {"rmsprop"} else " or outside the bias correction"
+    return f"the optimiser's constants ({which}, or an epsilon inside the root{more})"
+
+
+def _wrong_alone(got: Losses, expected: Losses) -> tuple[str, str] | None:
+    """The first wrong loss of a step, and those that are right before it; None without such.
+
+    The losses are in the order in which a step computes them.
+    """
+    right: list[str] = []
+    for name, value in expected.items():
+        if not same(got.get(name, math.nan), value):
+            return (name, " and ".join(right)) if right else None
+        right.append(name)
+    return None
 
 
 def _first_to_differ(got: Trace, expected: Trace, recipe: Recipe) -> str:

@@ -305,9 +305,18 @@ class Replays:
             runs.append(found)
         right, still = runs
         begins, differs = _parting(right, still), _parting(got.losses, right)
-        if begins is None or differs != begins:
+        if begins is None or differs is None or (differs - begins) % trace.STEPS_AN_EPOCH:
             return None
-        where = f"the runs diverge at step {trace.STEPS_AN_EPOCH}, where the second epoch begins"
+        epoch = 1 + (differs - begins) // trace.STEPS_AN_EPOCH
+        if epoch < 1:
+            return None
+        step = epoch * trace.STEPS_AN_EPOCH
+        if epoch > 1:
+            return (
+                f"the runs diverge at step {step}, where batch['epoch'] becomes {epoch}; with a "
+                "smaller one all is right. By how much does each constant change with every epoch?"
+            )
+        where = f"the runs diverge at step {step}, where the second epoch begins"
         if _parting(got.losses, still) is None:
             return f"{where}: nothing changes with batch['epoch'], as it should"
         return f"{where}: does everything change with the epoch that should, and by as much?"
@@ -446,7 +455,7 @@ class Replays:
             site.alternatives = [site.function] + [
                 f
                 for f in sorted(functions, key=lambda f: f.__name__)
-                if f is not site.function and _arity(f) == _arity(site.function)
+                if f is not site.function and site.takes(f)
             ]
             if _arity(site.function) == 2 and site.alike:
                 site.alternatives += [_squared, _absolute]
@@ -471,7 +480,8 @@ class Replays:
                     return found
                 place = len(sites)
                 value, *slopes = found
-                site = Site(function, *_names_of(arguments, heard, given), _alike(arguments))
+                names = _names_of(arguments, heard, given)
+                site = Site(function, names, _alike(arguments), arguments)
                 sites.append(site)
                 if weights is None or known is None:
                     return found
@@ -533,7 +543,19 @@ class Site:
     function: Any
     given: str
     alike: bool
+    arguments: Sequence[Any] = ()
     alternatives: list[Any] = field(default_factory=list)
+
+    def takes(self, other: Any) -> bool:
+        """Whether another loss can be computed here, of the same arrays."""
+        if _arity(other) != _arity(self.function):
+            return False
+        try:
+            with np.errstate(all="ignore"):
+                slopes = [other(*self.arguments)[1:], self.function(*self.arguments)[1:]]
+        except Exception:  # it takes other things in these places: classes, say, and no label
+            return False
+        return [np.shape(one) for one in slopes[0]] == [np.shape(one) for one in slopes[1]]
 
     def said(self, j: int) -> str:
         """It in words, with one of the losses that could be taken here."""
@@ -603,7 +625,7 @@ def _alike(arguments: Sequence[Any]) -> bool:
 
 def _names_of(
     arguments: Sequence[Any], heard: Sequence[tuple[Any, str, Any]], given: Mapping[str, Any]
-) -> tuple[str]:
+) -> str:
     """What a loss was given, in an answer's words: the names of its arrays where it was called."""
     frames = []
     frame = inspect.currentframe()
@@ -621,7 +643,7 @@ def _names_of(
                     asked = _name_of(x, frames, given)
                     name = f"{network}({asked or '…'})"
         names.append(name or "…")
-    return (", ".join(names),)
+    return ", ".join(names)
 
 
 def _name_of(array: Any, frames: Sequence[Any], given: Mapping[str, Any]) -> str:

@@ -251,6 +251,9 @@ class Standard:
         if 1 in got.states:
             if named := explain_optimizers.of_constants(got, expected, recipe):
                 return named
+            gradients = [trace.gradients(recipe, one.states[1]) for one in (got, expected)]
+            if untaught := explain_numbers.untaught(*gradients):
+                return f"{result.message}. {explain_numbers.of_untaught(untaught)}"
             if named := known.of_terms(got, expected):
                 return f"{result.message}. {named}"
         if named := known.of_replayed_losses(got):
@@ -301,7 +304,7 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
             if value > TOLERANCE["forward"] and not message:
                 given, last = got.outputs[name], got.channels_last
                 message = explain_numbers.of_output(name, given, array, last)
-                if not explain_numbers.has_a_name(got.outputs[name], array):
+                if given.shape == array.shape and not explain_numbers.has_a_name(given, array):
                     message += explain_numbers.of_place(name, got.blocked, expected.blocked)
     yield _stage("forward", got, value, message)
 

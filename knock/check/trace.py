@@ -304,7 +304,8 @@ def _number(name: str, value: Any, adapter: Adapter) -> float:
 
 def _kind(value: object) -> str:
     """What something is, for a message."""
-    return "None" if value is None else f"a {type(value).__name__}"
+    kind = type(value).__name__
+    return "None" if value is None else f"{'an' if kind[0] in 'AEIOaeiou' else 'a'} {kind}"
 
 
 def first_outputs(

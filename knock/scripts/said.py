@@ -29,8 +29,16 @@ _NODES = [
     (re.compile(r"\s*\[Op:\w+\](?: name:.*)?$", re.DOTALL), ""),
     (re.compile(r"[.\s]*for '\{\{node .*?' (?=with input shapes)", re.DOTALL), ", "),
     (re.compile(r" and with (?:computed )?input tensors.*", re.DOTALL), ""),
+    (
+        re.compile(
+            r"Unknown variable: <(?:Keras)?Variable path=([^,\s]+).*originally built with\..*",
+            re.DOTALL,
+        ),
+        r"this optimizer was built with other variables than \1",
+    ),
+    (re.compile(r" \(or directly access saved tensors after .*", re.DOTALL), ""),
 ]
-"""TensorFlow's own names for its parts, and what stays in their place."""
+"""A framework's own names for its parts, its advice where that misleads, and what stays there."""
 
 _IN_A_GRAPH = "Graph execution error:"
 """How TensorFlow begins where a graph that it had made fails later, when it runs."""
@@ -82,7 +90,11 @@ _TO_DO = [
         "the optimiser finds in a checkpoint what another kind keeps: is it the recipe's kind?",
     ),
     (r"optimizer got an empty parameter list", "no layer is an attribute of the network yet"),
-    (r"backward through the graph a second time", "detach what an earlier step has computed"),
+    (r"backward through the graph a second time", "the first call of backward has freed it"),
+    (
+        r"was built with other variables",
+        "apply each optimiser to the weights of its own networks, in every step the same",
+    ),
 ]
 """Well-known sentences, and what to do."""
 

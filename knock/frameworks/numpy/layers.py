@@ -432,7 +432,8 @@ class BatchNorm(Module):
     def __call__(self, x: Array) -> Array:
         self.axes = (0, *range(2, x.ndim))
         running = self.values.get("running_mean")
-        if running is not None and not self.training and not self.always:
+        self.fixed = running is not None and not self.training and not self.always
+        if running is not None and self.fixed:
             mean, variance = running, self.values["running_var"]
         else:
             mean = x.mean(self.axes)
@@ -447,10 +448,13 @@ class BatchNorm(Module):
         return self.normal * self._wide(self.values["weight"]) + self._wide(self.values["bias"])
 
     def backward(self, d: Array) -> Array:
-        """∂loss/∂x through the batch's own μ and σ²."""
+        """∂loss/∂x through the batch's own μ and σ²; the running ones are constants."""
         self.gradients["weight"] += (d * self.normal).sum(self.axes)
         self.gradients["bias"] += d.sum(self.axes)
         d = d * self._wide(self.values["weight"])
+        if self.fixed:
+            through: Array = d * self._wide(self.scale)
+            return through
         mean = self._wide(d.mean(self.axes))
         along = self._wide((d * self.normal).mean(self.axes))
         dx: Array = (d - mean - self.normal * along) * self._wide(self.scale)
