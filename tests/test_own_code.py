@@ -46,6 +46,7 @@ def standard():
 def states(text):
     """The status of each part of a file, as the grader would see it."""
     adapter, full = frameworks.load("pytorch"), standard()
+    short = full.of_ten_steps()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "gan_pytorch.py"
         file.write_text(text, encoding="utf-8")
@@ -57,15 +58,15 @@ def states(text):
         def take(names, pause):
             return run(None if names is None else splice(mine, OURS, names))
 
-        def in_ours(names, few):
-            return run(transplant(mine, OURS, names), TEN if few else ())
+        def in_ours(names):
+            return run(transplant(mine, OURS, names), TEN)
 
         def changed(other, names):
             there = Source.parse(file, other)
             code = compile(other, str(file), "exec") if names is None else None
             return run(code or splice(there, OURS, names), TEN)
 
-        own = OwnCode(full, full.of_ten_steps(), mine, OURS, WHOSE, in_ours, changed)
+        own = OwnCode(short, mine, OURS, WHOSE, in_ours, changed)
         report = parts.examine(full, mine, OURS, GAN.parts, take, own=own)
     assert [one.name for one in report.parts] == PARTS
     return {one.name: one.status for one in report.parts}, report

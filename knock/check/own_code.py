@@ -2,8 +2,7 @@
 
 A file that is graded may bind a part's name anew, so that its own function never runs. In most
 files nothing can do that: they have our code around the parts, and new names at most. Of the others
-each part is tried in our answer, with nothing of the file but what the part uses. What is right
-there, over all steps, is right, whatever the file does, and needs no other run. An honest file of
+each part is tried in our answer, with nothing of the file but what the part uses. An honest file of
 another build may not fit there. If it shows no sign of names that are bound anew, its functions are
 made to return a little more, one by one: where the numbers change, they come from there.
 """
@@ -22,9 +21,9 @@ from knock.scripts.source import Source
 from knock.scripts.splice import is_whole
 from knock.scripts.transplant import moved
 
-InOurs = Callable[[Collection[str], bool], Trace]
-"""Runs our answer with the file's functions of these names in it, for all steps or a few. Raises
-UserError where that does not load."""
+InOurs = Callable[[Collection[str]], Trace]
+"""Runs our answer for a few steps with the file's functions of these names in it. Raises UserError
+where that does not load."""
 
 Changed = Callable[[str, Collection[str] | None], Trace]
 """Runs the file for a few steps with another text; with names, with our functions in place of
@@ -35,17 +34,16 @@ them. Raises UserError where that does not load."""
 class OwnCode:
     """What is known of a file; `whose` has the part of each of our functions.
 
-    `standard` is for all steps, `short` for as many as a few are.
+    `standard` is for as many steps as `in_ours` and `changed` take.
     """
 
     standard: Standard
-    short: Standard
     mine: Source
     ours: Source
     whose: Mapping[str, str]
     in_ours: InOurs
     changed: Changed
-    tried: dict[tuple[frozenset[str], bool], tuple[str, bool]] = field(default_factory=dict)
+    tried: dict[frozenset[str], tuple[str, bool]] = field(default_factory=dict)
 
     @cached_property
     def plain(self) -> bool:
@@ -66,11 +64,6 @@ class OwnCode:
         found = Source.parse(self.mine.path, text)
         return None if may_be_anew(found, self.ours, self.whose) else found
 
-    def shows(self, part: str) -> bool:
-        """Whether the file has a sign, and this part is right in our answer over all steps."""
-        names = self.names(part) if self.anew else []
-        return bool(names) and not self.alone(names)[0]
-
     def doubt(self, part: str, whole: bool) -> str:
         """Why a part whose numbers are right may not count; "" if its own code gives them.
 
@@ -81,13 +74,9 @@ class OwnCode:
         names = self.names(part)
         if not names:  # what is not there is right as far as the whole is
             return self._bound_otherwise(part)
-        if (
-            whole
-            and not self.anew
-            and not self.alone(self.names(*self.whose.values()), few=True)[0]
-        ):
+        if whole and not self.anew and not self.alone(self.names(*self.whose.values()))[0]:
             return ""
-        wrong, _ = self.alone(names, few=whole or not self.anew)
+        wrong, _ = self.alone(names)
         if not wrong or self._matter(names, whole):
             return ""
         if self.anew:
@@ -108,21 +97,19 @@ class OwnCode:
                 return f"write {name} with def or class, at the file's or its class's own level"
         return ""
 
-    def alone(self, names: Collection[str], few: bool = False) -> tuple[str, bool]:
+    def alone(self, names: Collection[str]) -> tuple[str, bool]:
         """What is wrong with our answer where it has the file's functions of these names.
 
-        And whether that is for numbers, and not because they do not run there. A few steps are
-        enough where another run has taken all.
+        And whether that is for numbers, and not because they do not run there.
         """
-        known = frozenset(names), few
+        known = frozenset(names)
         if known not in self.tried:
             try:
-                got = self.in_ours(names, few)
+                got = self.in_ours(names)
             except UserError as error:
                 self.tried[known] = str(error), False
             else:
-                standard = self.short if few else self.standard
-                wrong = failure(standard.judge(got, travel=False))
+                wrong = failure(self.standard.judge(got, travel=False))
                 self.tried[known] = wrong, not got.errors
         return self.tried[known]
 
@@ -161,6 +148,6 @@ class OwnCode:
 
     def _wrong(self, file: Source, others: Collection[str] | None) -> bool:
         try:
-            return bool(failure(self.short.judge(self.changed(file.text, others), travel=False)))
+            return bool(failure(self.standard.judge(self.changed(file.text, others), travel=False)))
         except UserError:
             return True

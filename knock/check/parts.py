@@ -176,8 +176,6 @@ def examine(
         elif gone:  # what is not there cannot be checked by itself
             message = f"{_some(gone)} not in your file: {_WITH_ALL}"
             part = Part(name, "unknown", message, gone)
-        elif own and own.shows(name):
-            part = Part(name, "done")
         elif (wrong := alone.failure(name)) and alone.misfits(name, results):
             part = Part(name, "unknown", f"our other parts do not fit it: {_WITH_ALL}")
         else:
@@ -314,7 +312,7 @@ class _Alone:
         if rest is None or rest.errors:
             return Part(part.name, "unknown", _AFTER_THE_REST)
         if own:
-            wrong, ran = own.alone(own.names(part.name), few=not own.anew)
+            wrong, ran = own.alone(own.names(part.name))
             if wrong:
                 return Part(
                     part.name, *(("failed", wrong) if ran else ("unknown", _AFTER_THE_REST))

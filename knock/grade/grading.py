@@ -9,7 +9,7 @@ from pathlib import Path
 from knock import frameworks, paths
 from knock import recipe as recipes
 from knock.check import trace
-from knock.check.own_code import OwnCode
+from knock.check.own_code import Changed, InOurs, OwnCode
 from knock.check.parts import Part, examine
 from knock.check.trace import Pause, Trace
 from knock.errors import UserError
@@ -123,7 +123,8 @@ def _grade(submission: Submission, settings: Settings, begun: int) -> Grade:
             take = _Take(framework, standard, mine, ours, question.parts, settings, used, begun)
             short = standard.of_ten_steps()
             whose = {one.name: one.part for one in starter.places(ours.text, question.parts)}
-            own = OwnCode(standard, short, mine, ours, whose, take.in_ours, take.changed)
+            in_ours, changed = take.for_ten_steps(short)
+            own = OwnCode(short, mine, ours, whose, in_ours, changed)
             report = examine(standard, mine, ours, question.parts, take, own=own)
             for part in report.parts:
                 if found[part.name].status == "done" and part.status != "done":
@@ -227,16 +228,19 @@ class _Take:
 
     def __call__(self, names: Collection[str] | None, pause: Pause | None) -> Trace:
         """Run all of it: from inside the walls nothing is heard before the end."""
-        return self._run(self._job(self.mine.text, names), few=False)
+        return self._run(self._job(self.mine.text, names), self.standard)
 
-    def in_ours(self, names: Collection[str], few: bool) -> Trace:
-        """Run our answer with the submission's functions of these names, all steps or ten."""
-        job = self._job(self.mine.text, self._all - set(names))
-        return self._run(replace(job, names=None, alone=sorted(names)), few)
+    def for_ten_steps(self, standard: Away) -> tuple[InOurs, Changed]:
+        """As `OwnCode` needs them; `standard` is for ten steps."""
 
-    def changed(self, text: str, names: Collection[str] | None) -> Trace:
-        """Run another text for ten steps."""
-        return self._run(self._job(text, names), few=True)
+        def in_ours(names: Collection[str]) -> Trace:
+            job = self._job(self.mine.text, self._all - set(names))
+            return self._run(replace(job, names=None, alone=sorted(names), looked_at=TEN), standard)
+
+        def changed(text: str, names: Collection[str] | None) -> Trace:
+            return self._run(replace(self._job(text, names), looked_at=TEN), standard)
+
+        return in_ours, changed
 
     @property
     def _all(self) -> set[str]:
@@ -255,9 +259,7 @@ class _Take:
             self.standard.largest,
         )
 
-    def _run(self, job: messages.Job, few: bool) -> Trace:
-        job = replace(job, looked_at=TEN) if few else job
-        standard = self.standard.of_ten_steps() if few else self.standard
+    def _run(self, job: messages.Job, standard: Away) -> Trace:
         whole = job.names is None and job.alone is None
         last = frameworks.find(self.framework).channels_last
         verdict = Verdict()
