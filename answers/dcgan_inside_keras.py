@@ -9,7 +9,8 @@ import math
 
 from knock.frameworks import keras as framework
 from knock.frameworks.keras import BatchNorm, Conv2D, Conv2DTranspose, leaky_relu
-from knock.look import Inside, main
+from knock.look import main
+from knock.look.inside import Inside
 
 import keras
 import tensorflow as tf

@@ -8,7 +8,8 @@ learnt tell digits apart (Radford et al. 2015, sections 5 and 6, arXiv 1511.0643
 import math
 
 from knock.frameworks import pytorch as framework
-from knock.look import Inside, main
+from knock.look import main
+from knock.look.inside import Inside
 
 import torch
 import torch.nn.functional as F

@@ -9,7 +9,8 @@ import math
 
 from knock.frameworks import tensorflow as framework
 from knock.frameworks.tensorflow import BatchNorm, Conv2d, ConvTranspose2d, Linear, leaky_relu
-from knock.look import Inside, main
+from knock.look import main
+from knock.look.inside import Inside
 
 import tensorflow as tf
 

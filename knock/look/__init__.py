@@ -14,11 +14,8 @@ from typing import Any, TypeVar
 
 from knock.errors import exit_with
 from knock.frameworks.adapter import Adapter
-from knock.look.inside import Inside
 from knock.questions import find
 from knock.training.look import Look, parse
-
-__all__ = ["Inside", "Look", "main"]
 
 Seen = TypeVar("Seen", bound=Look)
 
