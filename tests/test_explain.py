@@ -306,7 +306,7 @@ def test_changes_of_a_network_are_seen_in_forward_and_told_apart():
     for name, network in (("dcgan", "generator"), ("pix2pix", "generator"), ("convae", "encoder")):
         small = recipe.load_check(find(name).recipe_file)
         placed = layers.networks(small)[network]
-        x, masks = trace.shown(small, placed), trace.beside(small, placed)
+        x, masks = trace.shown(small, placed), trace.beside(small, placed, trace.asked(small))
         first = trace.drawn_weights(small)
         right = explain_networks._output(placed, {}, first, x, masks)
         told = {}
@@ -391,7 +391,7 @@ def test_other_classes_are_told():
             "the convolution conv2 is padded by 1 before and 2 after; the recipe pads 2 on each",
         ),
         (
-            *("convae", "decoder", "tconv1", explain_networks._cropped(0, 1)),
+            *("convae", "decoder", "tconv1", explain_networks._settings(pad=0, out_pad=1)),
             "the transposed convolution tconv1 has a padding of 0 and an output padding of 1, the "
             "recipe's a padding of 0",
         ),

@@ -7,7 +7,7 @@ import dataclasses
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Any
 
 from knock.check import explain_numbers, trace
 from knock.frameworks import numpy as plain
@@ -115,7 +115,7 @@ def explain(name: str, got: Array, recipe: Recipe) -> str | None:
     Each change is tried on one layer, then on all of its kind.
     """
     placed = layers.networks(recipe)[name]
-    x, more = trace.shown(recipe, placed), trace.beside(recipe, placed)
+    x, more = trace.shown(recipe, placed), trace.beside(recipe, placed, trace.asked(recipe))
     first = trace.drawn_weights(recipe)
     expected = _output(placed, {}, first, x, more)
     for what, tries in _tries(placed.layers):
@@ -274,8 +274,8 @@ def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
             yield what, _with("lifted", False)
             yield "is not multiplied by its weight", _with("scale", 1.0)
         case kinds.MaskedConv():
-            yield "has mask B, and sees the place itself", _masked("B")
-            yield "has mask A, and does not see the place itself", _masked("A")
+            yield "has mask B, and sees the place itself", _settings(mask="B")
+            yield "has mask A, and does not see the place itself", _settings(mask="A")
             yield "sees everything: it has no mask", _with("open", True)
             yield "sees what comes after a place, not what comes before", _with("backwards", True)
             yield "counts column after column: its mask is turned over", _with("columns", True)
@@ -344,16 +344,13 @@ def _padded(before: int, after: int, stride: int = 0) -> Change:
 
     def made(one: PlacedLayer) -> list[Substitute]:
         assert isinstance(one.layer, kinds.Conv)
-        layer = msgspec.structs.replace(one.layer, pad=0, stride=stride or one.layer.stride)
         sides = (before, after)
 
         def pad(x: Array) -> Array:
             return np.pad(x, ((0, 0), (0, 0), sides, sides))
 
-        return [
-            (kinds.Flatten(), _Of(one, pad)),
-            (layer, plain.make_module(dataclasses.replace(one, layer=layer))),
-        ]
+        slid = _settings(pad=0, stride=stride or one.layer.stride)
+        return [(kinds.Flatten(), _Of(one, pad)), *slid(one)]
 
     return made
 
@@ -365,23 +362,12 @@ def _other_crops(layer: kinds.TransposedConv) -> Iterator[tuple[str, Change]]:
         for more in (0, 1, 2):
             if (pad, more) == (right, layer.out_pad) or more >= max(layer.stride, 1):
                 continue
-            yield (
-                f"has {_pads(pad, more)}, the recipe's {_pads(right, layer.out_pad)}",
-                (_cropped(pad, more)),
-            )
+            what = f"has {_pads(pad, more)}, the recipe's {_pads(right, layer.out_pad)}"
+            yield what, _settings(pad=pad, out_pad=more)
 
 
 def _pads(pad: int, more: int) -> str:
     return f"a padding of {pad}" + f" and an output padding of {more}" * bool(more)
-
-
-def _cropped(pad: int, more: int) -> Change:
-    def made(one: PlacedLayer) -> list[Substitute]:
-        assert isinstance(one.layer, kinds.TransposedConv)
-        layer = msgspec.structs.replace(one.layer, pad=pad, out_pad=more)
-        return [(layer, plain.make_module(dataclasses.replace(one, layer=layer)))]
-
-    return made
 
 
 def _zeros_after(x: Array, own: int) -> Array:
@@ -430,12 +416,9 @@ def _with(attribute: str, value: object) -> Change:
     return change
 
 
-def _masked(mask: Literal["A", "B"]) -> Change:
-    def change(one: PlacedLayer) -> list[Substitute]:
-        layer = msgspec.structs.replace(one.layer, mask=mask)
-        return [(layer, plain.make_module(dataclasses.replace(one, layer=layer)))]
-
-    return change
+def _settings(**others: Any) -> Change:
+    """The same layer, with other settings than the recipe's."""
+    return lambda one: _other(msgspec.structs.replace(one.layer, **others))(one)
 
 
 def _maps_alone(one: PlacedLayer) -> list[Substitute]:

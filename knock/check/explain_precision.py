@@ -51,6 +51,6 @@ def _output(placed: Placed, recipe: Recipe) -> Array:
     for module in network.modules:
         for key, value in module.values.items():
             value[...] = first[f"{placed.name}.{module.name}.{key}"]
-    more = trace.beside(recipe, placed)
+    more = trace.beside(recipe, placed, trace.asked(recipe))
     made: Array = plain.evaluate(network, trace.shown(recipe, placed), *more)
     return made

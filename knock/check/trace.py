@@ -355,10 +355,11 @@ def drawn_weights(recipe: Recipe) -> State:
 def outputs(model: Any, adapter: Adapter, recipe: Recipe) -> dict[str, Array]:
     """Every network's output on noise of its input's shape, then every method's on a batch."""
     found = {}
-    given = adapter.to_device(asked(recipe))
+    once = asked(recipe)
+    given = adapter.to_device(once)
     for name, placed in layers.networks(recipe).items():
-        x, *more = (shown(recipe, placed), *beside(recipe, placed))
-        tensors = adapter.to_device({str(number): one for number, one in enumerate([x, *more])})
+        arrays = [shown(recipe, placed), *beside(recipe, placed, once)]
+        tensors = adapter.to_device({str(number): one for number, one in enumerate(arrays)})
         made = adapter.evaluate(getattr(model, name), *tensors.values())
         found[name] = _array(name, made, adapter)
     for name, arguments in recipe.methods.items():
@@ -422,12 +423,12 @@ def shown(recipe: Recipe, placed: Placed) -> Array:
     return drawn.astype(recipe.dtype)
 
 
-def beside(recipe: Recipe, placed: Placed) -> list[Array]:
+def beside(recipe: Recipe, placed: Placed, given: Mapping[str, Array]) -> list[Array]:
     """What a network is given in a check after its input.
 
-    Of a batch, its masks, and then its reference; then noise for what it takes beside its input.
+    Of the batch that is `asked`, its masks, and then its reference; then noise for what it takes
+    beside its input.
     """
-    given = asked(recipe)
     masks = [one.layer.of for one in placed.layers if isinstance(one.layer, kinds.Dropout)]
     virtual = [one.layer.of for one in placed.layers if isinstance(one.layer, kinds.VirtualNorm)]
     noises = [
