@@ -422,7 +422,8 @@ def test_the_place_of_python_and_of_this_project_may_be_below_a_class(of, monkey
         place = tmp_path / "python"
         monkeypatch.setattr(sys, "prefix", str(place))
     monkeypatch.setattr(sys, "path", [str(place / "lib")])
-    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)  # to which OpenCV adds the current folder
+    for name in start._FOLDERS:  # OpenCV adds the current folder to one
+        monkeypatch.delenv(name, raising=False)
     start.require_safe(place.parent)
 
 

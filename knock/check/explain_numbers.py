@@ -388,9 +388,9 @@ def _dead(got: State, expected: State) -> list[str]:
 
 
 def untaught(got: State, expected: State) -> list[str]:
-    """The networks of which no weight gets the gradient that it should."""
-    dead = _dead(got, expected)
-    networks = sorted({key.split(".")[0] for key in dead})
+    """The networks of which no weight gets the gradient that it should, in the judge's order."""
+    dead = set(_dead(got, expected))
+    networks = dict.fromkeys(key.split(".")[0] for key in expected if key in dead)
     return [n for n in networks if all(k in dead for k in expected if k.startswith(f"{n}."))]
 
 
