@@ -18,6 +18,7 @@ import PIL.Image
 import pytest
 
 AE, PIX2PIX, GAN = (questions.find(name) for name in ("ae", "pix2pix", "gan"))
+CYCLEGAN = questions.find("cyclegan")
 GREY = [questions.find(name) for name in ("ae", "convae", "vae", "alpha_gan")]
 
 
@@ -75,7 +76,7 @@ def test_every_question_that_takes_pictures_does(tmp_path):
         text = question.recipe_file.read_text(encoding="utf-8")
         if any(f'{method} = ["images"' in text for method in takes):
             found.append(question)
-    assert found == [*GREY[:3], PIX2PIX, GREY[3]]
+    assert found == [*GREY[:3], PIX2PIX, GREY[3], CYCLEGAN]
 
 
 def test_the_camera_s_orientation_transparency_and_16_bits_are_respected(tmp_path, knock):
@@ -154,6 +155,26 @@ def test_what_pix2pix_makes_of_a_picture_depends_on_no_other_one_given(tmp_path,
     batch["images"] = data.to_unit(np.stack([own, *test]))
     made = Model(trained, "cpu", 1).ask("generate", batch)
     assert np.array_equal(data.to_pixels(made)[0], together["0.png"])
+
+
+def test_a_run_that_translates_both_ways_goes_back_when_asked(tmp_path, knock):
+    run_of(tmp_path / "a", CYCLEGAN, change=louder, shape=(3, 16, 16), dataset="newts")
+    photograph(tmp_path / "mine" / "one.png", (16, 16))
+    photograph(tmp_path / "mine" / "two.png", (16, 16), 1)
+    there, _ = results(knock, "a", "mine")
+    back, _ = results(knock, "a", "mine", "--back")
+    assert not np.array_equal(there["one.png"], back["one.png"])
+    alone, _ = results(knock, "a", "mine/one.png", "--back")
+    np.testing.assert_array_equal(alone["one.png"], back["one.png"])
+
+
+def test_a_run_that_goes_one_way_does_not_go_back(tmp_path, knock):
+    run_of(tmp_path / "a", AE)
+    photograph(tmp_path / "mine" / "one.png")
+    left, _, error = knock("apply", "a", "mine", "--back")
+    assert left == 2
+    assert error.endswith("a (01 ae) goes one way only; leave --back out\n")
+    assert error.count("\n") == 1
 
 
 def test_where_the_run_s_pictures_are_gone_a_picture_is_alone(tmp_path, knock, monkeypatch):

@@ -172,6 +172,11 @@ def test_several_pictures_for_each_one_get_the_frameworks_layout(other, draw):
     same(other.framework.to_numpy(seen[:, 1]), pictures[:, 1])
 
 
+def test_instance_norm(pytorch, other, draw):
+    arguments = 5 * draw(4, 3, 4, 6) + 2, 1 + draw(3), draw(3)
+    same(other.instance_norm(*arguments), pytorch.instance_norm(*arguments))
+
+
 def test_layer_norm_second_derivative(pytorch, other, draw):
     arguments = draw(2, 3, 2, 4), 1 + draw(3), draw(3)
     same(other.layer_norm_second(*arguments), pytorch.layer_norm_second(*arguments), 1e-11)

@@ -11,6 +11,7 @@ from knock.errors import UserError
 from knock.recipe import Augment, Draw
 from tests import data_fixtures as made
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -354,3 +355,49 @@ def test_a_set_s_middle_is_what_is_left_of_every_picture():
     np.testing.assert_array_equal(inner.targets[..., 0], 255 - inner.masks)
     np.testing.assert_array_equal(inner.labels, whole.labels)
     assert whole.middle(0) is whole
+
+
+def kinds(counts: tuple[int, ...], classes: tuple[str, ...], **named) -> Batches:
+    """Batches of unpaired pictures, filled with their number; the classes come in turn."""
+    labels = np.repeat(np.arange(len(counts)), counts)
+    images = np.broadcast_to(
+        np.arange(len(labels), dtype=np.uint8)[:, None, None, None], (len(labels), 8, 8, 1)
+    )
+    pictures = dataclasses.replace(
+        made.image_set(np.ascontiguousarray(images)), labels=labels, classes=classes
+    )
+    recipe = msgspec.structs.replace(made.recipe(**named), unpaired=True)
+    return Batches(pictures, recipe)
+
+
+def test_unpaired_pictures_come_from_both_classes_each_once_in_its_own_epoch():
+    source = kinds((4, 6), ("a", "b"), batch_size=2)
+    rows = {"images": [], "others": []}
+    for step in range(6):
+        for name, row in rows.items():
+            row += to_pixels(source.batch(step)[name])[:, 0, 0, 0].tolist()
+    assert [sorted(rows["images"][i : i + 4]) for i in (0, 4, 8)] == 3 * [[0, 1, 2, 3]]
+    assert [sorted(rows["others"][i : i + 6]) for i in (0, 6)] == 2 * [[4, 5, 6, 7, 8, 9]]
+    assert rows["others"][:6] != rows["others"][6:]
+
+
+@pytest.mark.parametrize(
+    ("counts", "classes", "why"),
+    [
+        ((3, 3, 3), ("a", "b", "c"), "has 3 classes: a, b, c; to translate one kind"),
+        ((3,), (), "has no classes; to translate one kind"),
+        ((3, 0), ("a", "b"), "no train pictures of b"),
+    ],
+)
+def test_unpaired_pictures_are_of_two_classes(counts, classes, why):
+    with pytest.raises(UserError, match=why):
+        kinds(counts, classes)
+
+
+def test_places_are_whole_numbers_below_their_bound():
+    drawn = [
+        random_draws(made.recipe(draws={"p": Draw("places", below=7)}), n)["p"] for n in (0, 1)
+    ]
+    assert drawn[0].dtype == np.int64 and not np.array_equal(*drawn)
+    many = random_draws(made.recipe(draws={"p": Draw("places", below=7)}), 0, 500)["p"]
+    assert sorted(set(many.tolist())) == list(range(7))

@@ -20,6 +20,7 @@ SMALL = {
     "wgan_gp": ["--size", "16", "--g-width", "2", "--c-width", "2"],
     "improved_gan": ["--size", "16", "--g-width", "2", "--d-width", "2", "--history", "0.1"],
     "pix2pix": ["--dataset", "newts", "--size", "16", "--g-width", "2", "--d-width", "2"],
+    "cyclegan": ["--dataset", "newts", "--size", "16", "--g-width", "2", "--d-width", "2"],
     "alpha_gan": [
         *("--size", "16", "--e-width", "2", "--g-width", "2", "--d-width", "2", "--c-width", "4"),
     ],
@@ -35,6 +36,7 @@ ROWS = {
     "dcgan": ["sample", "interpolation"],
     "cgan": [str(digit) for digit in range(10)],
     "pix2pix": ["input", "target", "sample"],
+    "cyclegan": ["x", "x to y", "y", "y to x"],
     "wgan": ["sample"],
     "improved_gan": ["sample"],
     "wgan_gp": ["sample"],

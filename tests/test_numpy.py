@@ -54,6 +54,7 @@ CHAINS = {
             kinds.Tanh(),
         ],
     ),
+    "instance_norm": ([2, 4, 6], [kinds.InstanceNorm(name="a")]),
     "virtual_norm of a map": ([2, 4, 6], [kinds.VirtualNorm(name="a", of="reference")]),
     "virtual_norm of a row": ([5], [kinds.VirtualNorm(name="a", of="reference")]),
     "virtual_norm after a convolution": (
@@ -211,6 +212,15 @@ WHOLE = {
     ("pix2pix", "generator"): lambda told, c: told["generator"] + c["l1_weight"] * told["l1"],
     ("alpha_gan", "encoder"): lambda told, c: told["encoder"] + c["l1_weight"] * told["l1"],
     ("alpha_gan", "generator"): lambda told, c: told["generator"] + c["l1_weight"] * told["l1"],
+    ("cyclegan", "discriminator_x"): lambda told, c: (
+        told["discriminator_x"] + told["discriminator_y"]
+    ),
+    ("cyclegan", "generator_y"): lambda told, c: (
+        told["generator_x"]
+        + told["generator_y"]
+        + c["cycle_weight"] * told["cycle"]
+        + c["identity_weight"] * told["identity"]
+    ),
     ("wgan", "critic"): lambda told, c: -told["wasserstein"],
     ("wgan_gp", "critic"): lambda told, c: (
         c["penalty_weight"] * told["penalty"] - told["wasserstein"]
@@ -253,7 +263,7 @@ def test_a_reference_steps_downhill_along_its_slopes(question, monkeypatch):
     first = settled(made(resolved), resolved, first)
     _, state = loss_and_state(first)
     for key, weight in first.items():
-        if ".running_" in key or key.endswith(".u"):
+        if ".running_" in key or key.endswith((".u", ".pictures")):
             continue
         trained = [(n, o) for n, o in still.items() if key.split(".")[0] in o.networks]
         if not trained:  # a running mean of others

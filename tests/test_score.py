@@ -6,7 +6,8 @@ from knock import data
 from knock.data.batches import to_unit
 from knock.data.imageset import ImageSet
 from knock.training import score
-from knock.training.score import SCORES, Classifier, asked_for, overlap
+from knock.training.pixel_judge import PixelJudge, overlaps
+from knock.training.score import SCORES, Classifier, Translated, asked_for, overlap, translated
 
 import numpy as np
 import pytest
@@ -198,3 +199,42 @@ def test_foreground_is_where_the_mean_of_the_channels_is_128():
 def test_different_numbers_of_pictures_have_no_overlap():
     with pytest.raises(ValueError):
         overlap(on_black(None), on_black(None, None))
+
+
+@pytest.fixture(scope="module")
+def newts():
+    """Training and test newts, and a judge of their pixels."""
+    train, test = (data.load("newts", (3, 64, 64), split) for split in ("train", "test"))
+    return train, test, PixelJudge.fit(train)
+
+
+def test_newts_are_outlined_and_named_pixel_by_pixel(newts):
+    _, test, judge = newts
+    masks, found = judge.look(test.images)
+    assert overlaps(masks, test.masks > 0).mean() > 0.87
+    assert (found == test.labels).mean() > 0.95
+
+
+def test_a_translation_must_look_like_the_other_class_and_stay_where_it_was(newts, monkeypatch):
+    """Pictures left alone are of no other class; pictures of other newts do not stay."""
+    train, test, judge = newts
+    monkeypatch.setattr(PixelJudge, "fit", lambda train: judge)
+    places = np.argsort(test.labels, kind="stable")
+    same = translated(Translated(test.images[places], places), train, test).numbers
+    assert same["translated"] < 0.05 and same["overlap"] == same["judge_overlap"] > 0.87
+    others = translated(Translated(test.images[places[::-1]], places), train, test).numbers
+    assert others["translated"] > 0.95 and others["overlap"] < 0.4
+    assert others["each"].keys() == {"akahara", "madara"}
+
+
+def test_translations_without_masks_are_looked_at_as_a_whole(digits):
+    train, test, _ = digits
+    few = [
+        replace(one, images=one.images[one.labels < 2], labels=one.labels[one.labels < 2])
+        for one in (train, test)
+    ]
+    train, test = (replace(one, classes=("0", "1")) for one in few)
+    places = np.argsort(test.labels, kind="stable")
+    scored = translated(Translated(test.images[places[::-1]], places), train, test)
+    assert "overlap" not in scored.numbers and scored.numbers["judge"] > 0.95
+    assert scored.numbers["translated"] > 0.9 and "masks" not in scored.line

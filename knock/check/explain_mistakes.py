@@ -68,6 +68,23 @@ class Suspects:
         } | {what: step(code) for what, code in self.planted.items()}
 
     @functools.cached_property
+    def later(self) -> dict[str, list[explain_numbers.Losses]]:
+        """The losses of ten steps with each mistake that does not show in the first.
+
+        Pools alone make such mistakes: they must fill before anything is taken out of them.
+        """
+        if not self.recipe.pools:
+            return {}
+        first, state = trace.first_step(self.path, self.judge, self.recipe)
+        networks = [key for key in state if key.split(".")[0] not in self.recipe.pools]
+        return {
+            what: trace.first_losses(self.path, self.judge, self.recipe, code, trace.RESUMED_AT)
+            for what, code in self.planted.items()
+            if explain_training.losses_match(first, self.steps[what][0])
+            and all(explain_numbers.close(self.steps[what][1][key], state[key]) for key in networks)
+        }
+
+    @functools.cached_property
     def outputs(self) -> dict[str, dict[str, Array]]:
         """The outputs of the networks and methods with each mistake."""
         outputs = functools.partial(trace.first_outputs, self.path, self.judge, self.recipe)
@@ -158,6 +175,14 @@ class Suspects:
     def of_terms(self, got: Trace, expected: Trace) -> str | None:
         """What wrongly trained networks are trained on, where it is a mix of the losses."""
         return self.replays.terms(got, expected) if self.replays and 1 in got.states else None
+
+    def of_later(self, got: Trace, expected: Trace) -> str | None:
+        """Which mistake that does not show in the first step gives a learner's next losses."""
+        for what, losses in self.later.items():
+            mine = got.losses[: len(losses)]
+            if len(mine) == len(losses) and all(map(explain_training.losses_match, mine, losses)):
+                return f"you get these losses when {what}"
+        return None
 
     def of_epoch(self, got: Trace) -> str | None:
         """Whether a run goes wrong where the second epoch begins, and only there."""

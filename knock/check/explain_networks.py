@@ -104,7 +104,7 @@ _ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "a ReLU6": lambda x: np.clip(x, 0, 6),
     "an absolute value": np.abs,
 }
-_NORMS = (kinds.BatchNorm, kinds.LayerNorm, kinds.GroupNorm)
+_NORMS = (kinds.BatchNorm, kinds.LayerNorm, kinds.GroupNorm, kinds.InstanceNorm)
 _ACTIVE = (kinds.ReLU, kinds.LeakyReLU, kinds.SiLU, kinds.Tanh, kinds.Sigmoid)
 _MOVED = (kinds.Dropout, kinds.Keep)
 
@@ -215,7 +215,8 @@ def _where(placed: Sequence[PlacedLayer], places: Sequence[int]) -> str:
 
 def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
     """What may have been done to a layer of this kind, in words, and the change."""
-    if layer.kind in (*_TITLES, "dropout", "batch_norm", "layer_norm", "group_norm"):
+    norms = "batch_norm", "layer_norm", "group_norm", "instance_norm"
+    if layer.kind in (*_TITLES, "dropout", *norms):
         yield "is missing", lambda one: []
     match layer:
         case kinds.LeakyReLU(slope=given):
@@ -262,6 +263,17 @@ def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
                 yield what, _with("longest", longest)
             for factor in (1000.0, 0.001, 2 * np.pi):
                 yield f"has {factor:.4g}·t for t", _with("factor", factor)
+        case kinds.InstanceNorm():
+            yield from _epsilons()
+            what = "averages over the batch, as batch normalisation does"
+            yield (
+                f"{what}: a picture's translation must not depend on the others",
+                _with("axes", (0, 2, 3)),
+            )
+            yield (
+                "averages over all channels, as layer normalisation does",
+                _with("axes", (1, 2, 3)),
+            )
         case kinds.VirtualNorm():
             yield from _epsilons()
             yield "leaves a picture out of its own statistics", _with("counts", False)

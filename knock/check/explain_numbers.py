@@ -162,6 +162,7 @@ def _drawn(draw: Draw) -> str:
         "normal": "normal",
         "dropout": "0 where dropped",
         "integers": "whole numbers from 1",
+        "places": "whole",
     }[draw.distribution]
     one = all(size == 1 for size in draw.shape)
     return f"{how}, {'one number' if one else 'numbers'} for each picture"

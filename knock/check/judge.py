@@ -227,6 +227,7 @@ class Standard:
         if result.name in ("10 steps", "100 steps"):
             return (
                 known.of_means(a, b, _means(recipe))
+                or known.of_later(got, expected)
                 or explain_optimizers.of_constants(got, expected, recipe)
                 or known.of_epoch(got)
             )
@@ -332,17 +333,20 @@ def compared(got: Trace, expected: Trace, recipe: Recipe) -> Iterator[Result]:
     if recipe.also:
         yield _switches(got, expected, recipe)
 
+    pools = _pools(recipe)
     learned = [f"{n.name}.{p.name}" for n in _placed(recipe) for p in n.parameters if p.trainable]
     for steps in (10, 100):
         name = f"{steps} steps"
         value, message = _owed(steps, got, expected)
         if steps == 10 and not message:
             value, message = _means_differ(got, expected, recipe)
+        if steps == 10 and not message:
+            value, message = _pools_differ(got, expected, recipe)
         if steps in got.states and (not message or value < float("inf")):
             value = max(
                 value,
                 _loss_difference(got, expected, steps),
-                _state_difference(got.states[steps], expected.states[steps], learned),
+                _state_difference(got.states[steps], expected.states[steps], learned + pools),
             )
             if len(got.losses) < min(steps, len(expected.losses)):
                 message = _missing("a step's losses")
@@ -403,6 +407,29 @@ def _means_differ(got: Trace, expected: Trace, recipe: Recipe) -> tuple[float, s
         return value, ""
     key = next(key for key in means if not explain_numbers.close(a[key], b[key]))
     return value, f"{key} differs after the first step: it is no optimiser's, but the mean so far"
+
+
+def _pools(recipe: Recipe) -> list[str]:
+    """What the pools hold."""
+    return [f"{name}.{pictures.name}" for name, pictures in layers.pools(recipe).items()]
+
+
+def _pools_differ(got: Trace, expected: Trace, recipe: Recipe) -> tuple[float, str]:
+    """How far off what pools hold is after the first steps, and which, if too far.
+
+    It is made with the weights that the step begins with, so later ones may have other reasons.
+    """
+    value = 0.0
+    for step in (1, 2):
+        for key in _pools(recipe) if step in got.states else []:
+            held, wanted = got.states[step][key], expected.states[step][key]
+            value = max(value, relative(held, wanted))
+            if value > TOLERANCE["10 steps"]:
+                after = f"after step {step} of {len(wanted)} pictures"
+                pairs = enumerate(zip(held, wanted, strict=True))
+                other = [str(n) for n, (a, b) in pairs if not explain_numbers.close(a, b)]
+                return value, f"{key} {after} holds others at {', '.join(other)}"
+    return value, ""
 
 
 def _switches(got: Trace, expected: Trace, recipe: Recipe) -> Result:

@@ -30,7 +30,7 @@ _BEGINNING = (1, 2)
 
 
 class LongRun(msgspec.Struct, frozen=True):
-    """The losses of all steps, and the arrays of the networks after some of the steps."""
+    """The losses of all steps, and what networks and pools hold after some of the steps."""
 
     losses: list[dict[str, float]]
     states: dict[int, State]
@@ -39,7 +39,7 @@ class LongRun(msgspec.Struct, frozen=True):
 def expected(path: Path, recipe: Recipe) -> Trace:
     """The numbers of the NumPy answer at `path`, as `trace.take` returns them, without `resumed`.
 
-    The states after more than two steps have the networks' arrays only. Errors are in `errors`.
+    The states after more than two steps have no optimiser's memory. Errors are in `errors`.
     """
     if max(trace.LOOKED_AT) <= max(_BEGINNING):
         return trace.take(path, plain, recipe)
@@ -61,8 +61,9 @@ def expected(path: Path, recipe: Recipe) -> Trace:
 
 
 def _of(whole: Trace, recipe: Recipe) -> LongRun:
+    looked_at = {*recipe.networks, *recipe.pools}
     states = {
-        step: {key: array for key, array in state.items() if key.split(".")[0] in recipe.networks}
+        step: {key: array for key, array in state.items() if key.split(".")[0] in looked_at}
         for step, state in whole.states.items()
         if step > max(_BEGINNING)
     }

@@ -99,6 +99,9 @@ def batch(recipe: Recipe, step: int) -> dict[str, Array]:
     if recipe.pairs:
         targets = noise.uniform(recipe.seed, step, "check/targets", shape, -1.0, 1.0)
         made["targets"] = targets.astype(recipe.dtype)
+    if recipe.unpaired:
+        others = noise.uniform(recipe.seed, step, "check/others", shape, -1.0, 1.0)
+        made["others"] = others.astype(recipe.dtype)
     if recipe.labelled:
         shape = (recipe.train.batch_size, *recipe.image_shape)
         known = noise.uniform(recipe.seed, step, "check/known", shape, -1.0, 1.0)
@@ -278,6 +281,14 @@ def first_step(
             raise
         return {}, {}  # pictures of another shape need not fit the networks
     return found, adapter.read(model, recipe)
+
+
+def first_losses(
+    path: Path, adapter: Adapter, recipe: Recipe, code: CodeType | None, steps: int
+) -> list[dict[str, float]]:
+    """The losses of an answer's first steps; `code` as in `first_step`."""
+    model = _model(path, adapter, recipe, code)
+    return [losses(model, adapter, batch(recipe, step)) for step in range(1, steps + 1)]
 
 
 def losses(model: Any, adapter: Adapter, given: dict[str, Array]) -> dict[str, float]:

@@ -24,6 +24,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--invert", action="store_true", help="black on white becomes white on black: for digits"
     )
     parser.add_argument(
+        "--back", action="store_true", help="the other way round, for cyclegan: from y to x"
+    )
+    parser.add_argument(
         "--seed", type=seed, default=0, metavar="N", help="another dropout, for pix2pix (0)"
     )
     parser.add_argument(
@@ -39,7 +42,9 @@ def run(found: Namespace, rest: list[str]) -> int:
     from knock.training.options import spare_cores
 
     trained = opened.open_run(opened.place(found.run), framework=found.framework)
-    wish = Wish(found.pictures, found.seed, found.invert, found.separate, found.out)
+    wish = Wish(
+        found.pictures, found.seed, found.invert, found.separate, found.out, back=found.back
+    )
     done = apply(trained, wish, found.device, found.threads or spare_cores())
     for error in done.failed:
         print_error(error)

@@ -31,14 +31,15 @@ class Batches:
     Picture i of step s is at place s·B + i of an endless row: one epoch after another, each with a
     permutation of its own. So every picture comes once per epoch, a batch may be part of two
     epochs, and a batch larger than the set is part of several. The few pictures whose labels are
-    known, where a recipe says how many, make a second row of this kind.
+    known, where a recipe says how many, make a second row of this kind. Unpaired pictures make two:
+    those of the first class, and those of the second.
     """
 
     def __init__(self, pictures: ImageSet, recipe: Recipe, channels_last: bool = False) -> None:
         """`channels_last` is how pictures lie in memory: as N×H×W×C, which changes no value.
 
         Raises UserError if the recipe's draws are impossible, or a class has fewer pictures than
-        are to have labels.
+        are to have labels, or unpaired pictures are not of two classes.
         """
         if pictures.image_shape != recipe.read_shape:
             raise ValueError(f"{pictures.image_shape} pictures for a {recipe.read_shape} recipe")
@@ -50,7 +51,10 @@ class Batches:
         self._paints = recipe.pairs is not None and pictures.targets is None
         self._size = recipe.train.pictures
         random_draws(recipe, 0)  # impossible draws are refused before the first step
+        kinds = both_kinds(pictures) if recipe.unpaired else (np.arange(len(pictures)),)
+        self._images, self._others = kinds[0], kinds[-1]
         self._order = lru_cache(maxsize=4)(self._permutation)
+        self._order_of_others = lru_cache(maxsize=4)(self._permutation_of_others)
         self._known = known_places(pictures, recipe) if recipe.labelled else None
         self._order_of_known = lru_cache(maxsize=64)(self._permutation_of_known)
 
@@ -59,14 +63,16 @@ class Batches:
 
         N is the recipe's batch size times its rounds.
         images: N×C×H×W in the recipe's dtype, −1 … 1. If the recipe has pairs, images are the
-        inputs and targets, in the same form, the wanted outputs. labels: int64 N. masks: uint8
-        N×H×W, if they are one of each pair. epoch: int64, how many epochs ended before the first
-        picture. step: int64, 1 for the first step. known_images, known_labels: as images and
+        inputs and targets, in the same form, the wanted outputs. If they are unpaired, images are
+        of the first class and others, in the same form, of the second. labels: int64 N. masks:
+        uint8 N×H×W, if they are one of each pair. epoch: int64, how many epochs ended before the
+        first picture. step: int64, 1 for the first step. known_images, known_labels: as images and
         labels, one round of pictures with labels, where only some have one. And every draw of the
         recipe under its name: N×shape, in the recipe's dtype.
         """
         recipe, pictures = self.recipe, self.pictures
-        chosen = _of_row(step, self._size, len(pictures), self._order)
+        count = len(self._images)
+        chosen = self._images[_of_row(step, self._size, count, self._order)]
         images, masks, targets = augment.apply(
             pictures.images[chosen],
             pictures.masks[chosen] if self._paints and pictures.masks is not None else None,
@@ -83,14 +89,31 @@ class Batches:
             )
         else:
             batch["images"] = to_unit(images, recipe.dtype, self._channels_last)
+        if recipe.unpaired:
+            batch["others"] = self._of_the_second(step)
         batch["labels"] = pictures.labels[chosen]
-        batch["epoch"] = np.array(step * self._size // len(pictures), np.int64)
+        batch["epoch"] = np.array(step * self._size // count, np.int64)
         batch["step"] = np.array(step + 1, np.int64)
         if masks is not None:
             batch["masks"] = masks
         if self._known is not None:
             batch |= self._labelled(step, self._known)
         return {**batch, **random_draws(recipe, step)}
+
+    def _of_the_second(self, step: int) -> NDArray[Any]:
+        """The pictures of the second class of a step's batch."""
+        recipe, pictures = self.recipe, self.pictures
+        row = _of_row(step, self._size, len(self._others), self._order_of_others)
+        others, _, _ = augment.apply(
+            pictures.images[self._others[row]],
+            None,
+            recipe.augment,
+            pictures.border,
+            recipe.seed,
+            step,
+            streams="others/augment",
+        )
+        return to_unit(others, recipe.dtype, self._channels_last)
 
     def _labelled(self, step: int, known: NDArray[np.int64]) -> Batch:
         """A round of the pictures at the places `known`, with their labels."""
@@ -115,7 +138,28 @@ class Batches:
         return noise.permutation(self.recipe.seed, epoch, "known/order", count)
 
     def _permutation(self, epoch: int) -> NDArray[np.int64]:
-        return noise.permutation(self.recipe.seed, epoch, "data/order", len(self.pictures))
+        return noise.permutation(self.recipe.seed, epoch, "data/order", len(self._images))
+
+    def _permutation_of_others(self, epoch: int) -> NDArray[np.int64]:
+        return noise.permutation(self.recipe.seed, epoch, "others/order", len(self._others))
+
+
+def both_kinds(pictures: ImageSet) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where in a set the pictures of its first class are, and those of its second.
+
+    Raises UserError where there are not two classes, or one of them has no pictures.
+    """
+    found = [np.flatnonzero(pictures.labels == n) for n in range(len(pictures.classes))]
+    if len(found) != 2:
+        names = f": {', '.join(pictures.classes)}" if pictures.classes else ""
+        raise UserError(
+            f"{pictures.name} has {len(found) or 'no'} classes{names}; to translate one kind of "
+            "pictures into another, take two folders of pictures, such as A and B"
+        )
+    for name, places in zip(pictures.classes, found, strict=True):
+        if not len(places):
+            raise UserError(f"no {pictures.split} pictures of {name}; put some there")
+    return found[0], found[1]
 
 
 def known_places(pictures: ImageSet, recipe: Recipe) -> NDArray[np.int64]:
@@ -165,12 +209,12 @@ def random_draws(
     """Everything that the recipe draws at `step`, by name: N×shape, in the recipe's dtype.
 
     N is the draw's own number of rows, or `count`, or the recipe's batch size, times its rounds if
-    the draw says so. Integers are int64. What the purpose does not need is left out. Raises
-    UserError if a name is already used by the data or a shape cannot be evaluated.
+    the draw says so. Integers and places are int64. What the purpose does not need is left out.
+    Raises UserError if a name is already used by the data or a shape cannot be evaluated.
     """
     drawn: Batch = {}
     for name, draw in recipe.draws.items():
-        if name in _OWN:
+        if name in _OWN or (recipe.unpaired and name == "others"):
             raise UserError(f"draws.{name}: the data already use this name; choose another")
         shape, key = _drawn_shape(recipe, name, draw, count), f"draw/{name}"
         if draw.check and purpose != "check" or draw.sampling and purpose == "training":
@@ -184,9 +228,12 @@ def random_draws(
         elif draw.distribution == "integers":
             last = evaluate(draw.up_to, recipe.sizes, f"draws.{name}.up_to")
             values = noise.uniform(recipe.seed, when, key, shape, 1, last + 1)
+        elif draw.distribution == "places":
+            below = evaluate(draw.below, recipe.sizes, f"draws.{name}.below")
+            values = noise.uniform(recipe.seed, when, key, shape, 0, below)
         else:
             values = noise.uniform(recipe.seed, when, key, shape, draw.low, draw.high)
-        whole = draw.distribution == "integers"
+        whole = draw.distribution in ("integers", "places")
         drawn[name] = values.astype(np.int64 if whole else recipe.dtype)
     return drawn
 

@@ -16,6 +16,7 @@ State = dict[str, NDArray[Any]]
 """Everything that a training step changes, in canonical form.
 
 `network.layer.weight` (also `.bias`, `.running_mean`, `.running_var`) for the networks;
+`pool.pictures` for what a pool holds;
 `optimizer.network.layer.weight.m` and `….v` for what an optimiser remembers about a weight (Adam:
 the two moments; RMSprop: v; SGD: m, its momentum); `optimizer.step`, an int64, counts its updates.
 """

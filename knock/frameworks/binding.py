@@ -53,26 +53,29 @@ def bind(
     for the framework to find its variables. Raises WrongNetwork.
     """
     bound = {}
-    for placed in layers.networks(recipe).values():
-        network = getattr(model, placed.name, None)
+    for owner, parameters in layers.arrays(recipe).items():
+        network = getattr(model, owner, None)
         if network is None:
+            kind = "pools" if owner in recipe.pools else "networks"
+            names = recipe.pools if owner in recipe.pools else recipe.networks
             raise WrongNetwork(
-                f"{type(model).__name__} has no attribute {placed.name!r}; its networks must be "
-                f"called as on the question's page: {', '.join(recipe.networks)}"
+                f"{type(model).__name__} has no attribute {owner!r}; its {kind} must be "
+                f"called as on the question's page: {', '.join(names)}"
             )
         found = variables(network)
-        wanted = {p.name: (p, native(np.empty(p.shape), p).shape) for p in placed.parameters}
+        wanted = {p.name: (p, native(np.empty(p.shape), p).shape) for p in parameters}
         if wanted and not found:
-            raise WrongNetwork(f"{placed.name} has no weights: each layer must be {registered}")
+            what = "pictures: they" if owner in recipe.pools else "weights: each layer"
+            raise WrongNetwork(f"{owner} has no {what} must be {registered}")
         by_name = {f.name: f for f in found}
         if set(by_name) != set(wanted) and [f.shape for f in found] == [
             shape for _, shape in wanted.values()
         ]:
             by_name = dict(zip(wanted, found, strict=True))
         axes = _LAST if native is to_channels_last else _FIRST
-        _compare(placed.name, wanted, by_name, axes)
+        _compare(owner, wanted, by_name, axes)
         for name, (parameter, _) in wanted.items():
-            key = f"{placed.name}.{name}"
+            key = f"{owner}.{name}"
             bound[key] = Bound(key, parameter, by_name[name].variable)
     _require_own(bound)
     return bound
@@ -87,8 +90,20 @@ def _require_own(bound: dict[str, Bound]) -> None:
 
 
 _TABLE = {"table": "how many vectors, numbers of each"}
-_FIRST = {"linear": "out, in", "conv": "out, in, h, w", "tconv": "in, out, h, w", **_TABLE}
-_LAST = {"linear": "in, out", "conv": "h, w, in, out", "tconv": "h, w, out, in", **_TABLE}
+_FIRST = {
+    "linear": "out, in",
+    "conv": "out, in, h, w",
+    "tconv": "in, out, h, w",
+    "pictures": "n, c, h, w",
+    **_TABLE,
+}
+_LAST = {
+    "linear": "in, out",
+    "conv": "h, w, in, out",
+    "tconv": "h, w, out, in",
+    "pictures": "n, h, w, c",
+    **_TABLE,
+}
 """What the axes of a weight are in a framework's layout, by the kind of its layer."""
 
 
@@ -150,8 +165,8 @@ def _reorder(
 def to_channels_last(array: NDArray[Any], p: Parameter) -> NDArray[Any]:
     """A canonical array in the layout of TensorFlow and Keras.
 
-    Linear (in, out); convolution (h, w, in, out); transposed convolution (h, w, out, in); an axis
-    that is a flattened map has H×W×C order.
+    Linear (in, out); convolution (h, w, in, out); transposed convolution (h, w, out, in); pictures
+    (n, h, w, c); an axis that is a flattened map has H×W×C order.
     """
     if p.in_map:
         array = flattened_channels_last(array, 1, p.in_map, p.in_before)
@@ -161,6 +176,8 @@ def to_channels_last(array: NDArray[Any], p: Parameter) -> NDArray[Any]:
         return array.T
     if p.kind in ("conv", "tconv"):
         return array.transpose(2, 3, 1, 0)
+    if p.kind == "pictures":
+        return array.transpose(0, 2, 3, 1)
     return array
 
 
@@ -170,6 +187,8 @@ def from_channels_last(array: NDArray[Any], p: Parameter) -> NDArray[Any]:
         array = array.T
     elif p.kind in ("conv", "tconv"):
         array = array.transpose(3, 2, 0, 1)
+    elif p.kind == "pictures":
+        array = array.transpose(0, 3, 1, 2)
     if p.in_map:
         array = flattened_channels_first(array, 1, p.in_map, p.in_before)
     if p.out_map:

@@ -98,6 +98,11 @@ def score(named: Sequence[Path], settings: Settings) -> list[Table]:
 
 def _opened(folder: Path, data: Path | None) -> Opened:
     run = opened.open_run(folder, data)
+    if run.recipe.unpaired:
+        raise UserError(
+            f"{folder} is a run of question {run.question.label}, whose pictures are translations; "
+            f"knock run {run.question.name} --test {folder} says how good they are"
+        )
     if made.METHOD not in run.recipe.methods:
         look = f"run {run.question.name} --test {folder} shows what it learnt"
         if run.recipe.from_pictures:

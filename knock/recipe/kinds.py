@@ -199,6 +199,15 @@ class Sinusoids(_Layer, frozen=True, tag="sinusoids"):
     out: Size
 
 
+class InstanceNorm(_Layer, frozen=True, tag="instance_norm"):
+    """Normalisation of each channel of each picture by itself, with a scale and a shift for each.
+
+    Ulyanov et al. 2016, "Instance normalization: the missing ingredient for fast stylization".
+    """
+
+    name: str
+
+
 class VirtualNorm(_Layer, frozen=True, tag="virtual_norm"):
     """Normalisation by a batch of reference, which passes through the network with the others.
 
@@ -277,6 +286,7 @@ Layer = (
     | LayerNorm
     | GroupNorm
     | Sinusoids
+    | InstanceNorm
     | VirtualNorm
     | Minibatch
     | Dropout

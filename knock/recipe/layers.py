@@ -28,10 +28,10 @@ class Parameter:
     """One array of a network's canonical form.
 
     `shape` is PyTorch's: linear (out, in), conv (out, in, h, w), tconv (in, out, h, w), vector
-    (n,), table (rows, n): one vector after another. `in_map` is the C×H×W map whose flattening a
-    linear layer reads, after `in_before` other numbers; `out_map` the one that its output (a
-    weight's rows, or a whole vector) is reshaped to: frameworks that keep channels last order those
-    axes otherwise. `fan_in` and `fan_out` serve the first values.
+    (n,), pictures (n, c, h, w), table (rows, n): one vector after another. `in_map` is the C×H×W
+    map whose flattening a linear layer reads, after `in_before` other numbers; `out_map` the one
+    that its output (a weight's rows, or a whole vector) is reshaped to: frameworks that keep
+    channels last order those axes otherwise. `fan_in` and `fan_out` serve the first values.
     """
 
     name: str
@@ -115,6 +115,27 @@ def networks(recipe: Recipe) -> dict[str, Placed]:
                 what = f"the reference of {network.name}.{one.name}"
                 _require_draw(one.layer.of, what, network.input, "input", recipe)
     return placed
+
+
+def pools(recipe: Recipe) -> dict[str, Parameter]:
+    """What each pool of a recipe holds: an array of pictures. Raises UserError for no size."""
+    return {
+        name: Parameter(
+            "pictures",
+            (evaluate(pool.pictures, recipe.sizes, f"pools.{name}.pictures"), *recipe.image_shape),
+            "pictures",
+            trainable=False,
+        )
+        for name, pool in recipe.pools.items()
+    }
+
+
+def arrays(recipe: Recipe) -> dict[str, tuple[Parameter, ...]]:
+    """All that a run's state has, but for its optimisers' memory: by network, and by pool."""
+    return {
+        **{name: placed.parameters for name, placed in networks(recipe).items()},
+        **{name: (pictures,) for name, pictures in pools(recipe).items()},
+    }
 
 
 def _require_draw(name: str, what: str, shape: Shape, where: str, recipe: Recipe) -> None:
@@ -249,6 +270,10 @@ def _output(
         case kinds.GlobalPool():
             _sides(shape, where)
             return shape[:1]
+        case kinds.InstanceNorm():
+            if _sides(shape, where) == (1, 1):
+                raise DoesNotFit(where, "each map is a single number, and nothing would be left")
+            return shape
         case kinds.Flatten():
             return (math.prod(shape),)
         case kinds.Reshape(shape=wanted):
@@ -307,6 +332,7 @@ def _parameters(
             kinds.BatchNorm(name=name)
             | kinds.LayerNorm(name=name)
             | kinds.GroupNorm(name=name)
+            | kinds.InstanceNorm(name=name)
             | kinds.VirtualNorm(name=name)
         ):
             learned = (

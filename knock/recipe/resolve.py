@@ -365,9 +365,11 @@ def _resolve(
         optimizers=file.optimizers,
         draws=draws,
         train=file.train,
+        pools=file.pools,
         levels=sizes,
         known=file.known,
         pairs=file.pairs,
+        unpaired=file.unpaired,
         scores=file.scores,
         seed=seed,
         dtype=dtype,  # type: ignore[arg-type]  # compared with the two values above

@@ -33,6 +33,15 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     beside: dict[str, list[Size]] = {}
 
 
+class Pool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Former pictures that a step looks at and changes: the first are zeros.
+
+    It belongs to a run's state as the weights do, but no optimiser changes it.
+    """
+
+    pictures: Size
+
+
 class Optimizer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An optimiser and the networks whose weights it updates; eps is 1e-8, outside the root."""
 
@@ -121,17 +130,18 @@ class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A random array that arrives in every batch, one row of `shape` a picture.
 
     A dropout's numbers are 0 with probability `rate`, and 1 / (1 − rate) otherwise; integers are
-    1 … `up_to`, all equally likely. With `rounds` there are as many rows as pictures in a step,
-    else as in one of its rounds; or as many as `rows` says. A `fixed` one is the same in every
-    batch. No training step takes one with `check`, which is only in the batches of a check, nor one
-    with `sampling`, which is also there where pictures are made. A draw is there only `when` the
-    recipe's constants have these values.
+    1 … `up_to`, all equally likely, and places 0 … `below` − 1. With `rounds` there are as many
+    rows as pictures in a step, else as in one of its rounds; or as many as `rows` says. A `fixed`
+    one is the same in every batch. No training step takes one with `check`, which is only in the
+    batches of a check, nor one with `sampling`, which is also there where pictures are made. A draw
+    is there only `when` the recipe's constants have these values.
     """
 
-    distribution: Literal["uniform", "normal", "dropout", "integers"]
+    distribution: Literal["uniform", "normal", "dropout", "integers", "places"]
     shape: list[Size] = []
     low: float = 0.0
     high: float = 1.0
+    below: Size = 1
     rate: Decay = 0.5
     up_to: Size = 1
     rounds: bool = False
@@ -206,11 +216,13 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     check: Check
     constants: dict[str, Constant] = {}
     draws: dict[str, Draw] = {}
+    pools: dict[str, Pool] = {}
     presets: dict[str, dict[str, Any]] = {}
     opens: str | None = None
     known: str | None = None
     pairs: Literal["AtoB", "BtoA"] | None = None
-    scores: list[Literal["classes", "overlap", "kept", "named", "used"]] = []
+    unpaired: bool = False
+    scores: list[Literal["classes", "overlap", "kept", "named", "used", "translated"]] = []
     retired: dict[str, Constant] = {}
     choices: dict[str, Annotated[list[str], msgspec.Meta(min_length=1)]] = {}
     ranges: dict[str, tuple[float, float]] = {}
@@ -223,7 +235,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     be asked besides taking a step, each with the names of the batch's entries that it is given.
     `levels` are the heights and widths of a picture's pyramid, the coarsest first. `known` is the
     constant that says how many pictures of each class have a label in training. `pairs` says
-    which picture of a pair is the input, `scores` what a test measures, `loose` which outputs may
+    which picture of a pair is the input. Where pictures are `unpaired`, there are two classes, and
+    a step takes some of each. `scores` says what a test measures, `loose` which outputs may
     differ more in a check, `also` the same recipe with other constants, compared there as well.
     """
 
@@ -240,10 +253,12 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimizers: dict[str, Optimizer]
     draws: dict[str, Draw]
     train: Train
+    pools: dict[str, Pool] = {}
     levels: list[tuple[int, int]] = []
     known: str | None = None
     pairs: Literal["AtoB", "BtoA"] | None = None
-    scores: list[Literal["classes", "overlap", "kept", "named", "used"]] = []
+    unpaired: bool = False
+    scores: list[Literal["classes", "overlap", "kept", "named", "used", "translated"]] = []
     loose: dict[str, Rate] = {}
     also: list["Recipe"] = []
     seed: int = 0

@@ -3,7 +3,7 @@
 import math
 
 from knock import noise
-from knock.recipe.layers import Parameter, networks
+from knock.recipe.layers import Parameter, arrays
 from knock.recipe.schema import Recipe
 
 import numpy as np
@@ -13,16 +13,14 @@ from numpy.typing import NDArray
 def initial_weights(recipe: Recipe) -> dict[str, NDArray[np.float64]]:
     """Every parameter's first value, keyed `network.layer.weight`, drawn from the recipe's seed.
 
-    A network that is like another begins with the very same.
+    A network that is like another begins with the very same. A pool's is `pool.pictures`.
     """
     weights = {}
-    for placed in networks(recipe).values():
-        for parameter in placed.parameters:
-            drawn = recipe.networks[placed.name].like or placed.name
+    for name, parameters in arrays(recipe).items():
+        for parameter in parameters:
+            drawn = name in recipe.networks and recipe.networks[name].like or name
             stream = f"weights/{drawn}.{parameter.name}"
-            weights[f"{placed.name}.{parameter.name}"] = _first_value(
-                parameter, recipe.seed, stream
-            )
+            weights[f"{name}.{parameter.name}"] = _first_value(parameter, recipe.seed, stream)
     return weights
 
 

@@ -136,6 +136,8 @@ def _tags(facts: Facts, framework: str, lesson: str) -> set[str]:
     found = {framework}
     if facts.recipe.pairs:
         found.add("pairs")
+    elif facts.recipe.unpaired:
+        found.add("unpaired")
     elif facts.recipe.known:
         found |= {"labels", "known"}
     else:

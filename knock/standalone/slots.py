@@ -233,6 +233,8 @@ def _draw(draw: Draw, shape: str) -> str:
             return f"rng.integers(1, {_size(draw.up_to)} + 1, {shape})"
         case "dropout":
             return f"(rng.random({shape}) >= {draw.rate!r}) / {1 - draw.rate!r}"
+        case "places":
+            return f"rng.integers({_size(draw.below)}, size={shape})"
     return f"rng.uniform({draw.low!r}, {draw.high!r}, {shape})"
 
 
@@ -248,7 +250,8 @@ def to_device(facts: Facts) -> Iterator[str]:
         yield "        level.generator.to_device(device)"
         yield "        level.discriminator.to_device(device)"
     else:
-        yield from (f"    model.{name}.to_device(device)" for name in facts.networks)
+        held = (*facts.networks, *facts.recipe.pools)
+        yield from (f"    model.{name}.to_device(device)" for name in held)
         for name in facts.means:
             yield f'    if hasattr(model, "{name}"):'
             yield f"        model.{name}.to_device(device)"

@@ -23,18 +23,23 @@ from numpy.typing import NDArray
 PROGRAM = "knock apply"
 
 _ACROSS = 8  # pictures in a line of a sheet
+_BACK = "generate_back"
 _DRAWN = 63  # of 255: a lighter pixel of a mask belongs to its figure
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked for: the results of these files, and of the pictures in these folders."""
+    """What is asked for: the results of these files, and of the pictures in these folders.
+
+    With `back`, a run that translates both ways goes from its second kind of pictures to its first.
+    """
 
     pictures: Sequence[Path]
     seed: int = 0
     invert: bool = False
     separate: bool = False
     out: Path | None = None
+    back: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ def apply(run: Opened, wish: Wish, device: str, threads: int) -> Applied:
     recipe = run.recipe
     if recipe.from_pictures is None:
         raise UserError(f"{run.folder} ({run.question.label}) {_instead(run)}")
+    if wish.back and _BACK not in recipe.methods:
+        raise UserError(f"{run.folder} ({run.question.label}) goes one way only; leave --back out")
     paths, failed = _files(wish.pictures)
     read = images.in_parallel(lambda path: _read(path, recipe, wish.invert), paths)
     failed += [one for one in read if isinstance(one, UserError)]
@@ -68,7 +75,8 @@ def apply(run: Opened, wish: Wish, device: str, threads: int) -> Applied:
         output.require_room([*lines, *lines], _ACROSS, recipe.image_shape)
         place = output.file(wish.out, run.folder, "applied", PROGRAM)
     inputs = np.stack(list(given.values()))
-    made = _made(Model(run, device, threads), run, inputs, wish.seed)
+    method = _BACK if wish.back else recipe.from_pictures
+    made = _made(Model(run, device, threads), run, method, inputs, wish.seed)
     if wish.separate:
         place = make_new_folder(place) if wish.out is None else place
         for name, one in zip(names, made, strict=True):
@@ -123,18 +131,17 @@ def _read(path: Path, recipe: Recipe, invert: bool) -> Pixels | UserError:
     return 255 - fitted if invert else fitted
 
 
-def _made(model: Model, run: Opened, inputs: Pixels, seed: int) -> Pixels:
+def _made(model: Model, run: Opened, method: str, inputs: Pixels, seed: int) -> Pixels:
     """What the run makes of each picture, whatever the others are: uint8 N×H×W×C."""
     recipe = run.recipe
-    assert recipe.from_pictures is not None
-    company = _company(run)
+    company, (given, *more) = _company(run), recipe.methods[method]
     drawn = draws.of(recipe, seed, 0, 1 + len(company), 1 + len(company))
-    size = 1 if recipe.methods[recipe.from_pictures] != ["images"] else draws.AT_ONCE
+    size = 1 if more else draws.AT_ONCE
     parts = []
     for first in range(0, len(inputs), size):
         some = to_unit(inputs[first : first + size], recipe.dtype)
-        batch = {**drawn, "images": np.concatenate([some, company])}
-        parts.append(to_pixels(model.ask(recipe.from_pictures, batch))[: len(some)])
+        batch = {**drawn, given: np.concatenate([some, company])}
+        parts.append(to_pixels(model.ask(method, batch))[: len(some)])
     return np.concatenate(parts)
 
 

@@ -29,7 +29,8 @@ class Model:
         self._model = script.model_class(script.load(path), recipe.class_name, path)(recipe)
         self._adapter.build(self._model, recipe)
         state = run.checkpoint.state
-        networks = {k: v for k, v in state.items() if k.split(".")[0] in recipe.networks}
+        kept = {*recipe.networks, *recipe.pools}
+        networks = {k: v for k, v in state.items() if k.split(".")[0] in kept}
         try:
             self._adapter.write(self._model, recipe, networks)
         except WrongNetwork as error:

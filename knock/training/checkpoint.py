@@ -198,9 +198,7 @@ def require_fit(checkpoint: Checkpoint, recipe: Recipe, path: Path) -> None:
     A file of somebody else may have a right digest and wrong arrays all the same.
     """
     parameters = {
-        f"{placed.name}.{p.name}": p
-        for placed in layers.networks(recipe).values()
-        for p in placed.parameters
+        f"{name}.{p.name}": p for name, found in layers.arrays(recipe).items() for p in found
     }
     shapes = {key: p.shape for key, p in parameters.items()}
     for name, settings in recipe.optimizers.items():
@@ -231,7 +229,7 @@ def weights(checkpoint: Checkpoint, recipe: Recipe, path: Path) -> State:
         for key, array in checkpoint.state.items()
         if key.split(".")[0] in checkpoint.recipe.networks
     }
-    bare = msgspec.structs.replace(recipe, optimizers={})
+    bare = msgspec.structs.replace(recipe, optimizers={}, pools={})
     try:
         require_fit(dataclasses.replace(checkpoint, state=found), bare, path)
     except UserError as error:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from knock.data.batches import random_draws, to_pixels, to_unit, unit_pair
+from knock.data.batches import both_kinds, random_draws, to_pixels, to_unit, unit_pair
 from knock.data.imageset import ImageSet
 from knock.frameworks.adapter import Adapter
 from knock.recipe import Recipe
 from knock.training import score
-from knock.training.score import Generated, Score
+from knock.training.score import Generated, Score, Translated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +29,12 @@ class TestSet:
         self.pictures = pictures
         self.recipe = recipe
         self.adapter = adapter
+        self._kinds = both_kinds(pictures) if recipe.unpaired else None
+        self.count = max(map(len, self._kinds)) if self._kinds else len(pictures)
         shown = recipe.train.shown
         if any("images" in given for given in recipe.methods.values()):
-            shown = min(shown, len(pictures))  # else only draws are looked at: never too few
-        self.shown = [i * len(pictures) // shown for i in range(shown)]
+            shown = min(shown, self.count)  # else only draws are looked at: never too few
+        self.shown = [i * self.count // shown for i in range(shown)]
 
     def examples(self) -> dict[str, Any]:
         """The batch that is drawn while a run trains, always the same one: on the device."""
@@ -43,7 +45,7 @@ class TestSet:
 
         A picture that comes again has other draws.
         """
-        return self.at(np.arange(asked) % len(self.pictures))
+        return self.at(np.arange(asked) % self.count)
 
     def at(self, places: NDArray[np.int64]) -> Iterator[dict[str, Any]]:
         """The test pictures at some places, a batch of arrays at a time."""
@@ -51,8 +53,27 @@ class TestSet:
         for first in range(0, len(places), size):
             yield self._batch(places[first : first + size], first)
 
+    def translations(self, model: Any) -> Translated:
+        """What a model makes of all test pictures of each class in turn, with their places."""
+        kinds, size = both_kinds(self.pictures), self.recipe.train.batch_size
+        made = []
+        for places, method in zip(kinds, (model.generate, model.generate_back), strict=True):
+            for first in range(0, len(places), size):
+                some = self.pictures.images[places[first : first + size]]
+                given = self.adapter.to_device({"x": to_unit(some, self.recipe.dtype)})["x"]
+                made.append(to_pixels(self.adapter.to_numpy(method(given))))
+        return Translated(np.concatenate(made), np.concatenate(kinds))
+
     def _batch(self, places: Sequence[int] | np.ndarray[Any, Any], number: int) -> dict[str, Any]:
         images, recipe = self.pictures, self.recipe
+        if self._kinds:
+            given, other = (kind[np.asarray(places) % len(kind)] for kind in self._kinds)
+            return {
+                "images": to_unit(images.images[given], recipe.dtype),
+                "others": to_unit(images.images[other], recipe.dtype),
+                "labels": images.labels[given],
+                **random_draws(recipe, _BEFORE_TRAINING - number, len(given)),
+            }
         batch: dict[str, Any] = {"labels": images.labels[places]}
         if recipe.pairs:
             batch["images"], batch["targets"] = unit_pair(images, places, recipe)
@@ -81,7 +102,11 @@ def report(model: Any, test: TestSet, train_set: ImageSet) -> dict[str, Any]:
             f"{error['test']:.5g} on test images"
         )
         found["error"] = {name: round(value, 6) for name, value in error.items()}
-    for name in test.recipe.scores:
+    if test.recipe.unpaired and "translated" in test.recipe.scores:
+        translated = score.translated(test.translations(model), train_set, test.pictures)
+        print(translated.line)
+        found["translated"] = translated.numbers
+    for name in (one for one in test.recipe.scores if one in score.SCORES):
         wanted = score.SCORES[name]
         if wanted.needs_labels and test.recipe.labelled == 0:
             continue

@@ -49,6 +49,8 @@ def read(described: Mapping[str, str], arrays: State, path: Path) -> tuple[Recip
                 raise UserError(f"{path}: {key} is {there}, should be {shape}")
             state[key] = from_channels_last(arrays[key], p) if last else arrays[key]
             state[key] = np.ascontiguousarray(state[key], recipe.dtype)
+    pools = {f"{name}.{p.name}": np.zeros(p.shape) for name, p in layers.pools(recipe).items()}
+    state |= {key: array.astype(recipe.dtype) for key, array in pools.items()}
     return recipe, state | _new_optimizers(recipe, state), framework
 
 

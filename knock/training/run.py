@@ -47,6 +47,10 @@ _FIRST = (1, 3, 10, 30, 100)
 """The steps after which a sample is drawn although none is due by `sample_every`."""
 
 
+_MADE = ("sample", "x to y", "y to x")
+"""The rows that a model made: they are shown growing."""
+
+
 class Run:
     """One training run, as an answer sees it.
 
@@ -180,7 +184,7 @@ class Run:
         if testing:
             record.write_shown(self.begun.folder, "test", pixels, pictures.enlargement(sides[0]))
         else:
-            named = ("sample", *self._test.pictures.classes)
+            named = (*_MADE, *self._test.pictures.classes)
             self._recording.show(self.step, pixels, [name for name in pixels if name in named])
 
     def classes(self) -> Iterator[tuple[str, Any]]:
@@ -229,9 +233,9 @@ class Run:
         """The model with its first weights, or with what a checkpoint holds."""
         model = model_class(self.recipe)
         self._adapter.build(model, self.recipe)
-        state = self.begun.state or self.begun.weights
-        if state is None:
-            state = dict(initial_weights(self.recipe))
+        state = self.begun.state
+        if state is None:  # the weights of another run leave the pools as they begin
+            state = {**initial_weights(self.recipe), **(self.begun.weights or {})}
         try:
             self._adapter.write(model, self.recipe, state)
         except WrongNetwork as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 from knock.data.batches import to_pixels
 from knock.data.imageset import ImageSet, Labels, Pixels
+from knock.training.pixel_judge import PixelJudge, overlaps
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,17 @@ class Generated:
     def pixels(self) -> Pixels:
         """The pictures that it gave, uint8 N×H×W×C."""
         return to_pixels(self.given)
+
+
+@dataclass(frozen=True)
+class Translated:
+    """The translations of some test pictures (uint8 N×H×W×C), and the pictures' places (int64 N).
+
+    The first are of the set's first class, and should look like the second; then the other way.
+    """
+
+    pixels: Pixels
+    places: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -106,9 +118,7 @@ def overlap(made: Pixels, target: Pixels) -> float:
     if made.shape[:3] != target.shape[:3]:
         raise ValueError(f"{made.shape} and {target.shape} do not lie on each other")
     mine, wanted = (pixels.mean(axis=3) >= _FOREGROUND for pixels in (made, target))
-    both = (mine & wanted).sum(axis=(1, 2))
-    either = (mine | wanted).sum(axis=(1, 2))
-    return float(np.where(either == 0, 1.0, both / np.maximum(either, 1)).mean())
+    return float(overlaps(mine, wanted).mean())
 
 
 @dataclass(frozen=True)
@@ -207,6 +217,49 @@ def _overlap(made: Iterable[Generated], train: ImageSet, test: ImageSet) -> Scor
         f"all {len(pixels)} test images: intersection over union {mean:.3f}, at least {worst:.3f}"
     )
     return Scored(line, {"overlap": round(mean, 4), "worst": round(worst, 4)})
+
+
+def translated(made: Translated, train: ImageSet, test: ImageSet) -> Scored:
+    """Do translations look like the other class, and does the figure stay where it was?
+
+    The set has two classes. With masks, a judge of pixels looks at the figures alone; without, a
+    classifier looks at whole pictures, and only the first question is answered.
+    """
+    wanted = 1 - test.labels[made.places]
+    if train.masks is None or test.masks is None:
+        classifier = Classifier.fit(train)
+        found, real = classifier.predict(made.pixels), classifier.predict(test.images)
+        masks = None
+    else:
+        judge = PixelJudge.fit(train)
+        (masks, found), (own, real) = judge.look(made.pixels), judge.look(test.images)
+    told, known = float((found == wanted).mean()), float((real == test.labels).mean())
+    each = {
+        name: round(float((found == wanted)[wanted == 1 - number].mean()), 4)
+        for number, name in enumerate(test.classes)
+    }
+    ways = ", ".join(
+        f"{each[name]:.1%} of {name} for {other}"
+        for name, other in zip(test.classes, test.classes[::-1], strict=True)
+    )
+    numbers: dict[str, Any] = {"translated": round(told, 4), "judge": round(known, 4), "each": each}
+    line = (
+        f"all {len(found)} test images translated: {told:.1%} are taken for the other class "
+        f"({ways}) by a judge that tells {known:.1%} of the images themselves"
+    )
+    if masks is not None and test.masks is not None:
+        stayed = overlaps(masks, test.masks[made.places] > 0)
+        own_masks = overlaps(own, test.masks > 0)
+        numbers |= {
+            "overlap": round(float(stayed.mean()), 4),
+            "worst": round(float(stayed.min()), 4),
+            "judge_overlap": round(float(own_masks.mean()), 4),
+        }
+        line += (
+            f"; their masks stay: intersection over union {stayed.mean():.3f}, at least "
+            f"{stayed.min():.3f}; {own_masks.mean():.3f} for the images themselves"
+        )
+    return Scored(line, numbers)
 
 
 @dataclass(frozen=True)

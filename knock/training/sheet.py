@@ -20,7 +20,7 @@ import numpy as np
 
 FILE_NAME = "compare.png"
 
-GIVEN = ("input", "target")
+GIVEN = ("input", "target", "x", "y")
 """Rows of pictures that an answer was given; the others it made, and each run shows its own."""
 
 _ACROSS = 8  # pictures side by side, so that labels and table can be read

@@ -85,6 +85,12 @@ def group_norm(x, gamma, beta, groups):
     return layer(_array(x)).array
 
 
+def instance_norm(x, gamma, beta):
+    layer = L.GroupNormalization(len(gamma), len(gamma))
+    layer.gamma.array[...], layer.beta.array[...] = gamma, beta
+    return layer(_array(x)).array
+
+
 def layer_norm_second(x, gamma, beta):
     layer = _layer_norm_layer(gamma, beta)
     x = chainer.Variable(_array(x))

@@ -102,6 +102,10 @@ def group_norm(x, gamma, beta, groups):
     return apply(layer, x, "vector", gamma, beta)
 
 
+def instance_norm(x, gamma, beta):
+    return apply(framework.InstanceNorm(), x, "vector", gamma, beta)
+
+
 def layer_norm_second(x, gamma, beta):
     layer = framework.LayerNorm()
     apply(layer, x, "vector", gamma, beta)

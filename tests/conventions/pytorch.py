@@ -95,6 +95,11 @@ def group_norm(x, gamma, beta, groups):
     return F.group_norm(_tensor(x), groups, _tensor(gamma), _tensor(beta)).numpy()
 
 
+def instance_norm(x, gamma, beta):
+    """x (N, C, H, W), each map normalised by itself, with gamma and beta (C,)."""
+    return F.instance_norm(_tensor(x), weight=_tensor(gamma), bias=_tensor(beta)).numpy()
+
+
 def layer_norm_second(x, gamma, beta):
     """d/dx ‖d/dx Σ layer_norm(x³)²‖: what a gradient penalty differentiates; as x.
 

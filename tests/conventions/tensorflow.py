@@ -99,6 +99,12 @@ def group_norm(x, gamma, beta, groups):
     return to_numpy(layer(_tensor(x)))
 
 
+def instance_norm(x, gamma, beta):
+    layer = framework.InstanceNorm(len(gamma))
+    _fill(layer, "vector", gamma, beta)
+    return to_numpy(layer(_tensor(x)))
+
+
 def layer_norm_second(x, gamma, beta):
     layer = framework.LayerNorm(len(gamma))
     _fill(layer, "vector", gamma, beta)

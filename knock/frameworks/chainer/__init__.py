@@ -120,6 +120,9 @@ def eagerly() -> AbstractContextManager[None]:
 
 def build(model: Any, recipe: Recipe) -> None:
     """Move the networks to the device, and make the weights whose size was left open (None)."""
+    for name in recipe.pools:
+        if isinstance(pool := getattr(model, name, None), chainer.Link):
+            pool.to_device(_device)
     for placed in networks(recipe).values():
         network = getattr(model, placed.name, None)
         if not isinstance(network, chainer.Link):

@@ -9,7 +9,14 @@ from typing import Any
 from knock.frameworks.adapter import State
 from knock.frameworks.binding import Bound, Found, bind, to_channels_last, trained
 from knock.frameworks.keras.backend import keras, tf
-from knock.frameworks.keras.layers import BatchNorm, Conv2D, Conv2DTranspose, LayerNorm, leaky_relu
+from knock.frameworks.keras.layers import (
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    InstanceNorm,
+    LayerNorm,
+    leaky_relu,
+)
 from knock.frameworks.keras.optimizers import SGD, Adam, RMSprop
 from knock.frameworks.tensorflow import state as states
 from knock.frameworks.tensorflow.layers import resize
@@ -35,6 +42,7 @@ __all__ = [
     "BatchNorm",
     "Conv2D",
     "Conv2DTranspose",
+    "InstanceNorm",
     "LayerNorm",
     "RMSprop",
     "build",

@@ -129,16 +129,23 @@ class LayerNorm(keras.layers.Layer):
     keras.layers.LayerNormalization uses ops.moments, so its second derivatives are wrong.
     """
 
+    axes: tuple[int, ...] = (1, 2, 3)
+
     def build(self, input_shape: Any) -> None:
         """Make the scale and the shift."""
         _add_scale_and_shift(self, input_shape[-1])
 
     def call(self, inputs: Any) -> Any:
         """The normalised input."""
-        axes = list(range(1, len(inputs.shape)))
-        centred = inputs - ops.mean(inputs, axes, keepdims=True)
-        variance = ops.mean(ops.square(centred), axes, keepdims=True)
+        centred = inputs - ops.mean(inputs, self.axes, keepdims=True)
+        variance = ops.mean(ops.square(centred), self.axes, keepdims=True)
         return _normal(centred, variance, 1e-5, self.gamma, self.beta)
+
+
+class InstanceNorm(LayerNorm):
+    """Normalises each picture's map by itself (Ulyanov et al. 2016), then scales each channel."""
+
+    axes = (1, 2)
 
 
 def leaky_relu(x: Any, slope: float) -> Any:

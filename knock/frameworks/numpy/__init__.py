@@ -15,9 +15,11 @@ from knock.frameworks.numpy.layers import (
     LayerNorm,
     Module,
     Network,
+    Pool,
     add_mixed_slopes,
     make_module,
     networks,
+    pools,
     set_float_type,
     turn,
 )
@@ -35,6 +37,7 @@ __all__ = [
     "LayerNorm",
     "Module",
     "Network",
+    "Pool",
     "RMSprop",
     "add_mixed_slopes",
     "build",
@@ -43,6 +46,7 @@ __all__ = [
     "evaluate",
     "make_module",
     "networks",
+    "pools",
     "read",
     "setup",
     "to_device",
@@ -95,7 +99,9 @@ def evaluate(network: Any, x: Any, *masks: Any) -> Any:
             module.training = True
 
 
-def _variables(network: Network) -> list[Found]:
+def _variables(network: Network | Pool) -> list[Found]:
+    if isinstance(network, Pool):
+        return [Found("pictures", network.pictures, network.pictures.shape)]
     return [
         Found(f"{module.name}.{name}", value, value.shape)
         for module in network.modules

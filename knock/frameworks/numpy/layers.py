@@ -471,7 +471,7 @@ class LayerNorm(Module):
     """
 
     eps = 1e-5
-    axes = (1, 2, 3)
+    axes: tuple[int, ...] = (1, 2, 3)
 
     def __call__(self, x: Array) -> Array:
         centred = x - x.mean(self.axes, keepdims=True)
@@ -550,6 +550,12 @@ class Sinusoids(Module):
 
     def backward(self, d: Array) -> Array:
         return np.zeros(len(d))
+
+
+class InstanceNorm(LayerNorm):
+    """The same with μ and σ² of each picture's map (Ulyanov et al. 2016, equation 1)."""
+
+    axes = (2, 3)
 
 
 class VirtualNorm(Module):
@@ -679,6 +685,7 @@ _MODULES: dict[type[Layer], type[Module]] = {
     kinds.LayerNorm: LayerNorm,
     kinds.GroupNorm: GroupNorm,
     kinds.Sinusoids: Sinusoids,
+    kinds.InstanceNorm: InstanceNorm,
     kinds.VirtualNorm: VirtualNorm,
     kinds.Minibatch: Minibatch,
     kinds.Dropout: Module,  # these five are the network's own work
@@ -795,3 +802,15 @@ def turn(network: Network) -> None:
 def networks(recipe: Recipe) -> dict[str, Network]:
     """Every network of a recipe, with all weights 0."""
     return {name: Network(placed) for name, placed in layers.networks(recipe).items()}
+
+
+class Pool:
+    """Former pictures, N×C×H×W, which an answer looks at and exchanges; zeros at first."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.pictures = np.zeros(shape, _dtype)
+
+
+def pools(recipe: Recipe) -> dict[str, Pool]:
+    """Every pool of a recipe, as it begins."""
+    return {name: Pool(pictures.shape) for name, pictures in layers.pools(recipe).items()}

@@ -132,15 +132,17 @@ class BatchNorm(tf.Module):
 class LayerNorm(tf.Module):
     """Normalises each picture over H, W and C (Ba et al. 2016), then scales each channel."""
 
+    axes: tuple[int, ...] = (1, 2, 3)
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.weight = _ones(channels)
         self.bias = _zeros(channels)
 
     def __call__(self, x: Any) -> Any:
-        axes = list(range(1, len(x.shape)))
-        centred = x - tf.reduce_mean(x, axes, keepdims=True)  # not tf.nn.moments: see BatchNorm
-        variance = tf.reduce_mean(tf.square(centred), axes, keepdims=True)
+        mean = tf.reduce_mean(x, self.axes, keepdims=True)  # not tf.nn.moments: see BatchNorm
+        centred = x - mean
+        variance = tf.reduce_mean(tf.square(centred), self.axes, keepdims=True)
         return _normal(centred, variance, self)
 
 
@@ -160,6 +162,12 @@ class GroupNorm(tf.Module):
         variance = tf.reduce_mean(tf.square(centred), [1, 3], keepdims=True)
         normal = tf.reshape(centred * tf.math.rsqrt(variance + 1e-5), [-1, *sides])
         return normal * self.weight + self.bias
+
+
+class InstanceNorm(LayerNorm):
+    """Normalises each picture's map by itself (Ulyanov et al. 2016), then scales each channel."""
+
+    axes = (1, 2)
 
 
 def leaky_relu(x: Any, slope: float) -> Any:
