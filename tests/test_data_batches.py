@@ -100,13 +100,15 @@ def test_what_makes_pictures_is_in_no_step():
     assert random_draws(made.recipe(draws=draws), 0, 3, "sampling")["z"].shape == (3, 2)
 
 
-def test_integers_are_drawn_from_one_up_to_the_last():
-    recipe = made.recipe(draws={"t": Draw("integers", up_to=3)})
+@pytest.mark.parametrize(("bounds", "all_of_them"), [({}, {1, 2, 3}), ({"first": 0}, {0, 1, 2, 3})])
+def test_integers_are_drawn_from_the_first_up_to_the_last(bounds, all_of_them):
+    recipe = made.recipe(draws={"t": Draw("integers", up_to=3, **bounds)})
     drawn = random_draws(recipe, 0, 600)["t"]
     assert drawn.shape == (600,)
     assert drawn.dtype == np.int64
-    assert (np.bincount(drawn, minlength=5)[1:4] > 150).all()
-    assert set(drawn) == {1, 2, 3}
+    assert set(drawn) == all_of_them
+    assert min(np.count_nonzero(drawn == one) for one in all_of_them) > 110
+    assert not np.array_equal(drawn, random_draws(recipe, 1, 600)["t"])
 
 
 def test_what_only_a_check_needs_is_in_no_step_but_is_looked_at():
@@ -392,12 +394,3 @@ def test_unpaired_pictures_come_from_both_classes_each_once_in_its_own_epoch():
 def test_unpaired_pictures_are_of_two_classes(counts, classes, why):
     with pytest.raises(UserError, match=why):
         kinds(counts, classes)
-
-
-def test_places_are_whole_numbers_below_their_bound():
-    drawn = [
-        random_draws(made.recipe(draws={"p": Draw("places", below=7)}), n)["p"] for n in (0, 1)
-    ]
-    assert drawn[0].dtype == np.int64 and not np.array_equal(*drawn)
-    many = random_draws(made.recipe(draws={"p": Draw("places", below=7)}), 0, 500)["p"]
-    assert sorted(set(many.tolist())) == list(range(7))

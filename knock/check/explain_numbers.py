@@ -161,8 +161,7 @@ def _drawn(draw: Draw) -> str:
         "uniform": f"uniform between {draw.low:g} and {draw.high:g}",
         "normal": "normal",
         "dropout": "0 where dropped",
-        "integers": "whole numbers from 1",
-        "places": "whole",
+        "integers": f"whole numbers from {draw.first}",
     }[draw.distribution]
     one = all(size == 1 for size in draw.shape)
     return f"{how}, {'one number' if one else 'numbers'} for each picture"

@@ -209,8 +209,8 @@ def random_draws(
     """Everything that the recipe draws at `step`, by name: N×shape, in the recipe's dtype.
 
     N is the draw's own number of rows, or `count`, or the recipe's batch size, times its rounds if
-    the draw says so. Integers and places are int64. What the purpose does not need is left out.
-    Raises UserError if a name is already used by the data or a shape cannot be evaluated.
+    the draw says so. Integers are int64. What the purpose does not need is left out. Raises
+    UserError if a name is already used by the data or a shape cannot be evaluated.
     """
     drawn: Batch = {}
     for name, draw in recipe.draws.items():
@@ -227,13 +227,10 @@ def random_draws(
             values = kept / (1.0 - draw.rate)
         elif draw.distribution == "integers":
             last = evaluate(draw.up_to, recipe.sizes, f"draws.{name}.up_to")
-            values = noise.uniform(recipe.seed, when, key, shape, 1, last + 1)
-        elif draw.distribution == "places":
-            below = evaluate(draw.below, recipe.sizes, f"draws.{name}.below")
-            values = noise.uniform(recipe.seed, when, key, shape, 0, below)
+            values = noise.uniform(recipe.seed, when, key, shape, draw.first, last + 1)
         else:
             values = noise.uniform(recipe.seed, when, key, shape, draw.low, draw.high)
-        whole = draw.distribution in ("integers", "places")
+        whole = draw.distribution == "integers"
         drawn[name] = values.astype(np.int64 if whole else recipe.dtype)
     return drawn
 

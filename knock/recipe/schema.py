@@ -130,19 +130,19 @@ class Draw(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A random array that arrives in every batch, one row of `shape` a picture.
 
     A dropout's numbers are 0 with probability `rate`, and 1 / (1 − rate) otherwise; integers are
-    1 … `up_to`, all equally likely, and places 0 … `below` − 1. With `rounds` there are as many
-    rows as pictures in a step, else as in one of its rounds; or as many as `rows` says. A `fixed`
-    one is the same in every batch. No training step takes one with `check`, which is only in the
-    batches of a check, nor one with `sampling`, which is also there where pictures are made. A draw
-    is there only `when` the recipe's constants have these values.
+    `first` … `up_to`, all equally likely. With `rounds` there are as many rows as pictures in a
+    step, else as in one of its rounds; or as many as `rows` says. A `fixed` one is the same in
+    every batch. No training step takes one with `check`, which is only in the batches of a check,
+    nor one with `sampling`, which is also there where pictures are made. A draw is there only
+    `when` the recipe's constants have these values.
     """
 
-    distribution: Literal["uniform", "normal", "dropout", "integers", "places"]
+    distribution: Literal["uniform", "normal", "dropout", "integers"]
     shape: list[Size] = []
     low: float = 0.0
     high: float = 1.0
-    below: Size = 1
     rate: Decay = 0.5
+    first: int = 1
     up_to: Size = 1
     rounds: bool = False
     rows: Size | None = None

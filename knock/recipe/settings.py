@@ -25,10 +25,7 @@ OPTION = "--set"
 _OWN = {"adam": ("lr", "betas"), "rmsprop": ("lr", "alpha"), "sgd": ("lr", "momentum")}
 _FIRST_WEIGHTS = ("init", "init_std")
 _DRAWN = ("distribution", "low", "high", "rate")
-_BY_DRAW = {
-    **{"uniform": ("low", "high"), "normal": (), "dropout": ("rate",)},
-    **{"integers": (), "places": ()},
-}
+_BY_DRAW = {"uniform": ("low", "high"), "normal": (), "dropout": ("rate",), "integers": ()}
 
 _CODE = "it is in the answers' code: change that, in a file that knock start begins"
 _RELIED_ON = "the answers rely on it"
@@ -36,7 +33,7 @@ _OF_QUESTION = "it says what the question is, not how a run is trained"
 _FIXED = {
     r"networks\.[^.]+\.(layers|input|like|unless|beside)\b.*": _CODE,
     r"optimizers\.[^.]+\.(algorithm|networks)": _CODE,
-    r"draws\.[^.]+\.(shape|rounds|rows|fixed|check|sampling|up_to|below|when)\b.*": _RELIED_ON,
+    r"draws\.[^.]+\.(shape|rounds|rows|fixed|check|sampling|first|up_to|when)\b.*": _RELIED_ON,
     r"draws\.[^.]+\.distribution": _RELIED_ON,
     r"(seed|dtype|dataset|preset|size)": "that is an option of its own",
     r"(number|name|title|class|paper|opens|known|scores|parts|methods|check)\b.*": _OF_QUESTION,

@@ -230,11 +230,9 @@ def _draw(draw: Draw, shape: str) -> str:
         case "normal":
             return f"rng.normal(size={shape})"
         case "integers":
-            return f"rng.integers(1, {_size(draw.up_to)} + 1, {shape})"
+            return f"rng.integers({draw.first}, {_size(draw.up_to)} + 1, {shape})"
         case "dropout":
             return f"(rng.random({shape}) >= {draw.rate!r}) / {1 - draw.rate!r}"
-        case "places":
-            return f"rng.integers({_size(draw.below)}, size={shape})"
     return f"rng.uniform({draw.low!r}, {draw.high!r}, {shape})"
 
 

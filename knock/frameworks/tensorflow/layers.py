@@ -140,8 +140,7 @@ class LayerNorm(tf.Module):
         self.bias = _zeros(channels)
 
     def __call__(self, x: Any) -> Any:
-        mean = tf.reduce_mean(x, self.axes, keepdims=True)  # not tf.nn.moments: see BatchNorm
-        centred = x - mean
+        centred = x - tf.reduce_mean(x, self.axes, keepdims=True)  # no moments: see BatchNorm
         variance = tf.reduce_mean(tf.square(centred), self.axes, keepdims=True)
         return _normal(centred, variance, self)
 
