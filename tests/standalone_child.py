@@ -71,7 +71,8 @@ def answer(framework: str, stem: str) -> dict:
     first = initial_weights(ours)
     adapter.write(model, ours, dict(first))
     rng, count = np.random.default_rng(1), ours.train.pictures
-    batch = {name: rng.uniform(-1, 1, (count, *ours.image_shape)) for name in ("images", "targets")}
+    kinds_of = ("images", "targets", "others")
+    batch = {name: rng.uniform(-1, 1, (count, *ours.image_shape)) for name in kinds_of}
     batch |= {"labels": np.arange(count) % 2, "epoch": np.array(0), **random_draws(ours, 0)}
     batch |= {"step": np.array(1), "known_labels": batch["labels"][::-1].copy()}
     batch["known_images"] = batch["images"][:, :, ::-1].copy()

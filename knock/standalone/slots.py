@@ -285,4 +285,8 @@ def call_once(facts: Facts) -> Iterator[str]:
             yield f"        model.{mean}({zeros}{more})"
     for name, one in facts.recipe.optimizers.items():
         variables = " + ".join(f"model.{own}.trainable_variables" for own in one.networks)
-        yield f"    model.{name}.build({variables})"
+        line = f"    model.{name}.build({variables})"
+        if len(line) <= _WIDTH:
+            yield line
+        else:
+            yield from (f"    model.{name}.build(", f"        {variables}", "    )")

@@ -83,7 +83,10 @@ def _alike(numbers: dict[str, Array], others: dict[str, Array]) -> bool:
 
 
 def _numbers(question: Question, small: Recipe, text: str) -> dict[str, Array]:
-    """All numbers of the first step, and the outputs of networks and methods before it."""
+    """All numbers of the first step, and the outputs of networks and methods before it.
+
+    Where there are pools, the losses of the next steps, too: the pools must fill first.
+    """
     path = question.reference_file
     code = compile(text, str(path), "exec", dont_inherit=True)
     with np.errstate(all="ignore"):  # a mistake may take the root of a negative number
@@ -91,4 +94,7 @@ def _numbers(question: Question, small: Recipe, text: str) -> dict[str, Array]:
     if small.optimizers:
         losses, state = trace.first_step(path, plain, small, code)
         found |= state | {f"loss {name}": np.array(loss) for name, loss in losses.items()}
+    if small.pools:
+        later = trace.first_losses(path, plain, small, code, trace.RESUMED_AT)
+        found["later losses"] = np.array([[*one.values()] for one in later])
     return found
