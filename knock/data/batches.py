@@ -226,8 +226,9 @@ def random_draws(
             kept = noise.uniform(recipe.seed, when, key, shape) >= draw.rate
             values = kept / (1.0 - draw.rate)
         elif draw.distribution == "integers":
-            last = evaluate(draw.up_to, recipe.sizes, f"draws.{name}.up_to")
-            values = noise.uniform(recipe.seed, when, key, shape, draw.first, last + 1)
+            many = f"({draw.up_to}) + 1 - {draw.first}"  # and not up_to, which may be 0
+            last = draw.first + evaluate(many, recipe.sizes, f"draws.{name}.up_to")
+            values = noise.uniform(recipe.seed, when, key, shape, draw.first, last)
         else:
             values = noise.uniform(recipe.seed, when, key, shape, draw.low, draw.high)
         whole = draw.distribution == "integers"

@@ -114,6 +114,12 @@ def networks(recipe: Recipe) -> dict[str, Placed]:
             elif isinstance(one.layer, kinds.VirtualNorm):
                 what = f"the reference of {network.name}.{one.name}"
                 _require_draw(one.layer.of, what, network.input, "input", recipe)
+    for name, pool in recipe.pools.items():
+        if pool.of not in placed:
+            raise UserError(f"pools.{name}.of: there is no network {pool.of}")
+        if (made := placed[pool.of].output) != recipe.image_shape:
+            why = f"{pool.of} makes {'×'.join(map(str, made))} of them"
+            raise DoesNotFit(f"pools.{name}", why)
     return placed
 
 
