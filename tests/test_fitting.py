@@ -56,6 +56,12 @@ def test_a_rectangle_near_it_is_named(name, sides, near):
     assert f"{high}x{wide}" == near
 
 
+def test_a_pool_without_a_place_is_refused_by_its_name():
+    path, given = questions.find("cyclegan").recipe_file, {"constants": {"pool_size": 0}}
+    with pytest.raises(UserError, match=r"^pools.pool_x.pictures: 'pool_size' comes to 0"):
+        fitting.load(path, "newts", "quick", given)
+
+
 def test_what_is_wrong_without_a_size_keeps_its_words(tmp_path):
     path = questions.find("dcgan").recipe_file
     text = path.read_text(encoding="utf-8").replace("[3, 64, 64]", "[3, 50, 50]")

@@ -120,6 +120,7 @@ def networks(recipe: Recipe) -> dict[str, Placed]:
         if (made := placed[pool.of].output) != recipe.image_shape:
             why = f"{pool.of} makes {'×'.join(map(str, made))} of them"
             raise DoesNotFit(f"pools.{name}", why)
+    pools(recipe)  # whose sizes are refused, too
     return placed
 
 

@@ -36,7 +36,8 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Pool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Former pictures of a network that a step looks at and changes: the first are zeros.
 
-    They have the size of the data's. It belongs to a run's state as the weights do, but no optimiser changes it.
+    They have the size of the data's. A pool belongs to a run's state as the weights do, but no
+    optimiser changes it.
     """
 
     pictures: Size
