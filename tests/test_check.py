@@ -62,6 +62,10 @@ def test_the_mistakes_that_are_told_by_their_loss_can_be_told_apart(question):
         for what in set(known.planted) - set(possible)
     }
     quiet["none"] = state | trace.first_outputs(path, plain, small)
+    for what in quiet if small.pools else ():  # which must fill before a mistake shows
+        code = known.planted.get(what)
+        later = trace.first_losses(path, plain, small, code, trace.RESUMED_AT)
+        quiet[what] |= {"later": np.array([[*one.values()] for one in later])}
 
     def switched(what, constants):
         code = known.planted.get(what)
@@ -96,14 +100,15 @@ def test_the_mistakes_that_are_told_by_their_loss_can_be_told_apart(question):
 def test_what_the_judge_can_plant_a_check_names(question, tmp_path):
     """Many of these mistakes are planted in no framework: here a learner makes them in NumPy."""
     reference, small = question.reference_file, recipe.load_check(question.recipe_file)
-    expected = trace.take(reference, plain, small, looked_at=(1,))
+    steps = (1, 2, trace.RESUMED_AT) if small.pools else (1,)  # pools must fill first
+    expected = trace.take(reference, plain, small, looked_at=steps)
     standard = judge.Standard(small, reference, plain, expected)
     source = reference.read_text(encoding="utf-8")
     for one in mistakes.suspects(question.mistakes_file):
         path = tmp_path / "mine.py"
         path.write_text(mistakes.plant_once(source, one.numpy), encoding="utf-8")
         with np.errstate(invalid="ignore", divide="ignore"):  # roots of what is negative, log 0
-            got = trace.take(path, plain, small, looked_at=(1,))
+            got = trace.take(path, plain, small, looked_at=steps)
         red = {r.name: r.message for r in standard.judge(got, travel=False) if r.status == "failed"}
         named = {stage: message for stage, message in red.items() if one.said in message}
         assert named, (one.said, red)
