@@ -4,6 +4,7 @@ Importing this imports none of them. Each adapter module (`knock.frameworks.pyto
 own framework and offers the functions of `knock.frameworks.adapter.Adapter`.
 """
 
+import gc
 import importlib
 import importlib.util
 from dataclasses import dataclass
@@ -91,6 +92,18 @@ def load(name: str) -> "Adapter":
     if framework.missing:
         raise UserError(missing_line(framework))
     return cast("Adapter", importlib.import_module(f"knock.frameworks.{name}"))
+
+
+def load_fully(name: str) -> "Adapter":
+    """As `load`, for a process that is ready before there is work: no fork of it imports anything.
+
+    The garbage collector leaves alone what is there, so that forks share its memory.
+    """
+    adapter = load(name)
+    adapter.import_late()
+    gc.collect()
+    gc.freeze()
+    return adapter
 
 
 def require(name: str) -> None:

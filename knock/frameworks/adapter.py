@@ -56,6 +56,12 @@ class Adapter(Protocol):
     def to_numpy(self, tensor: Any) -> NDArray[Any]:
         """A tensor as a NumPy array; one with four axes comes back as N×C×H×W."""
 
+    def import_late(self) -> None:
+        """Import now what the framework itself would import at its first step.
+
+        It computes nothing: a process may fork after it.
+        """
+
     def eagerly(self) -> AbstractContextManager[None]:
         """Within it, nothing is made into a graph first, which only pays after several steps."""
 

@@ -56,7 +56,7 @@ def main() -> None:
     if "--once" not in options:
         scratch.prepare(_SCRATCH)  # before there are threads
     importlib.import_module("knock.run")  # every answer imports it, and that takes a while
-    adapter = frameworks.load(name)
+    adapter = frameworks.load_fully(name)
     messages.write(outgoing, messages.READY)
     if "--once" in options:
         if (message := messages.read(incoming, sys.maxsize)) is not None:

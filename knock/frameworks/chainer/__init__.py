@@ -114,6 +114,10 @@ def to_numpy(tensor: Any) -> NDArray[Any]:
     return np.array(chainer.cuda.to_cpu(chainer.as_array(tensor)))
 
 
+def import_late() -> None:
+    """Nothing to do: Chainer has imported all of it."""
+
+
 def eagerly() -> AbstractContextManager[None]:
     return nullcontext()
 

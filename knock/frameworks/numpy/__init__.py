@@ -44,6 +44,7 @@ __all__ = [
     "devices",
     "eagerly",
     "evaluate",
+    "import_late",
     "make_module",
     "networks",
     "pools",
@@ -79,6 +80,10 @@ def to_device(batch: Mapping[str, Array]) -> dict[str, Any]:
 
 def to_numpy(tensor: Any) -> Array:
     return np.array(tensor)
+
+
+def import_late() -> None:
+    """Nothing to do: NumPy has imported all of it."""
 
 
 def eagerly() -> AbstractContextManager[None]:

@@ -26,6 +26,7 @@ from knock.frameworks.tensorflow.optimizers import SGD, Adam, RMSprop
 from knock.frameworks.tensorflow.runtime import (
     devices,
     eagerly,
+    import_late,
     start,
     tf,
     to_device,
@@ -49,6 +50,7 @@ __all__ = [
     "build",
     "devices",
     "eagerly",
+    "import_late",
     "float_type",
     "leaky_relu",
     "read",

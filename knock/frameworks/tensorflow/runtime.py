@@ -116,6 +116,10 @@ def devices() -> list[str]:
     return ["CPU", *(_name(gpu) for gpu in tf.config.list_physical_devices("GPU"))]
 
 
+def import_late() -> None:
+    """Nothing to do: TensorFlow has imported all of it."""
+
+
 @contextlib.contextmanager
 def eagerly() -> Iterator[None]:
     """Run what `tf.function` decorates as it stands: making a graph takes longer than a step."""

@@ -72,7 +72,7 @@ class _Ready:
         self.standard: Standard | None = None
         with contextlib.suppress(Exception, SystemExit):  # a check raises it again, and shows it
             importlib.import_module("knock.run")  # every answer imports it, and that takes a while
-            frameworks.load(framework)
+            frameworks.load_fully(framework)
             if question.reference_file.is_file():  # else a framework would compute before the forks
                 self.standard = Standard.of(question, framework, seed=0, ours=False)
 
