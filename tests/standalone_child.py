@@ -95,6 +95,7 @@ def answer(framework: str, stem: str) -> dict:
                 net.input,
                 *(p.input for p in net.layers if isinstance(p.layer, kinds.Dropout)),
                 *[net.input for p in net.layers[1:2] if isinstance(p.layer, kinds.VirtualNorm)],
+                *net.beside.values(),
             ]
             for net in placed.values()
         },

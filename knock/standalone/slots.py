@@ -59,9 +59,14 @@ class Facts:
 
     @property
     def means(self) -> dict[str, dict[str, Any]]:
-        """The networks that are like others, by name: only there with some constants."""
+        """The networks that are like others, by name; some only with some constants."""
         tables: dict[str, Any] = recipes.read(self.question.recipe_file)["networks"]
         return {name: one for name, one in tables.items() if "like" in one}
+
+    @property
+    def optional(self) -> list[str]:
+        """Those of the means that the recipe has only with other constants."""
+        return [name for name in self.means if name not in self.recipe.networks]
 
     @property
     def draws(self) -> dict[str, Draw]:
@@ -146,7 +151,7 @@ def networks(facts: Facts) -> Iterator[str]:
         yield line
     else:
         yield from ("    networks = {", *(f"        {pair}," for pair in pairs), "    }")
-    for name in facts.means:
+    for name in facts.optional:
         yield f'    if hasattr(model, "{name}"):'
         yield f'        networks["{name}"] = model.{name}'
 
@@ -202,7 +207,7 @@ def draws(facts: Facts) -> tuple[list[str], list[str]]:
             sizes = [*many, height, width, channels]
         rows = "count * s.rounds" if draw.rounds else "count"
         rows = rows if draw.rows is None else _size(draw.rows)
-        shape = f"({', '.join([rows, *sizes])})"
+        shape = f"({', '.join([rows, *sizes])})" if sizes else rows
         line = f'            "{name}": {_draw(draw, shape)},'
         if draw.fixed:
             line = line.replace("rng.", "np.random.default_rng(s.seed).")
@@ -250,7 +255,7 @@ def to_device(facts: Facts) -> Iterator[str]:
     else:
         held = (*facts.networks, *facts.recipe.pools)
         yield from (f"    model.{name}.to_device(device)" for name in held)
-        for name in facts.means:
+        for name in facts.optional:
             yield f'    if hasattr(model, "{name}"):'
             yield f"        model.{name}.to_device(device)"
 
@@ -280,7 +285,7 @@ def call_once(facts: Facts) -> Iterator[str]:
         for sides in facts.networks[name].beside.values():
             more += f", tf.zeros([{', '.join(['1', *map(_size, sides)])}])"
         yield f"    model.{name}({zeros}{more})"
-        for mean in (own for own, one in facts.means.items() if one["like"] == name):
+        for mean in (own for own in facts.optional if facts.means[own]["like"] == name):
             yield f'    if hasattr(model, "{mean}"):'
             yield f"        model.{mean}({zeros}{more})"
     for name, one in facts.recipe.optimizers.items():
