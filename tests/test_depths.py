@@ -29,7 +29,7 @@ def grows(question):
     """Whether a question's recipe gives larger pictures more layers."""
     tree = recipe.read(question.recipe_file)
     networks = tree["networks"].values()
-    return any("min_side" in layer for one in networks for layer in one["layers"])
+    return any("min_side" in layer for one in networks for layer in one.get("layers", []))
 
 
 GROWING = [question for question in all_questions() if grows(question)]

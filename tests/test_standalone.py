@@ -32,7 +32,8 @@ MOST = {
     **{"ddpm": 135, "cyclegan": 140},
 }
 """Lines beyond 120: four networks with four rates; networks for each level; few labels that are
-known and means of weights; blocks and a kept u; blocks and a mean; four networks, two pools and two kinds."""
+known and means of weights; blocks and a kept u; blocks and a mean; four networks, two
+pools and two kinds."""
 
 
 def name(value: object) -> str:
