@@ -24,6 +24,7 @@ SMALL = {
     "alpha_gan": [
         *("--size", "16", "--e-width", "2", "--g-width", "2", "--d-width", "2", "--c-width", "4"),
     ],
+    "vq_vae": ["--size", "16", "--e-width", "2", "--p-width", "4", "--codes", "8"],
     "lapgan": [
         *("--size", "16", "--g-width", "2", "--d-width", "2"),
         *("--g-hidden", "6", "--d-hidden", "5"),
@@ -42,6 +43,7 @@ ROWS = {
     "wgan_gp": ["sample"],
     "lapgan": ["picture 1", "low 2", "residual 2", "sample"],
     "alpha_gan": ["input", "reconstruction", "sample"],
+    "vq_vae": ["input", "reconstruction", "sample"],
 }
 
 

@@ -3,7 +3,7 @@
 from typing import get_args
 
 from knock import noise, questions, recipe
-from knock.check.trace import batch
+from knock.check.trace import batch, drawn_weights
 from knock.frameworks import numpy as plain
 from knock.recipe import Layer, Network, kinds
 from knock.recipe.layers import place
@@ -221,12 +221,17 @@ WHOLE = {
         + c["cycle_weight"] * told["cycle"]
         + c["identity_weight"] * told["identity"]
     ),
+    ("vq_vae", "decoder"): lambda told, c: told["reconstruction"],
+    ("vq_vae", "codebook"): lambda told, c: told["codebook"],
     ("wgan", "critic"): lambda told, c: -told["wasserstein"],
     ("wgan_gp", "critic"): lambda told, c: (
         c["penalty_weight"] * told["penalty"] - told["wasserstein"]
     ),
 }
 """What a network's gradients are the slopes of, where the step tells it in parts."""
+
+THROUGH = ("vq_vae", "encoder")
+"""The gradients of this network go straight through a choice, and are no slopes: see below."""
 
 
 @pytest.mark.parametrize(
@@ -248,7 +253,7 @@ def test_a_reference_steps_downhill_along_its_slopes(question, monkeypatch):
     made = answers.model_class(
         answers.load(question.reference_file), resolved.class_name, question.reference_file
     )
-    first = dict(initial_weights(resolved))
+    first = drawn_weights(resolved)  # a slope has an edge where a bias and its input are 0
     still = {
         n: replace(o, lr=0.0, algorithm="adam", betas=(0.0, 0.9))
         for n, o in resolved.optimizers.items()
@@ -266,10 +271,12 @@ def test_a_reference_steps_downhill_along_its_slopes(question, monkeypatch):
         if ".running_" in key or key.endswith((".u", ".pictures")):
             continue
         trained = [(n, o) for n, o in still.items() if key.split(".")[0] in o.networks]
-        if not trained:  # a running mean of others
+        network = key.split(".")[0]
+        if not trained or (question.name, network) == THROUGH:  # else a running mean of others
             continue
         ((name, settings),) = trained
         loss = settings.networks[0] if len(still) > 1 else "loss"
+        loss = network if (question.name, network) in WHOLE else loss
         direction = noise.normal(0, 1, key, weight.shape)
         ends = []
         for sign in (1, -1):
@@ -279,6 +286,35 @@ def test_a_reference_steps_downhill_along_its_slopes(question, monkeypatch):
         slope = (ends[0] - ends[1]) / 2e-7
         gradient = state[f"{name}.{key}.m"] / (1 - settings.betas[0])
         assert slope == pytest.approx((gradient * direction).sum(), rel=1e-5, abs=1e-7), key
+
+
+def test_an_encoders_gradient_goes_straight_through_the_codebook():
+    """It is the slope of reconstruction + β · commitment where e − z, and then e, are constants."""
+    plain.setup("cpu", "float64")
+    question = questions.find("vq_vae")
+    resolved = recipe.load_check(question.recipe_file)
+    settings = replace(resolved.optimizers["optimizer"], lr=1e-9, betas=(0.0, 0.9))
+    resolved = replace(resolved, optimizers=resolved.optimizers | {"optimizer": settings})
+    path = question.reference_file
+    model = answers.model_class(answers.load(path), resolved.class_name, path)(resolved)
+    first, given = dict(initial_weights(resolved)), batch(resolved, 1)
+    plain.write(model, resolved, first)
+    z = model.encoder(given["images"])
+    e = model.codebook(z)
+    model.train_step(given)
+    state = plain.read(model, resolved)
+
+    def loss(weights):
+        plain.write(model, resolved, weights)
+        moved = model.encoder(given["images"])
+        off = model.decoder(moved + (e - z)) - given["images"]
+        return (off**2).mean() + resolved.constants["beta"] * ((moved - e) ** 2).mean()
+
+    for key in (key for key in first if key.startswith("encoder.")):
+        direction = noise.normal(0, 1, key, first[key].shape)
+        ends = [loss({**first, key: first[key] + step * direction}) for step in (1e-6, -1e-6)]
+        slope = (ends[0] - ends[1]) / 2e-6
+        assert slope == pytest.approx((state[f"optimizer.{key}.m"] * direction).sum(), rel=1e-5)
 
 
 def test_adam_takes_the_papers_steps():

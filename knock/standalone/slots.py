@@ -289,9 +289,12 @@ def call_once(facts: Facts) -> Iterator[str]:
             yield f'    if hasattr(model, "{mean}"):'
             yield f"        model.{mean}({zeros}{more})"
     for name, one in facts.recipe.optimizers.items():
-        variables = " + ".join(f"model.{own}.trainable_variables" for own in one.networks)
-        line = f"    model.{name}.build({variables})"
-        if len(line) <= _WIDTH:
+        variables = [f"model.{own}.trainable_variables" for own in one.networks]
+        joined = " + ".join(variables)
+        if len(line := f"    model.{name}.build({joined})") <= _WIDTH:
             yield line
         else:
-            yield from (f"    model.{name}.build(", f"        {variables}", "    )")
+            lines = [f"        {joined}"]
+            if len(lines[0]) > _WIDTH:
+                lines = [f"        {variables[0]}", *(f"        + {one}" for one in variables[1:])]
+            yield from (f"    model.{name}.build(", *lines, "    )")

@@ -64,6 +64,7 @@ NAME = "keras"
 CHANNELS_LAST = True
 _NAMES = {
     "kernel": "weight",
+    "embeddings": "weight",
     "gamma": "weight",
     "beta": "bias",
     "moving_mean": "running_mean",

@@ -97,6 +97,17 @@ class ConvTranspose2d(tf.Module):
         return _plus(h, self.bias)
 
 
+class Embedding(tf.Module):
+    """A row of `numbers` for each whole number below `rows`: from any shape to (…, numbers)."""
+
+    def __init__(self, rows: int, numbers: int) -> None:
+        super().__init__()
+        self.weight = _zeros(rows, numbers)
+
+    def __call__(self, chosen: Any) -> Any:
+        return tf.gather(self.weight, chosen)
+
+
 class BatchNorm(tf.Module):
     """Batch normalisation over all axes except the last (Ioffe & Szegedy 2015, algorithm 1).
 
