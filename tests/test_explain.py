@@ -374,6 +374,53 @@ def test_a_loss_that_does_not_fit_in_anothers_place_is_not_tried():
     assert named["named"] == ["named"] and "named" not in named["matched"], named
 
 
+def test_a_loss_that_asks_another_one_is_a_single_place(monkeypatch):
+    """Each trial of one was a new place to try: a check never came to an end."""
+    path, small = find("gan_landscape").reference_file, find("gan_landscape").recipe_file
+    replays = explain_training.Replays(path, recipe.load_check(small))
+    names = [site.function.__name__ for site in replays._sites]
+    rounds = replays.recipe.train.rounds
+    assert names == [*["real_loss", "fake_loss"] * rounds, "generator_loss"]
+    old = "self.learn(images, real_loss)"
+    found = words("gan_landscape", (old, "self.learn(images, fake_loss)"), steps=(1,))
+    assert found["loss"], found
+    monkeypatch.setattr(explain_training, "LONGEST", 0.0)
+    assert not list(replays._all()) and not replays.over  # another check goes on from there
+
+
+def test_a_mean_of_weights_that_counts_otherwise_is_told():
+    found = words("improved_gan", ("/ (step + 1)", "/ (step + 2)"))
+    assert "in follow, `(value - middle) / (step + 2)` is computed" in found["10 steps"], found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stage", "said"),
+    [
+        (
+            *("framework.Adam(settings,", "type('AdaGrad', (framework.Adam,), {})(settings,"),
+            *("loss", "optimizer is AdaGrad, the recipe's is Adam"),
+        ),
+        (
+            *(
+                "2 * sigmoid(self.decoder(noise))",
+                "np.random.rand() * sigmoid(self.decoder(noise))",
+            ),
+            *("forward", "gives other numbers when it is asked a second time"),
+        ),
+    ],
+)
+def test_what_only_the_run_can_see_is_told(old, new, stage, said):
+    path, small = find("vae").reference_file, recipe.load_check(find("vae").recipe_file)
+    expected = trace.take(path, plain, small, looked_at=(1,))
+    text = (
+        path.read_text(encoding="utf-8").replace(old, new).replace("target = (", "target = 2 * (")
+    )
+    code = compile(text, str(path), "exec")
+    got = trace.take(path, plain, small, code, looked_at=(1,), right=expected)
+    found = judge.Standard(small, path, plain, expected).judge(got, travel=False)
+    assert said in next(r.message for r in found if r.name == stage), found
+
+
 def test_other_classes_are_told():
     found = words("cgan", ("[labels]", "[labels - 1]"), steps=())
     assert "generate: in one_hot, `np.eye(classes)[labels - 1]`" in found["forward"], found

@@ -419,6 +419,9 @@ def _formulas(function: ast.FunctionDef) -> Iterator[ast.expr]:
                 yield value
             case ast.Expr(value=ast.Call(keywords=[ast.keyword(arg="out")]) as value):
                 yield value
+            case ast.AugAssign(target=ast.Name(id=name), value=value) if name != "gradient":
+                if "backward" not in ast.unparse(value) and _targets(statement):
+                    yield value
             case ast.Assign(targets=[target], value=value):
                 if "backward" in ast.unparse(value) or not _targets(statement):
                     continue

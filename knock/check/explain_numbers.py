@@ -151,7 +151,9 @@ def of_repetition(again: Losses, first: Losses, recipe: Recipe) -> str | None:
     )
     return (
         "the same weights and the same batch give another loss the second time: does train_step "
-        f"draw random numbers itself? The recipe's come with the batch: {drawn or 'none here'}"
+        "draw random numbers itself? (Or remember something that is in no network and no "
+        "optimiser of the recipe?) The recipe's random numbers come with the batch: "
+        f"{drawn or 'none here'}"
     )
 
 

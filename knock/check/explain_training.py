@@ -14,6 +14,7 @@ import itertools
 import json
 import math
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,19 +41,27 @@ Vector = NDArray[np.float64]
 Sketch = dict[str, tuple[float, float]]
 """Of each array its norm, and a projection of it: as good as the array to see whether it is one."""
 
+LONGEST = 10.0
+"""Seconds of computing that one search among changed steps may take; mostly it is one or two.
+
+The next search goes on where it ended."""
+
 Key = tuple[int, int]
 """Where in the step a loss is computed, and which one is taken there: 0 is the right one."""
 
 
 def sketch(state: State, recipe: Recipe) -> Sketch:
-    """What a first step leaves in the optimisers and in the running averages."""
+    """What a first step leaves in the optimisers, in running averages, and in means of weights."""
     found = {}
+    trained = {name for one in recipe.optimizers.values() for name in one.networks}
     for key, array in state.items():
         owner, _, rest = key.partition(".")
-        if rest == "step" or (owner in recipe.networks and "running_" not in rest):
+        if rest == "step" or (owner in trained and "running_" not in rest):
             continue
         flat = array.ravel().astype(float)
-        found[key] = float(np.linalg.norm(flat)), float(flat @ np.cos(1.7 * np.arange(flat.size)))
+        with np.errstate(invalid="ignore"):  # a changed step may give NaN, which is like nothing
+            along = float(flat @ np.cos(1.7 * np.arange(flat.size)))
+        found[key] = float(np.linalg.norm(flat)), along
     return found
 
 
@@ -81,7 +90,8 @@ class Replays:
     """The judge's first step, again and again with something changed.
 
     What was played is kept in `played`, and with `kept` also in the user's cache folder; `tried`
-    counts the changes that were played or did not run, `over` says that there are no more.
+    counts the changes that were played or did not run, `over` says that there are no more. No
+    search takes much longer than `LONGEST`.
     """
 
     path: Path
@@ -108,11 +118,14 @@ class Replays:
         if self.kept and not self.tried:
             self.tried, self.over, self.played = _read(self._key)
         yield from self.played
-        before = self.tried
+        before, begun = self.tried, time.process_time()
         if self.over:
             return
         try:
-            for said, play in self._unplayed:
+            for said, play in self._left:
+                if time.process_time() - begun > LONGEST:  # the likelier ones come first
+                    self._left = itertools.chain([(said, play)], self._left)
+                    return
                 self.tried += 1
                 try:
                     losses, state = play()
@@ -130,7 +143,7 @@ class Replays:
                 _write(self._key, self.tried, self.over, self.played)
 
     @functools.cached_property
-    def _unplayed(self) -> Iterator[tuple[str, Callable[[], tuple[Losses, State]]]]:
+    def _left(self) -> Iterator[tuple[str, Callable[[], tuple[Losses, State]]]]:
         return itertools.islice(self._tries(), self.tried, None)
 
     @functools.cached_property
@@ -171,11 +184,13 @@ class Replays:
         """The change of a formula that gives all of a learner's wrong outputs of methods."""
         name = self.recipe.class_name
         functions = changes.reached(self._tree, name, wrong)
-        known = set[str]()
+        known, begun = set[str](), time.process_time()
         for change in changes.of_formulas(self._tree, functions):
             text = ast.dump(change.tree)
             if text in known:
                 continue
+            if time.process_time() - begun > LONGEST:
+                return None
             known.add(text)
             try:
                 with np.errstate(all="ignore"):
@@ -467,6 +482,7 @@ class Replays:
         given = trace.batch(self.recipe, 1)
         heard: list[tuple[Any, str, Any]] = []
         sites: list[Site] = []
+        listening = [True]
         known = None if weights is None else self._sites
         for name in self.recipe.networks:
             network = getattr(model, name)
@@ -475,6 +491,15 @@ class Replays:
         def wrapped(function: FunctionType) -> Callable[..., Any]:
             @functools.wraps(function)
             def called(*arguments: Any) -> Any:
+                if not listening[-1]:  # a loss asks another one, or is only tried
+                    return function(*arguments)
+                listening.append(False)
+                try:
+                    return heard_out(*arguments)
+                finally:
+                    listening.pop()
+
+            def heard_out(*arguments: Any) -> Any:
                 found = function(*arguments)
                 if not _is_loss(found):
                     return found
@@ -504,6 +529,7 @@ class Replays:
             setattr(module, name, wrapped(function))
         with np.errstate(all="ignore"):
             model.train_step(dict(given))
+        listening.append(False)
         for name in self.recipe.networks:
             getattr(model, name).__class__ = plain.Network
         return sites, plain.read(model, self.recipe)
@@ -648,7 +674,7 @@ def _names_of(
 
 def _name_of(array: Any, frames: Sequence[Any], given: Mapping[str, Any]) -> str:
     for frame in frames[:1:-1]:
-        if frame.f_code.co_name in ("called", "wrapped"):
+        if frame.f_code.co_name in ("called", "heard_out", "wrapped"):
             continue
         for name, value in frame.f_locals.items():
             if value is array:

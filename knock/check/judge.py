@@ -125,7 +125,9 @@ class Standard:
         for place, result in enumerate(results):
             if result.status == "failed":
                 switches = result.name == "switches"
-                named = self._named_switch(got) if switches else self._named(result, got)
+                named = got.seen.get(result.name) or (
+                    self._named_switch(got) if switches else self._named(result, got)
+                )
                 results[place] = replace(result, message=named or result.message)
         right = all(one.status != "failed" for one in results)
         if (
@@ -227,6 +229,7 @@ class Standard:
         if result.name in ("10 steps", "100 steps"):
             return (
                 known.of_means(a, b, _means(recipe))
+                or (_means_differ(got, expected, recipe)[1] and known.of_step(got, expected))
                 or known.of_later(got, expected)
                 or explain_optimizers.of_constants(got, expected, recipe)
                 or known.of_epoch(got)

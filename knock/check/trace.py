@@ -62,7 +62,8 @@ class Trace:
     canonical state after some steps; `again` the first step's losses, once more with the first
     weights. `blocked` and `again` only explain a difference: they are left out where a run was
     given the right numbers and has them. `also` has a trace of one step for each of the recipe's
-    other sets of constants; none where a run was given the right numbers and lacks them. It
+    other sets of constants; none where a run was given the right numbers and lacks them; `seen`
+    says, by stage, why a wrong number is wrong where only the run itself can see it. It
     contains no model and no tensor, so it can be judged in another process than the one that ran
     the answer.
     """
@@ -76,6 +77,7 @@ class Trace:
     again: dict[str, float] = field(default_factory=dict)
     also: list["Trace"] = field(default_factory=list)
     resumed: Resumed | None = None
+    seen: dict[str, str] = field(default_factory=dict)
 
 
 Pause = Callable[[Trace], bool]
@@ -181,6 +183,10 @@ def _growing(
         adapter.write(model, recipe, drawn_weights(recipe))
         seen = outputs(model, adapter, recipe)
         if right is None or _differ(seen, right.outputs, recipe):
+            if right is not None:
+                adapter.write(model, recipe, drawn_weights(recipe))
+                again = outputs(model, adapter, recipe)
+                trace.seen |= _other_again(seen, again, right.outputs, recipe)
             trace.blocked = blocked(model, adapter, recipe)
         adapter.write(model, recipe, trace.states[0])
         trace.outputs = seen
@@ -199,6 +205,9 @@ def _growing(
                 stage = "10 steps" if step < 10 else "100 steps"
                 if over:
                     break
+            wrong = _wrong_first(trace, right, recipe) if right else ""
+            if wrong and (kind := _other_kind(model, recipe)):
+                trace.seen[wrong] = kind
         stage = "checkpoint"
         if recipe.optimizers and (right is None or _missed(trace, right)):
             adapter.write(model, recipe, trace.states[0])
@@ -217,6 +226,48 @@ def _differ(got: Mapping[str, Array], right: Mapping[str, Array], recipe: Recipe
         of_output(name, array, right[name], recipe) > TOLERANCE["forward"]
         for name, array in got.items()
     )
+
+
+def _other_again(seen: State, again: State, right: State, recipe: Recipe) -> dict[str, str]:
+    """Which wrong output is another one when it is asked for once more; empty where none is."""
+    for name, array in seen.items():
+        if (
+            name in right
+            and of_output(name, array, right[name], recipe) > TOLERANCE["forward"]
+            and of_output(name, again[name], array, recipe) > TOLERANCE["forward"]
+        ):
+            said = (
+                f"{name} gives other numbers when it is asked a second time, with the same weights "
+                "and the same input: does it draw random numbers itself? It needs only what it is "
+                "given"
+            )
+            return {"forward": said}
+    return {}
+
+
+def _wrong_first(trace: Trace, right: Trace, recipe: Recipe) -> str:
+    """The stage at which a first step is wrong, if it is; empty where it is right."""
+    if _missed(trace, right):
+        return "loss"
+    if 1 not in trace.states or 1 not in right.states:
+        return ""
+    slopes, wanted = (gradients(recipe, one.states[1]) for one in (trace, right))
+    off = any(relative(slopes[key], g) > TOLERANCE["gradients"] for key, g in wanted.items())
+    return "gradients" if off else ""
+
+
+_TITLES = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
+_OTHERS = ("adagrad", "adadelta", "adafactor", "lion", "ftrl", "rprop", "lbfgs")
+
+
+def _other_kind(model: Any, recipe: Recipe) -> str:
+    """Which optimiser's class is called as one of another kind than the recipe's; empty if none."""
+    for name, settings in recipe.optimizers.items():
+        kind = type(getattr(model, name, None)).__name__
+        own = settings.algorithm in kind.lower()
+        if not own and any(word in kind.lower() for word in [*_TITLES, *_OTHERS]):
+            return f"{name} is {kind}, the recipe's is {_TITLES[settings.algorithm]}"
+    return ""
 
 
 def _begun_well(trace: Trace, right: Trace, recipe: Recipe) -> bool:
@@ -315,8 +366,11 @@ def _number(name: str, value: Any, adapter: Adapter) -> float:
 
 def _kind(value: object) -> str:
     """What something is, for a message."""
-    kind = type(value).__name__
-    return "None" if value is None else f"{'an' if kind[0] in 'AEIOaeiou' else 'a'} {kind}"
+    return "None" if value is None else _a(type(value).__name__)
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'AEIOaeiou' else 'a'} {kind}"
 
 
 def first_outputs(
