@@ -453,6 +453,33 @@ def test_other_paddings_are_told_whatever_the_shape(name, network, layer, change
     assert said in explain_networks.explain(network, got, small)
 
 
+@pytest.mark.parametrize(
+    ("name", "network", "layer", "change", "said"),
+    [
+        (
+            *("convae", "encoder", "conv1", explain_networks._padded(1, 1, mode="edge")),
+            "encoder: the convolution conv1 is padded with the pixels at its edge again",
+        ),
+        (
+            *("ae", "encoder", 0, explain_networks._function(explain_networks._last_read_first)),
+            "encoder: the flatten takes channels, height and width in another order",
+        ),
+        (
+            *("lapgan", "discriminator1", 3, lambda one: []),
+            "discriminator1: the dropout after fc1 is missing",
+        ),
+    ],
+)
+def test_edges_orders_and_single_dropouts_are_told(name, network, layer, change, said):
+    small = recipe.load_check(find(name).recipe_file)
+    placed = layers.networks(small)[network]
+    places = {one.name: n for n, one in enumerate(placed.layers) if one.name}
+    x, more = trace.shown(small, placed), trace.beside(small, placed, trace.asked(small))
+    changed = {places.get(layer, layer): change}
+    output = explain_networks._output(placed, changed, trace.drawn_weights(small), x, more)
+    assert said in (found := str(explain_networks.explain(network, output, small))), found
+
+
 def test_where_a_run_first_differs_is_told_with_what_is_still_right():
     small, standard, got = taken("wgan_gp", steps=(1, 2, 10))
     off = [dict(losses) for losses in got.losses]

@@ -76,6 +76,17 @@ def _averages(x: Array) -> Array:
     return means
 
 
+def _last_read_first(x: Array) -> Array:
+    """A map whose channels come last, flattened as if they came first."""
+    n, channels, height, width = x.shape
+    return x.reshape(n, height, width, channels).transpose(0, 3, 1, 2).reshape(n, -1)
+
+
+def _first_read_last(x: Array) -> Array:
+    """A map whose channels come first, flattened as if they came last."""
+    return x.transpose(0, 2, 3, 1).reshape(len(x), -1)
+
+
 def _elu(x: Array) -> Array:
     y: Array = np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
     return y
@@ -140,8 +151,12 @@ def explain(name: str, got: Array, recipe: Recipe) -> str | None:
 def _output(placed: Placed, changes: Changes, first: State, x: Array, more: list[Array]) -> Array:
     """The output of a network with its drawn weights and some of its layers changed."""
     network = plain.Network(placed)
+    dropouts = [n for n, one in enumerate(placed.layers) if isinstance(one.layer, kinds.Dropout)]
     for place, change in sorted(changes.items(), reverse=True):
-        network.layers[place : place + 1] = list(change(placed.layers[place]))
+        instead = list(change(placed.layers[place]))
+        network.layers[place : place + 1] = instead
+        if place in dropouts and not instead:  # its mask is not the next one's
+            more = [one for n, one in enumerate(more) if n != dropouts.index(place)]
     network.modules = [module for _, module in network.layers]
     for module in network.modules:
         if isinstance(module, TransposedConv):
@@ -305,6 +320,14 @@ def _changes(layer: Layer) -> Iterator[tuple[str, Change]]:
             yield from _other_sides(layer)
         case kinds.TransposedConv():
             yield from _other_crops(layer)
+        case kinds.Flatten():
+            what = "takes channels, height and width in another order"
+            for change in (_last_read_first, _first_read_last):
+                yield what, _function(change)
+            yield (
+                "takes width before height",
+                _function(lambda x: x.swapaxes(2, 3).reshape(len(x), -1)),
+            )
         case kinds.Add():
             yield "carries nothing", lambda one: []
             what = "has maps that nothing is added to: is the row with a number for each left out?"
@@ -345,21 +368,31 @@ def _other_sides(layer: kinds.Conv) -> Iterator[tuple[str, Change]]:
         if stride != layer.stride:
             what = f"has a stride of {stride}, the recipe's is {layer.stride}"
             yield what, _padded(right, right, stride)
+    for mode, what in _EDGES.items() if right else ():
+        yield f"is padded {what}, the recipe's with zeros", _padded(right, right, mode=mode)
     if right and layer.stride > 1:  # what TensorFlow calls "same"
         what = f"is padded by {right - 1} before and {right} after; the recipe pads {right} on each"
         yield f"{what} side", _padded(right - 1, right)
         yield f"is padded by 0 before and {right} after, the recipe's is {right}", _padded(0, right)
 
 
-def _padded(before: int, after: int, stride: int = 0) -> Change:
-    """A convolution with these zeros before and after its input."""
+_EDGES: dict[str, Any] = {
+    "edge": "with the pixels at its edge again",
+    "reflect": "with what the edge reflects",
+    "wrap": "with the pixels of the opposite edge",
+}
+"""What may stand beyond an edge, by NumPy's name for it."""
+
+
+def _padded(before: int, after: int, stride: int = 0, mode: Any = "constant") -> Change:
+    """A convolution with so many zeros, or others, before and after its input."""
 
     def made(one: PlacedLayer) -> list[Substitute]:
         assert isinstance(one.layer, kinds.Conv)
         sides = (before, after)
 
         def pad(x: Array) -> Array:
-            return np.pad(x, ((0, 0), (0, 0), sides, sides))
+            return np.pad(x, ((0, 0), (0, 0), sides, sides), mode)
 
         slid = _settings(pad=0, stride=stride or one.layer.stride)
         return [(kinds.Flatten(), _Of(one, pad)), *slid(one)]
