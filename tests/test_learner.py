@@ -142,6 +142,12 @@ def test_two_answers_are_side_by_side_in_the_width_of_the_terminal(knock):
     assert re.fullmatch(r"\d+ lines are the same, \d+ differ", lines[-1])
 
 
+def test_our_answers_to_two_questions_are_side_by_side(knock):
+    code, out, _ = knock("diff", "gan", "6", "keras")
+    assert (code, out.splitlines()[0].split()) == (0, ["gan_keras.py", "dcgan_keras.py"])
+    assert knock("diff", "gan", "5")[::2] == (2, "knock: gan and 5 are one question; name two\n")
+
+
 @pytest.mark.parametrize("name", ["wgan_gp", "lapgan"])
 def test_side_by_side_loses_no_line_of_either(name):
     sides = [

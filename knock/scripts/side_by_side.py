@@ -53,7 +53,11 @@ def show(word: str, first: str, second: str, page: Path | None = None) -> str:
     paths = [_path(question, one) for one in (first, second)]
     if paths[0].resolve() == paths[1].resolve():
         raise UserError(f"{first} and {second} are the same file; name two different ones")
-    left, right = (_side(question, path) for path in paths)
+    ours = {question.answer(name): one.title for name, one in frameworks.FRAMEWORKS.items()}
+    folder = next(iter(ours)).parent
+    if any(path.parent == folder and path not in ours for path in paths):  # of two questions
+        ours = {path: path.name for path in paths}
+    left, right = (Side(ours.get(path, str(path)), _text(path)) for path in paths)
     if page is None:
         return columns(left, right, shutil.get_terminal_size((160, 24)).columns)
     if page.suffix.lower() not in (".html", ".htm"):
@@ -72,17 +76,13 @@ def _path(question: Question, word: str) -> Path:
     raise UserError(f"{word!r} is neither a file nor a framework; choose from: {known}")
 
 
-def _side(question: Question, path: Path) -> Side:
+def _text(path: Path) -> str:
     try:
-        source = notebook.text(path)
+        return notebook.text(path)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except (UnicodeDecodeError, SyntaxError):  # a SyntaxError for an unknown encoding
         raise UserError(f"{path} is not text; name a script or a notebook") from None
-    for name, framework in frameworks.FRAMEWORKS.items():
-        if path == question.answer(name):
-            return Side(framework.title, source)
-    return Side(str(path), source)
 
 
 # In a terminal

@@ -284,10 +284,10 @@ def call_once(facts: Facts) -> Iterator[str]:
             more += f", {zeros}"
         for sides in facts.networks[name].beside.values():
             more += f", tf.zeros([{', '.join(['1', *map(_size, sides)])}])"
-        yield f"    model.{name}({zeros}{more})"
+        yield from _called("    ", f"model.{name}", zeros + more)
         for mean in (own for own in facts.optional if facts.means[own]["like"] == name):
             yield f'    if hasattr(model, "{mean}"):'
-            yield f"        model.{mean}({zeros}{more})"
+            yield from _called("        ", f"model.{mean}", zeros + more)
     for name, one in facts.recipe.optimizers.items():
         variables = [f"model.{own}.trainable_variables" for own in one.networks]
         joined = " + ".join(variables)
@@ -298,3 +298,11 @@ def call_once(facts: Facts) -> Iterator[str]:
             if len(lines[0]) > _WIDTH:
                 lines = [f"        {variables[0]}", *(f"        + {one}" for one in variables[1:])]
             yield from (f"    model.{name}.build(", *lines, "    )")
+
+
+def _called(indent: str, what: str, arguments: str) -> Iterator[str]:
+    """A call, in three lines where one would be too long."""
+    if len(line := f"{indent}{what}({arguments})") <= _WIDTH:
+        yield line
+    else:
+        yield from (f"{indent}{what}(", f"{indent}    {arguments}", f"{indent})")
