@@ -18,7 +18,7 @@ import PIL.Image
 import pytest
 
 AE, PIX2PIX, GAN = (questions.find(name) for name in ("ae", "pix2pix", "gan"))
-CYCLEGAN = questions.find("cyclegan")
+VQ_VAE, CYCLEGAN = (questions.find(name) for name in ("vq_vae", "cyclegan"))
 GREY = [questions.find(name) for name in ("ae", "convae", "vae", "alpha_gan")]
 
 
@@ -76,7 +76,7 @@ def test_every_question_that_takes_pictures_does(tmp_path):
         text = question.recipe_file.read_text(encoding="utf-8")
         if any(f'{method} = ["images"' in text for method in takes):
             found.append(question)
-    assert found == [*GREY[:3], PIX2PIX, GREY[3], CYCLEGAN]
+    assert found == [*GREY[:3], PIX2PIX, GREY[3], VQ_VAE, CYCLEGAN]
 
 
 def test_the_camera_s_orientation_transparency_and_16_bits_are_respected(tmp_path, knock):

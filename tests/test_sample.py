@@ -20,6 +20,8 @@ import pytest
 
 QUESTIONS = [questions.find(n) for n in ("vae", "gan", "dcgan", "cgan", "wgan", "wgan_gp")]
 QUESTIONS += [questions.find(n) for n in ("lapgan", "alpha_gan", "improved_gan", "gan_landscape")]
+QUESTIONS += [questions.find(n) for n in ("ddpm", "flow_matching", "vq_vae")]
+ASKED = [questions.find(n) for n in ("cgan", "flow_matching")]
 GAN, CGAN, VAE = (questions.find(name) for name in ("gan", "cgan", "vae"))
 
 
@@ -56,11 +58,11 @@ def separate(knock, *words, out="out"):
 def test_each_question_that_makes_pictures_from_noise_does(question, tmp_path, knock):
     run = run_of(tmp_path / "a", question, change=louder)
     assert [q for q in questions.all_questions() if makes(q)] == QUESTIONS
-    few = separate(knock, "a", "--n", "3", *(("--class", "4") if question == CGAN else ()))
+    few = separate(knock, "a", "--n", "3", *(("--class", "4") if question in ASKED else ()))
     assert len(few) == 3
     trained = opened.open_run(run)
     batch = draws.of(trained.recipe, 0, 0, 3, draws.AT_ONCE)
-    batch["labels"] = np.full(3, 4 if question == CGAN else 0)
+    batch["labels"] = np.full(3, 4 if question in ASKED else 0)
     own = Model(trained, "cpu", 1).ask("generate", batch)
     for one, wanted in zip(few.values(), data.to_pixels(own), strict=True):
         assert np.array_equal(one, wanted)

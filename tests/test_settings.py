@@ -180,7 +180,11 @@ def test_what_can_be_set_of_a_recipe_makes_the_same_recipe_again(question):
     """So a run with settings goes on by its own recipe."""
     usual = resolved(question)
     words = [f"optimizers.{next(iter(usual.optimizers))}.lr=0.125", "train.shown=3"]
-    words += [f'networks.{name}={{init="normal", init_std=0.5}}' for name in usual.networks]
+    words += [
+        f'networks.{name}={{init="normal", init_std=0.5}}'
+        for name, one in usual.networks.items()
+        if one.like is None
+    ]
     words += [
         f"draws.{name}.distribution={'normal' if draw.distribution == 'uniform' else 'uniform'}"
         for name, draw in usual.draws.items()
