@@ -8,7 +8,6 @@ from pathlib import Path
 from knock.errors import UserError
 from knock.grade import submissions
 from knock.grade.handed_in import File
-from knock.questions import find
 from knock.scripts import load, notebook, side_by_side
 from knock.scripts.source import Source
 
@@ -16,7 +15,7 @@ import pytest
 
 READERS = {
     "check": lambda path: Source.read(path).text,
-    "diff": lambda path: side_by_side._side(find("ae"), path).source,
+    "diff": lambda path: side_by_side._text(path),
     "grade": lambda path: submissions._text(File(path, path.read_bytes()))[0],
 }
 
