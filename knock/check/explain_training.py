@@ -484,6 +484,7 @@ class Replays:
         sites: list[Site] = []
         listening = [True]
         known = None if weights is None else self._sites
+        losses = {site.function.__name__ for site in known or ()}
         for name in self.recipe.networks:
             network = getattr(model, name)
             network.__class__ = _heard_class(heard)
@@ -493,16 +494,19 @@ class Replays:
             def called(*arguments: Any) -> Any:
                 if not listening[-1]:  # a loss asks another one, or is only tried
                     return function(*arguments)
-                listening.append(False)
+                before = len(sites)
+                listening.append(function.__name__ not in losses)
                 try:
-                    return heard_out(*arguments)
+                    found = function(*arguments)
+                    if not _is_loss(found):
+                        return found
+                    del sites[before:]  # of those that this one has asked
+                    listening[-1] = False
+                    return heard_out(found, arguments)
                 finally:
                     listening.pop()
 
-            def heard_out(*arguments: Any) -> Any:
-                found = function(*arguments)
-                if not _is_loss(found):
-                    return found
+            def heard_out(found: Any, arguments: Sequence[Any]) -> Any:
                 place = len(sites)
                 value, *slopes = found
                 names = _names_of(arguments, heard, given)
