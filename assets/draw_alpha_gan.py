@@ -18,7 +18,7 @@ from knock.training import checkpoint
 import figures
 import numpy as np
 import safetensors.numpy
-from figures import CODE, DECODE, ENCODE, INK, SOFT, arrow, image, shape, text
+from figures import CODE, DECODE, ENCODE, INK, SOFT, arrow, funnel, image, shape, text
 from matplotlib import colormaps
 from matplotlib.patches import Polygon, Rectangle
 
@@ -102,20 +102,11 @@ def _ways(axis, networks):
     ends = GIVEN + SIDE / 2 + 0.08, MADE - SIDE / 2 - 0.08
     sizes = networks["encoder"]
     words = f"{shape(sizes.input)} → {shape(sizes.output)}"
-    _funnel(axis, ends[0], left, UPPER, 0.62, 0.36, ENCODE, "encoder  E", words)
+    funnel(axis, ends[0], left, UPPER, 0.62, 0.36, ENCODE, "encoder  E", words)
     sizes = networks["generator"]
     words = f"{shape(sizes.input)} → {shape(sizes.output)}"
-    _funnel(axis, right, ends[1], UPPER, 0.36, 0.62, DECODE, "generator  G", words)
-    _funnel(axis, right, ends[1], LOWER, 0.36, 0.62, DECODE, "generator  G", "the same")
-
-
-def _funnel(axis, start, end, y, first, last, colour, name, words):
-    corners = [(start, y + first), (end, y + last), (end, y - last), (start, y - first)]
-    axis.add_patch(Polygon(corners, facecolor=colour, alpha=0.13, linewidth=0, zorder=1))
-    middle = (start + end) / 2
-    text(axis, middle, y + 0.11, name, 11.5, colour, weight="bold")
-    text(axis, middle, y - 0.14, words, 8.5, colour)
-    arrow(axis, (middle - 0.3, y - 0.32), (middle + 0.3, y - 0.32), colour)
+    funnel(axis, right, ends[1], UPPER, 0.36, 0.62, DECODE, "generator  G", words)
+    funnel(axis, right, ends[1], LOWER, 0.36, 0.62, DECODE, "generator  G", "the same")
 
 
 def _judge_pictures(axis, network, logits):

@@ -141,14 +141,8 @@ def _discriminator(axis, placed):
     )
 
 
-def _inner(figure, left, bottom, width, height):
-    axis = figure.add_axes((left / WIDTH, bottom / HEIGHT, width / WIDTH, height / HEIGHT))
-    axis.set_facecolor("none")
-    axis.tick_params(labelsize=8, colors=SOFT, length=2)
-    for side in ("top", "right"):
-        axis.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axis.spines[side].set_color(FAINT)
+def _inner(figure, *place):
+    axis = figures.plot(figure, *place, size=8, edge=FAINT)
     axis.grid(color=FAINT, linewidth=0.6, axis="y")
     return axis
 

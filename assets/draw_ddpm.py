@@ -74,22 +74,10 @@ def draw():
     figure, axis = figures.card(WIDTH, HEIGHT)
     recipe, kept = figures.recipe("ddpm"), safetensors.numpy.load_file(KEPT)
     _there(axis, recipe)
-    _schedules(figures_axis(figure, 7.0, 3.25, 2.6, 1.25), recipe)
+    _schedules(figures.plot(figure, 7.0, 3.25, 2.6, 1.25), recipe)
     _back(axis, recipe, kept)
-    _errors(figures_axis(figure, 7.0, 0.72, 2.6, 1.25), kept)
+    _errors(figures.plot(figure, 7.0, 0.72, 2.6, 1.25), kept)
     return figure
-
-
-def figures_axis(figure, left, bottom, width, height):
-    """A small plot within the card."""
-    axis = figure.add_axes((left / WIDTH, bottom / HEIGHT, width / WIDTH, height / HEIGHT))
-    axis.set_facecolor("none")
-    axis.tick_params(labelsize=7, colors=SOFT, length=2)
-    for side in ("top", "right"):
-        axis.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axis.spines[side].set_color(SOFT)
-    return axis
 
 
 def _place(number, count):

@@ -93,21 +93,10 @@ def draw():
     figure, axis = figures.card(WIDTH, HEIGHT)
     kept = safetensors.numpy.load_file(KEPT)
     _stretch(axis)
-    _losses(_inner(figure, 6.1, 3.25, 3.4, 1.8))
-    _curves(_inner(figure, 0.75, 0.62, 3.55, 1.75), kept)
-    _histograms(_inner(figure, 5.35, 0.62, 4.15, 1.75), kept)
+    _losses(figures.plot(figure, 6.1, 3.25, 3.4, 1.8))
+    _curves(figures.plot(figure, 0.75, 0.62, 3.55, 1.75), kept)
+    _histograms(figures.plot(figure, 5.35, 0.62, 4.15, 1.75), kept)
     return figure
-
-
-def _inner(figure, left, bottom, width, height):
-    axis = figure.add_axes((left / WIDTH, bottom / HEIGHT, width / WIDTH, height / HEIGHT))
-    axis.set_facecolor("none")
-    axis.tick_params(labelsize=7, colors=SOFT, length=2)
-    for side in ("top", "right"):
-        axis.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axis.spines[side].set_color(SOFT)
-    return axis
 
 
 def _stretch(axis):

@@ -17,7 +17,20 @@ from knock.training import checkpoint
 import figures
 import numpy as np
 import safetensors.numpy
-from figures import CODE, DECODE, ENCODE, FAINT, INK, SOFT, arrow, image, number, shape, text
+from figures import (
+    CODE,
+    DECODE,
+    ENCODE,
+    FAINT,
+    INK,
+    SOFT,
+    arrow,
+    funnel,
+    image,
+    number,
+    shape,
+    text,
+)
 from matplotlib.patches import Polygon, Rectangle
 
 KEPT = figures.HERE / "vq_vae.safetensors"
@@ -99,7 +112,7 @@ def _there_and_back(axis, recipe, networks, kept, bright):
         sizes = networks[name]
         words = f"{shape(sizes.input)} → {shape(sizes.output)}"
         ends = (0.62, 0.42) if name == "encoder" else (0.42, 0.62)
-        _funnel(axis, start + gap, end - gap, UPPER, *ends, colour, name, words)
+        funnel(axis, start + gap, end - gap, UPPER, *ends, colour, name, words)
 
 
 def _codebook(axis, recipe, kept):
@@ -143,7 +156,7 @@ def _written(axis, networks, kept, bright):
     arrow(axis, (whole - SIDE / 2 - 0.75, LOWER), (whole - SIDE / 2 - 0.12, LOWER), PRIOR)
     text(axis, whole - SIDE / 2 - 0.45, LOWER + 0.24, "draw, write,\nask again", 9, PRIOR)
     gap = SIDE / 2 + 0.1
-    _funnel(axis, whole + gap, made - gap, LOWER, 0.42, 0.62, DECODE, "decoder", "the same")
+    funnel(axis, whole + gap, made - gap, LOWER, 0.42, 0.62, DECODE, "decoder", "the same")
 
 
 def _window(axis, x, prior):
@@ -217,15 +230,6 @@ def _map(axis, x, y, codes, bright, there=None):
         if not empty:
             middle = corner[0] + side / 2, corner[1] + side / 2
             text(axis, *middle, str(code), 6.5, INK if level > 0.5 else "white")
-
-
-def _funnel(axis, start, end, y, first, last, colour, name, words):
-    corners = [(start, y + first), (end, y + last), (end, y - last), (start, y - first)]
-    axis.add_patch(Polygon(corners, facecolor=colour, alpha=0.13, linewidth=0, zorder=1))
-    middle = (start + end) / 2
-    text(axis, middle, y + 0.11, name, 11.5, colour, weight="bold")
-    text(axis, middle, y - 0.14, words, 8.5, colour)
-    arrow(axis, (middle - 0.3, y - 0.32), (middle + 0.3, y - 0.32), colour)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,19 @@ def card(width, height):
     return figure, axis
 
 
+def plot(figure, left, bottom, width, height, size=7, edge=SOFT):
+    """A small plot within a card: its place and sides in inches, its numbers `size` points."""
+    across, up = figure.get_size_inches()
+    axis = figure.add_axes((left / across, bottom / up, width / across, height / up))
+    axis.set_facecolor("none")
+    axis.tick_params(labelsize=size, colors=SOFT, length=2)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axis.spines[side].set_color(edge)
+    return axis
+
+
 def image(axis, pixels, left, bottom, side, edge=INK, line=0.8, zorder=2):
     """Pixels (H×W×C, or H×W in grey) as a square of `side` inches with a thin frame."""
     axis.imshow(
@@ -81,6 +94,16 @@ def arrow(axis, start, end, colour=SOFT, bend=0.0, line=1.3, style="-|>"):
             zorder=8,
         )
     )
+
+
+def funnel(axis, start, end, y, first, last, colour, name, words):
+    """A network from `start` to `end` around the height y, half as high as `first` and `last`."""
+    corners = [(start, y + first), (end, y + last), (end, y - last), (start, y - first)]
+    axis.add_patch(Polygon(corners, facecolor=colour, alpha=0.13, linewidth=0, zorder=1))
+    middle = (start + end) / 2
+    text(axis, middle, y + 0.11, name, 11.5, colour, weight="bold")
+    text(axis, middle, y - 0.14, words, 8.5, colour)
+    arrow(axis, (middle - 0.3, y - 0.32), (middle + 0.3, y - 0.32), colour)
 
 
 def number(value):
