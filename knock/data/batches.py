@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal, TypeVar
 
 from knock import noise
@@ -53,10 +53,9 @@ class Batches:
         random_draws(recipe, 0)  # impossible draws are refused before the first step
         kinds = both_kinds(pictures) if recipe.unpaired else (np.arange(len(pictures)),)
         self._images, self._others = kinds[0], kinds[-1]
-        self._order = lru_cache(maxsize=4)(self._permutation)
-        self._order_of_others = lru_cache(maxsize=4)(self._permutation_of_others)
         self._known = known_places(pictures, recipe) if recipe.labelled else None
-        self._order_of_known = lru_cache(maxsize=64)(self._permutation_of_known)
+        self._order = lru_cache(maxsize=4)(self._permutation)
+        self._order_of_few = lru_cache(maxsize=64)(self._permutation)
 
     def batch(self, step: int) -> Batch:
         """The batch of `step` (0, 1, …).
@@ -72,7 +71,8 @@ class Batches:
         """
         recipe, pictures = self.recipe, self.pictures
         count = len(self._images)
-        chosen = self._images[_of_row(step, self._size, count, self._order)]
+        order = partial(self._order, "data/order", count)
+        chosen = self._images[_of_row(step, self._size, count, order)]
         images, masks, targets = augment.apply(
             pictures.images[chosen],
             pictures.masks[chosen] if self._paints and pictures.masks is not None else None,
@@ -90,35 +90,26 @@ class Batches:
         else:
             batch["images"] = to_unit(images, recipe.dtype, self._channels_last)
         if recipe.unpaired:
-            batch["others"] = self._of_the_second(step)
+            _, batch["others"] = self._beside(self._others, self._size, step, "others")
         batch["labels"] = pictures.labels[chosen]
         batch["epoch"] = np.array(step * self._size // count, np.int64)
         batch["step"] = np.array(step + 1, np.int64)
         if masks is not None:
             batch["masks"] = masks
         if self._known is not None:
-            batch |= self._labelled(step, self._known)
+            chosen, batch["known_images"] = self._beside(
+                self._known, recipe.train.batch_size, step, "known"
+            )
+            batch["known_labels"] = pictures.labels[chosen]
         return {**batch, **random_draws(recipe, step)}
 
-    def _of_the_second(self, step: int) -> NDArray[Any]:
-        """The pictures of the second class of a step's batch."""
+    def _beside(
+        self, places: NDArray[np.int64], size: int, step: int, name: str
+    ) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """A step's pictures of those at `places`, which are an endless row; their places first."""
         recipe, pictures = self.recipe, self.pictures
-        row = _of_row(step, self._size, len(self._others), self._order_of_others)
-        others, _, _ = augment.apply(
-            pictures.images[self._others[row]],
-            None,
-            recipe.augment,
-            pictures.border,
-            recipe.seed,
-            step,
-            streams="others/augment",
-        )
-        return to_unit(others, recipe.dtype, self._channels_last)
-
-    def _labelled(self, step: int, known: NDArray[np.int64]) -> Batch:
-        """A round of the pictures at the places `known`, with their labels."""
-        recipe, pictures, size = self.recipe, self.pictures, self.recipe.train.batch_size
-        chosen = known[_of_row(step, size, len(known), self._order_of_known)]
+        order = partial(self._order_of_few, f"{name}/order", len(places))
+        chosen = places[_of_row(step, size, len(places), order)]
         images, _, _ = augment.apply(
             pictures.images[chosen],
             None,
@@ -126,22 +117,12 @@ class Batches:
             pictures.border,
             recipe.seed,
             step,
-            streams="known/augment",
+            streams=f"{name}/augment",
         )
-        return {
-            "known_images": to_unit(images, recipe.dtype, self._channels_last),
-            "known_labels": pictures.labels[chosen],
-        }
+        return chosen, to_unit(images, recipe.dtype, self._channels_last)
 
-    def _permutation_of_known(self, epoch: int) -> NDArray[np.int64]:
-        count = 0 if self._known is None else len(self._known)
-        return noise.permutation(self.recipe.seed, epoch, "known/order", count)
-
-    def _permutation(self, epoch: int) -> NDArray[np.int64]:
-        return noise.permutation(self.recipe.seed, epoch, "data/order", len(self._images))
-
-    def _permutation_of_others(self, epoch: int) -> NDArray[np.int64]:
-        return noise.permutation(self.recipe.seed, epoch, "others/order", len(self._others))
+    def _permutation(self, stream: str, count: int, epoch: int) -> NDArray[np.int64]:
+        return noise.permutation(self.recipe.seed, epoch, stream, count)
 
 
 def both_kinds(pictures: ImageSet) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -66,15 +66,11 @@ class TestSet:
 
     def _batch(self, places: Sequence[int] | np.ndarray[Any, Any], number: int) -> dict[str, Any]:
         images, recipe = self.pictures, self.recipe
+        batch: dict[str, Any] = {}
         if self._kinds:
-            given, other = (kind[np.asarray(places) % len(kind)] for kind in self._kinds)
-            return {
-                "images": to_unit(images.images[given], recipe.dtype),
-                "others": to_unit(images.images[other], recipe.dtype),
-                "labels": images.labels[given],
-                **random_draws(recipe, _BEFORE_TRAINING - number, len(given)),
-            }
-        batch: dict[str, Any] = {"labels": images.labels[places]}
+            places, others = (kind[np.asarray(places) % len(kind)] for kind in self._kinds)
+            batch["others"] = to_unit(images.images[others], recipe.dtype)
+        batch["labels"] = images.labels[places]
         if recipe.pairs:
             batch["images"], batch["targets"] = unit_pair(images, places, recipe)
         else:
