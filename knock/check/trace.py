@@ -366,11 +366,8 @@ def _number(name: str, value: Any, adapter: Adapter) -> float:
 
 def _kind(value: object) -> str:
     """What something is, for a message."""
-    return "None" if value is None else _a(type(value).__name__)
-
-
-def _a(kind: str) -> str:
-    return f"{'an' if kind[0] in 'AEIOaeiou' else 'a'} {kind}"
+    kind = type(value).__name__
+    return "None" if value is None else f"{'an' if kind[0] in 'AEIOaeiou' else 'a'} {kind}"
 
 
 def first_outputs(

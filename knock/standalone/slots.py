@@ -291,13 +291,9 @@ def call_once(facts: Facts) -> Iterator[str]:
     for name, one in facts.recipe.optimizers.items():
         variables = [f"model.{own}.trainable_variables" for own in one.networks]
         joined = " + ".join(variables)
-        if len(line := f"    model.{name}.build({joined})") <= _WIDTH:
-            yield line
-        else:
-            lines = [f"        {joined}"]
-            if len(lines[0]) > _WIDTH:
-                lines = [f"        {variables[0]}", *(f"        + {one}" for one in variables[1:])]
-            yield from (f"    model.{name}.build(", *lines, "    )")
+        if len(f"        {joined}") > _WIDTH:
+            joined = "\n        + ".join(variables)
+        yield from _called("    ", f"model.{name}.build", joined)
 
 
 def _called(indent: str, what: str, arguments: str) -> Iterator[str]:
