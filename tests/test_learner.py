@@ -146,6 +146,8 @@ def test_our_answers_to_two_questions_are_side_by_side(knock):
     code, out, _ = knock("diff", "gan", "6", "keras")
     assert (code, out.splitlines()[0].split()) == (0, ["gan_keras.py", "dcgan_keras.py"])
     assert knock("diff", "gan", "5")[::2] == (2, "knock: gan and 5 are one question; name two\n")
+    code, _, error = knock("diff", "gan", "dcgann")
+    assert code == 2 and error.startswith("knock: no question 'dcgann'"), error
 
 
 @pytest.mark.parametrize("name", ["wgan_gp", "lapgan"])

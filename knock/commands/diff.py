@@ -48,21 +48,35 @@ def run(found: Namespace, rest: list[str]) -> int:
 
 
 def _of_two_questions(words: list[str]) -> tuple[str, str] | None:
-    """Our answers to two questions in one framework, where the first two words name questions."""
+    """Our answers to two questions in one framework, where the first two words name questions.
+
+    Raises UserError where only one of two words does, and the other is no answer either.
+    """
     from knock import frameworks
     from knock.questions import find
 
-    if len(words) < 2 or any(Path(word).is_file() for word in words[:2]):
+    pair = words[:2]
+    if any(word in frameworks.FRAMEWORKS or Path(word).is_file() for word in pair):
         return None
-    try:
-        both = [find(word) for word in words[:2]]
-    except UserError:
+    known = sum(map(_is_question, pair))
+    if known == 0 or (known == 1 and len(words) != 2):  # of two words, the other was to be one
         return None
+    both = [find(word) for word in pair]
     if both[0] == both[1]:
         raise UserError(f"{words[0]} and {words[1]} are one question; name two")
     asked = words[2] if len(words) > 2 else next(iter(frameworks.FRAMEWORKS))
     first, second = (one.answer(one.framework(asked)) for one in both)
     return str(first), str(second)
+
+
+def _is_question(word: str) -> bool:
+    from knock.questions import find
+
+    try:
+        find(word)
+    except UserError:
+        return False
+    return True
 
 
 def _both(question: "Question", framework: str | None, path: Path | None) -> tuple[str, str]:
