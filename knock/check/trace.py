@@ -233,6 +233,7 @@ def _other_again(seen: State, again: State, right: State, recipe: Recipe) -> dic
     for name, array in seen.items():
         if (
             name in right
+            and np.isfinite(array).all()  # NaN is unlike itself, and for another reason
             and of_output(name, array, right[name], recipe) > TOLERANCE["forward"]
             and of_output(name, again[name], array, recipe) > TOLERANCE["forward"]
         ):
