@@ -367,6 +367,15 @@ def test_convolution_is_the_same_in_unusual_ways(stock, options):
 
 
 @pytest.mark.parametrize("side", [9, 4])
+@pytest.mark.parametrize(("kernel", "pad"), [(1, 0), (3, 0), (3, 1), (3, 2), (2, 2)])
+def test_transposed_convolution_of_stride_1_is_the_same(stock, side, kernel, pad):
+    import chainer.functions as F
+
+    given = arrays((2, 3, side, side + 1), (3, 4, kernel, kernel), (4,))
+    assert_same_as_stock(lambda x, W, b: F.deconvolution_2d(x, W, b, 1, pad), given, stock)
+
+
+@pytest.mark.parametrize("side", [9, 4])
 @pytest.mark.parametrize(("kernel", "pad", "out_pad"), [(2, 0, 0), (4, 1, 0), (5, 2, 1)])
 def test_transposed_convolution_is_the_same(stock, side, kernel, pad, out_pad):
     import chainer.functions as F

@@ -3,7 +3,8 @@
 Chainer transposes its columns for one big matrix product and returns maps whose channels are last
 in memory, so every later layer reads them with strides. Here each picture has a product of its own,
 nothing is transposed, and maps are N×C×H×W in memory. A step of the convolutional autoencoder takes
-about half the time.
+about half the time. What goes back through a convolution of stride 1 is a convolution itself, with
+its kernels turned round: a step of a diffusion's U-Net then takes a sixth less.
 
 `install` replaces the methods that Chainer calls for NumPy arrays; those for CuPy stay.
 """
@@ -49,6 +50,8 @@ def _convolution(node: Any, x: Any, W: Any, b: Any) -> tuple[Any]:
 
 
 def _transposed_convolution(node: Any, x: Any, W: Any, b: Any) -> tuple[Any]:
+    if _is_convolution(node, x, W):
+        return (_turned_convolution(node, x, W, b),)
     if x.shape[2] * x.shape[3] < FEW:
         return _transposed_by_one(node, x, W, b)
     col = np.matmul(W.reshape(len(W), -1).T, x.reshape(*x.shape[:2], -1))
@@ -58,6 +61,36 @@ def _transposed_convolution(node: Any, x: Any, W: Any, b: Any) -> tuple[Any]:
     if b is not None:
         y += b[:, None, None]
     return (y,)
+
+
+def _is_convolution(node: Any, x: Any, W: Any) -> bool:
+    """Whether a transposed convolution is a plain one with its kernels turned round."""
+    kh, kw = W.shape[2:]
+    return (
+        (node.sy, node.sx, node.dy, node.dx) == (1, 1, 1, 1)
+        and node.ph < kh
+        and node.pw < kw
+        and node.outh == x.shape[2] + kh - 1 - 2 * node.ph
+        and node.outw == x.shape[3] + kw - 1 - 2 * node.pw
+    )
+
+
+def _turned_convolution(node: Any, x: Any, W: Any, b: Any) -> Any:
+    """Such a one: numbers are gathered, which is faster than adding each to its place."""
+    kh, kw = W.shape[2:]
+    turned = W[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
+    col = conv.im2col_cpu(x, kh, kw, 1, 1, kh - 1 - node.ph, kw - 1 - node.pw)
+    if node.outh * node.outw < FEW:
+        y = np.tensordot(turned, col, ((1, 2, 3), (1, 2, 3))).swapaxes(0, 1)
+        y = np.ascontiguousarray(y)
+    else:
+        col = col.reshape(len(x), -1, node.outh * node.outw)
+        y = np.matmul(turned.reshape(len(turned), -1), col)
+        y = y.reshape(len(x), -1, node.outh, node.outw)
+    y = y.astype(x.dtype, copy=False)
+    if b is not None:
+        y += b[:, None, None]
+    return y
 
 
 def _weight_gradient(node: Any, x: Any, gy: Any) -> tuple[Any]:
