@@ -57,6 +57,7 @@ def answer(framework: str, stem: str) -> dict:
     tiny = {name: 4 + i for i, name in enumerate(TINY) if name in usual.constants}
     tiny |= {"classes": 2} if question.name in ("cgan", "improved_gan", "flow_matching") else {}
     tiny |= {"references": 3, "history": 0.1} if "references" in usual.constants else {}
+    tiny |= {"sample_steps": 2} if "sample_steps" in usual.constants else {}
     small = {
         "image": tuple(SIZE.values()),
         "constants": tiny,

@@ -109,7 +109,7 @@ def test_what_the_judge_can_plant_a_check_names(question, tmp_path):
         path = tmp_path / "mine.py"
         path.write_text(mistakes.plant_once(source, one.numpy), encoding="utf-8")
         with np.errstate(invalid="ignore", divide="ignore"):  # roots of what is negative, log 0
-            got = trace.take(path, plain, small, looked_at=steps)
+            got = trace.take(path, plain, small, looked_at=steps, right=expected)
         red = {r.name: r.message for r in standard.judge(got, travel=False) if r.status == "failed"}
         named = {stage: message for stage, message in red.items() if one.said in message}
         assert named, (one.said, red)

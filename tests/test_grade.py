@@ -1055,20 +1055,20 @@ def test_another_file_is_not_taken_for_a_journal(knock, tmp_path):
     assert (tmp_path / "grades.jsonl").read_text() == '{"a": 1}\n'
 
 
-# A class of two hundred, and a cluster
+# A large class, and a cluster
 
 
 @needs_one
-def test_two_hundred_submissions(tmp_path):
-    """Each gets its own grade, whatever the others do."""
+def test_a_large_class(tmp_path):
+    """Each gets its own grade, whatever the others do. benchmarks/grading.py grades two hundred."""
     attacks = ["import os; os._exit(0)", "raise ValueError", "import os; os.kill(os.getppid(), 9)"]
     kinds = [*map(planted, attacks), WRONG, *[RIGHT] * 21]
     made = [
         Submission(f"s{n:03}", "vae_latent", FRAMEWORK, FILE, kinds[n % len(kinds)])
-        for n in range(200)
+        for n in range(75)
     ]
     found = {one.student: given for one, given in schedule.here(made, SETTINGS, 2)}
-    assert len(found) == 200
+    assert len(found) == 75
     for number, one in enumerate(made):
         parts = {part.name: part.status for part in found[one.student].parts}
         lost = "done" if number % len(kinds) > 3 else "failed"

@@ -5,6 +5,7 @@ PyTorch's layout. Frameworks differ in how they store a weight; `Parameter` says
 know to translate it.
 """
 
+import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from knock.errors import UserError
 from knock.recipe import kinds
 from knock.recipe.kinds import Layer
-from knock.recipe.schema import Network, Recipe
+from knock.recipe.schema import Network, Recipe, to_json
 from knock.recipe.sizes import DoesNotFit, evaluate
 
 import msgspec
@@ -105,6 +106,20 @@ def require_statistics(recipe: Recipe) -> None:
 
 def networks(recipe: Recipe) -> dict[str, Placed]:
     """Every network of a recipe, in its order. Raises UserError where sizes do not fit."""
+    return dict(_networks(_Known(to_json(recipe), recipe)))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A recipe that is known again by what it says."""
+
+    text: str
+    recipe: Recipe = field(compare=False)
+
+
+@functools.lru_cache(maxsize=64)  # a check asks hundreds of times of a few recipes
+def _networks(known: _Known) -> dict[str, Placed]:
+    recipe = known.recipe
     placed = {name: place(name, n, recipe.sizes) for name, n in recipe.networks.items()}
     for network in placed.values():
         for one in network.layers:

@@ -97,12 +97,22 @@ def build(model: Any, recipe: Recipe) -> None:
             more.append(placed.input)
         more += placed.beside.values()
         zeros = [np.zeros((1, *shape), recipe.dtype) for shape in (placed.input, *more)]
-        # Called as a layer, a network would first be traced to make its layers' weights.
+        # Called as a layer, a network would first be traced to make its layers' weights, and so
+        # would each block in it.
+        _need_no_trace(network)
         call = network.call if hasattr(network, "call") else network
         call(*(tf.constant(channels_last(one)) for one in zeros))
     bound = _bound(model, recipe)
     for name, settings in recipe.optimizers.items():
         states.build(getattr(model, name), [one.variable for one in trained(settings, bound)])
+
+
+def _need_no_trace(layer: Any) -> None:
+    """Let layers without a `build` of their own make their layers' weights when they are called."""
+    for _, one in _below(layer):
+        if type(one).build in (keras.Layer.build, keras.Model.build):
+            one.built = True
+        _need_no_trace(one)
 
 
 def evaluate(network: Any, x: Any, *masks: Any) -> Any:

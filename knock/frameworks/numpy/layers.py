@@ -145,8 +145,7 @@ class Conv(Spectral):
     layer: kinds.Conv
 
     def __call__(self, x: Array) -> Array:
-        pad = self.layer.pad
-        self.x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+        self.x = _padded(x, self.layer.pad)
         y = _over_places(self._windows(self.x), self.used())
         return y + self.bias()[:, None, None] if self.layer.bias else y
 
@@ -231,6 +230,14 @@ class TransposedConv(Module):
         return _windows(canvas, self.layer.kernel, self.layer.stride)[:, :, :height, :width]
 
 
+def _padded(maps: Array, pad: int) -> Array:
+    """Maps with so many zeros on each side. `np.pad` takes longer than a small convolution."""
+    count, channels, height, width = maps.shape
+    padded = np.zeros((count, channels, height + 2 * pad, width + 2 * pad), maps.dtype)
+    padded[:, :, pad : pad + height, pad : pad + width] = maps
+    return padded
+
+
 def _windows(maps: Array, kernel: int, stride: int) -> Array:
     """What a kernel lies on at each of its places, a view: N×C×H'×W'×kernel×kernel."""
     every = sliding_window_view(maps, (kernel, kernel), (2, 3), writeable=True)
@@ -248,8 +255,9 @@ def _add_to_places(windows: Array, x: Array, weight: Array) -> None:
     Windows overlap, so all at once would lose some of the sums.
     """
     products = np.tensordot(x, weight, ((1,), (0,)))  # N×H'×W'×C×kernel×kernel
+    products = np.moveaxis(products, 3, 1)
     for u, v in np.ndindex(products.shape[4:]):
-        windows[..., u, v] += np.moveaxis(products[..., u, v], 3, 1)
+        windows[..., u, v] += products[..., u, v]
 
 
 class Codebook(Module):
