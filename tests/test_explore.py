@@ -281,7 +281,10 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys)
     before = sorted(tmp_path.rglob("*"))
     for words, said in {
         ("vae",): "no run of vae in runs/: train one first",
-        ("cats",): "no question 'cats'",
+        ("cats",): "no run 'cats'; name a run's folder, such as",
+        ("./vae/nothing",): "no run './vae/nothing'; name a run's folder",
+        ("./ae",): "01 ae makes no pictures from noise",
+        ("cats", "vae"): "no question 'cats'",
         ("ae",): "01 ae makes no pictures from noise; knock explore has a page",
         ("vae_latent",): "04 vae_latent looks into runs of vae; use knock explore vae",
         ("lapgan",): "made step by step; use knock sample lapgan --steps-between 10",
@@ -324,7 +327,7 @@ def pages(tmp_path_factory):
     found = {}
     for name, kind in kinds.items():
         folder = saved(home / name, **kind)
-        explore("vae", folder)
+        explore(folder)  # the question is in it
         found[name] = checkpoint.load(folder), folder / "explore.html"
     return found
 

@@ -6,7 +6,7 @@ from knock import questions, recipe
 from knock.errors import UserError
 from knock.frameworks import binding
 from knock.recipe import Network, kinds
-from knock.recipe.layers import place
+from knock.recipe.layers import networks, place
 from knock.recipe.sizes import evaluate
 from knock.recipe.weights import _first_value, initial_weights
 
@@ -92,7 +92,7 @@ def test_a_size_that_is_none_is_refused(size, said):
         ([kinds.Keep(of="a"), kinds.ReLU(), kinds.Restore(of="a")], "put a keep before it"),
         ([kinds.Keep(of="a"), kinds.MaxPool(kernel=2), kinds.Add(of="a")], "cannot be added to"),
         ([kinds.GroupNorm(name="a", groups=3)], "3 groups cannot share 4 channels evenly"),
-        ([kinds.Sinusoids(out=4)], "makes an even count of numbers of one"),
+        ([kinds.Sinusoids(out=4)], "needs a single number, gets (4, 8, 12)"),
         ([kinds.Flatten(), kinds.GlobalPool()], "channels × height × width"),
         ([kinds.Conv(kernel=1, **CONV), kinds.Conv(kernel=1, **CONV)], "'a' is taken"),
     ],
@@ -102,6 +102,20 @@ def test_layers_that_do_not_fit_are_refused(chain, said):
         place("net", Network([4, 8, 12], chain), {})
     assert said in str(caught.value)
     assert "networks.net.layers[" in str(caught.value)
+
+
+def test_half_of_the_numbers_of_a_number_are_cosines():
+    with pytest.raises(UserError, match=r"half of its numbers are sines, half cosines: 7 is odd"):
+        place("net", Network([], [kinds.Sinusoids(out=7)]), {})
+
+
+def test_networks_are_placed_anew_where_anything_of_a_recipe_is_another():
+    first = recipe.load_check(questions.find("ae").recipe_file)
+    wider = msgspec.structs.replace(first, image_shape=(3, 8, 16))
+    placed = networks(first)
+    assert networks(first) == placed != networks(wider)
+    placed.clear()
+    assert networks(first)
 
 
 def test_a_layer_is_there_where_the_constants_say_so():

@@ -9,7 +9,10 @@ HELP = "make an HTML page to walk through what was learnt: knock explore dcgan"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Which run, with which pictures, and where the page goes."""
-    parser.add_argument("question", help="vae, or one that makes pictures from noise: dcgan, or 6")
+    parser.add_argument(
+        "question",
+        help="vae, or one that makes pictures from noise: dcgan, or 6; or a run's folder",
+    )
     parser.add_argument(
         "run", nargs="?", type=file, help="a run's folder or a checkpoint (default: the newest run)"
     )

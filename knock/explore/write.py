@@ -9,7 +9,7 @@ from knock.explore import generator, latent
 from knock.files import refuse_foreign, write_atomically
 from knock.questions import Question, find
 from knock.trained import classes, directions
-from knock.trained.opened import Opened
+from knock.trained.opened import Opened, place
 from knock.training import checkpoint as checkpoints
 from knock.training import record
 from knock.training.checkpoint import Checkpoint
@@ -24,26 +24,38 @@ _MARK = "<!-- The page loads nothing: this policy makes the browser refuse it. -
 def write(
     word: str, source: Path | None = None, out: Path | None = None, folder: Path | None = None
 ) -> Path:
-    """Write the page of the checkpoint `source` (a run's folder, or a file), and return its path.
+    """Write the page of a run, and return its path.
 
-    Without `source` it is the newest run of the question in runs/; without `out` the page goes
+    `word` names a question, and `source` a run of it (its folder, or a checkpoint), without which
+    it is the newest one in runs/; or `word` is a run itself. Without `out` the page goes
     beside the checkpoint. `folder` has the data set's files, if they are not where the run found
     them; only the page of a latent plane needs them. Raises UserError if any of them cannot be
     used.
     """
-    question = find(word)
+    question, source = _meant(word, source)
     refuse_without_page(question)
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"--out must name an HTML file, such as page.html, not {out}")
     if folder is not None and question.name != LATENT:
         raise UserError(f"--data: the page of {question.name} shows no data set; leave it out")
-    source = source or newest_of(question.name)
+    source = source or newest_of(question.name)  # a question without a page is refused first
     found, home = checkpoints.load_of(question.name, source)
     path = out or home / FILE_NAME
     refuse_foreign(path, _MARK)
     of = _of_latent if question.name == LATENT else _of_generator
     write_atomically(path, of(question, found, home, folder))
     return path
+
+
+def _meant(word: str, source: Path | None) -> tuple[Question, Path | None]:
+    """The question, and which run of it, if that was said."""
+    try:
+        return find(word), source
+    except UserError:
+        if source is not None:
+            raise
+    run = place(word)
+    return find(checkpoints.load(run).recipe.question), run
 
 
 def refuse_without_page(question: Question) -> None:

@@ -261,9 +261,11 @@ def _output(
             return (evaluate(out, sizes, f"{where}.out"),)
         case kinds.Sinusoids(out=out):
             count = evaluate(out, sizes, f"{where}.out")
-            if shape or count % 2:
-                what = f"not {count} of {shape}"
-                raise UserError(f"{where}: makes an even count of numbers of one, {what}")
+            if shape:
+                raise UserError(f"{where}: needs a single number, gets {shape}")
+            if count % 2:
+                why = f"half of its numbers are sines, half cosines: {count} is odd"
+                raise UserError(f"{where}: {why}")
             return (count,)
         case kinds.GroupNorm(groups=int(groups)) if shape[0] % groups:
             raise UserError(f"{where}: {groups} groups cannot share {shape[0]} channels evenly")
