@@ -110,7 +110,12 @@ class Replays:
         return None
 
     def by_losses(self, got: Trace) -> list[str]:
-        """The changes that give all of a learner's first losses, though not the rest."""
+        """The changes that give all of a learner's first losses, though not the rest.
+
+        None where a loss is NaN: nearly any change that breaks a step would explain it.
+        """
+        if any(math.isnan(value) for value in got.losses[0].values()):
+            return []
         return [said for said, losses, _ in self._all() if losses_match(got.losses[0], losses)]
 
     def _all(self) -> Iterator[tuple[str, Losses, Sketch]]:
