@@ -128,11 +128,11 @@ BOUND = {
     "in another order": (lambda found: renamed(found[::-1]), as_is, ORDER),
     "none": (lambda found: [], as_is, "encoder has no weights: each layer must be an attribute"),
     "without a bias": (lambda found: found[:1], as_is, "encoder has no fc.bias of shape (8,)"),
-    "turned": (turned, as_is, "encoder.fc.weight is (60, 8), should be (8, 60), as (out, in)"),
+    "turned": (turned, as_is, "encoder.fc.weight is (120, 8), should be (8, 120), as (out, in)"),
     "turned, channels last": (
         turned,
         to_channels_last,
-        "encoder.fc.weight is (8, 60), should be (60, 8), as (in, out)",
+        "encoder.fc.weight is (8, 120), should be (120, 8), as (in, out)",
     ),
 }
 
