@@ -113,7 +113,6 @@ def test_a_broken_link_is_noticed(link, why):
 # Commands
 
 QUICK = ["--threads", "1", "--quiet"]
-WALKED = {"ddpm", "flow_matching"}  # their pictures are made in many steps
 CI = ROOT / ".ci" / "run"
 COPIED = [Path("assets"), Path("answers_image")]
 
@@ -257,9 +256,16 @@ def shortened(words: list[str]) -> list[str]:
     if "--resume" in words:  # its batches are those of the run
         return [*words, "--steps", "2", *QUICK]
     small = [] if "--batch-size" in words else ["--batch-size", "2"]
-    if words[0] in WALKED and "--sample-steps" not in words:
+    if words[0] in walked() and "--sample-steps" not in words:
         small += ["--sample-steps", "2"]
     return [*words, "--steps", "1", *small, *QUICK]
+
+
+@functools.cache
+def walked() -> set[str]:
+    """The questions whose pictures are made in many steps."""
+    constants = {q.name: recipe.read(q.recipe_file).get("constants", {}) for q in QUESTIONS}
+    return {name for name, known in constants.items() if "sample_steps" in known}
 
 
 def accepted(question: str, words: list[str]) -> None:

@@ -1,6 +1,7 @@
 """What a check says of mistakes that nobody wrote down: they are found by changing the judge."""
 
 import ast
+import math
 
 from knock import paths, recipe
 from knock.check import (
@@ -12,6 +13,7 @@ from knock.check import (
     judge,
     trace,
 )
+from knock.check.trace import Trace
 from knock.frameworks import numpy as plain
 from knock.questions import find
 from knock.recipe import layers
@@ -350,6 +352,15 @@ def test_a_network_whose_gradient_is_no_mix_is_not_left_out():
     )
     assert "counts 3 times" in found["gradients"], found
     assert "generator: wrong, too, and no mix of the losses explains it" in found["gradients"]
+
+
+def test_a_loss_that_is_nan_is_explained_by_no_change():
+    """Nearly any change that breaks a step gives it, too."""
+    path, small = find("ae").reference_file, recipe.load_check(find("ae").recipe_file)
+    played = [("x", {"loss": math.nan}, {}), ("y", {"loss": 2.0}, {})]
+    replays = explain_training.Replays(path, small, played=played, over=True)
+    assert replays.by_losses(Trace(losses=[{"loss": math.nan}])) == []
+    assert replays.by_losses(Trace(losses=[{"loss": 2.0}])) == ["y"]
 
 
 def test_a_network_that_is_not_updated_is_told_with_what_to_look_at():

@@ -281,7 +281,7 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, monkeypatch, capsys)
     before = sorted(tmp_path.rglob("*"))
     for words, said in {
         ("vae",): "no run of vae in runs/: train one first",
-        ("cats",): "no run 'cats'; name a run's folder, such as",
+        ("cats",): "no question 'cats'",
         ("./vae/nothing",): "no run './vae/nothing'; name a run's folder",
         ("./ae",): "01 ae makes no pictures from noise",
         ("cats", "vae"): "no question 'cats'",

@@ -25,7 +25,7 @@ needs_lightest = pytest.mark.skipif(LIGHTEST is None, reason="needs Chainer or P
 
 SHORT = ["--steps", "1", "--batch-size", "2", "--size", "16", "--threads", "1", "--quiet"]
 NARROW = {"hidden": 4, "g_width": 1, "d_width": 1, "c_width": 2, "e_width": 1, "g_hidden": 2}
-NARROW |= {"maps": 8, "time": 8, "sample_steps": 2}  # of diffusion, which asks its network at each
+NARROW |= {"maps": 8, "time": 8, "sample_steps": 2}  # a diffusion's
 FORMATS = [
     "a.jpg",
     "b.png",

@@ -49,11 +49,12 @@ def write(
 
 def _meant(word: str, source: Path | None) -> tuple[Question, Path | None]:
     """The question, and which run of it, if that was said."""
+    path = Path(word)
     try:
         return find(word), source
     except UserError:
-        if source is not None:
-            raise
+        if source is not None or not (path.exists() or path.name != word):
+            raise  # a mistyped question: the line has those that there are
     run = place(word)
     return find(checkpoints.load(run).recipe.question), run
 
